@@ -1,0 +1,66 @@
+/** Byte strings: comparing, joining, and their text forms. */
+
+/** A byte string. Often a view into a message received: copy what must outlive it. */
+export type Bytes = Uint8Array<ArrayBufferLike>
+
+export const EMPTY: Bytes = new Uint8Array(0)
+
+/** Compares in time that depends only on length. */
+export function equalBytes(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0)
+  return difference === 0
+}
+
+export function concat(...parts: readonly Bytes[]): Bytes {
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+export function toHex(bytes: Bytes): string {
+  let hex = ''
+  for (const byte of bytes) hex += HEX[byte]
+  return hex
+}
+
+/** Reads hexadecimal digits, either case; anything else throws a RangeError. */
+export function fromHex(hex: string): Bytes {
+  if (hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex)) throw new RangeError('not hexadecimal')
+  const bytes = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  }
+  return bytes
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export function utf8(text: string): Bytes {
+  return encoder.encode(text)
+}
+
+/** Throws a TypeError where the bytes are not UTF-8. */
+export function fromUtf8(bytes: Bytes): string {
+  return decoder.decode(bytes)
+}
+
+/** Left-pads with zeros, or drops leading zeros, to `length`; undefined if the number is larger. */
+export function toFixedLength(bytes: Bytes, length: number): Bytes | undefined {
+  let start = 0
+  while (bytes.length - start > length && bytes[start] === 0) start++
+  if (bytes.length - start > length) return undefined
+  const fixed = new Uint8Array(length)
+  fixed.set(bytes.subarray(start), length - (bytes.length - start))
+  return fixed
+}

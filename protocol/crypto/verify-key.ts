@@ -1,0 +1,80 @@
+/**
+ * A public key that verifies. Importing one costs as much as a P-256 verification, so the latest
+ * keys seen are kept, by their SubjectPublicKeyInfo.
+ */
+import { KeyObject, constants, createPublicKey, verify } from 'node:crypto'
+import { type Bytes, toHex } from '../bytes.ts'
+import { ALGORITHMS_OF, type KeyKind, type SignatureAlgorithm } from '../cose/algorithms.ts'
+import { FdoError } from '../errors.ts'
+
+export interface VerifyKey {
+  readonly kind: KeyKind
+  /** DER SubjectPublicKeyInfo: two keys are the same if these bytes are. */
+  readonly spki: Bytes
+  readonly keyObject: KeyObject
+}
+
+const CACHED_KEYS = 4096
+const cache = new Map<string, VerifyKey>()
+
+/** Throws MESSAGE_BODY_ERROR for what is no key, or none of a kind FDO uses. */
+export function importSpki(spki: Bytes): VerifyKey {
+  const name = toHex(spki)
+  const known = cache.get(name)
+  if (known) return known
+  const key = verifyKeyOf(parseSpki(spki))
+  cache.set(name, key)
+  if (cache.size > CACHED_KEYS) cache.delete(cache.keys().next().value ?? '')
+  return key
+}
+
+/** Wraps a key; its SubjectPublicKeyInfo is re-encoded, so that one key has one encoding. */
+export function verifyKeyOf(keyObject: KeyObject): VerifyKey {
+  const spki = keyObject.export({ type: 'spki', format: 'der' })
+  return { kind: kindOf(keyObject), spki: new Uint8Array(spki), keyObject }
+}
+
+/** The kind of a public or private key; RSA by its size, exponent 65537 only. */
+export function kindOf(key: KeyObject): KeyKind {
+  const { namedCurve, modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {}
+  if (namedCurve === 'prime256v1') return 'p256'
+  if (namedCurve === 'secp384r1') return 'p384'
+  if (publicExponent === 65537n && key.asymmetricKeyType === 'rsa') {
+    if (modulusLength === 2048) return 'rsa2048'
+    if (modulusLength === 3072) return 'rsa3072'
+  }
+  throw new FdoError('MESSAGE_BODY_ERROR', 'a key that is not P-256, P-384, RSA 2048 or RSA 3072')
+}
+
+/** Whether `signature` is the key's over `data`, by an algorithm this kind of key may use. */
+export function verifySignature(
+  key: VerifyKey,
+  algorithm: SignatureAlgorithm,
+  data: Bytes,
+  signature: Bytes,
+): boolean | Promise<boolean> {
+  if (!ALGORITHMS_OF[key.kind].includes(algorithm)) return false
+  const options = verifyOptions(key.keyObject, algorithm)
+  if (algorithm.signatureBytes && signature.length !== algorithm.signatureBytes) return false
+  if (key.kind !== 'p384') return verify(algorithm.hash, data, options, signature)
+  return new Promise((resolve, reject) => {
+    verify(algorithm.hash, data, options, signature, (error, valid) =>
+      error ? reject(error) : resolve(valid),
+    )
+  })
+}
+
+/** How node:crypto is told to sign or verify with this algorithm. */
+export function verifyOptions(key: KeyObject, algorithm: SignatureAlgorithm) {
+  if (algorithm.signatureBytes) return { key, dsaEncoding: 'ieee-p1363' } as const
+  if (!algorithm.padding) return { key, padding: constants.RSA_PKCS1_PADDING }
+  return { key, padding: algorithm.padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+}
+
+function parseSpki(spki: Bytes): KeyObject {
+  try {
+    return createPublicKey({ key: spki, format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw new FdoError('MESSAGE_BODY_ERROR', 'not a SubjectPublicKeyInfo', { cause })
+  }
+}
