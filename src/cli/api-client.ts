@@ -1,0 +1,161 @@
+/** Calls to the management API, with the address and token a command was given or can find. */
+import { readFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { join } from 'node:path'
+import { CliFailure } from './failure.ts'
+
+export interface ApiOptions {
+  readonly url?: string
+  readonly tokenFile?: string
+  readonly ca?: string
+}
+
+export interface ApiCall {
+  readonly method?: string
+  readonly body?: Uint8Array | string
+  readonly contentType?: string
+  readonly accept?: string
+}
+
+export interface ApiAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly body: Buffer
+}
+
+const TIMEOUT_MS = 60_000
+
+export class ApiClient {
+  readonly #base: URL
+  readonly #token: string
+  readonly #ca: Buffer | undefined
+
+  constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
+    this.#base = new URL(options.url ?? env['FIRSTLIGHT_URL'] ?? localUrl(env))
+    this.#token = findToken(options, env)
+    const ca = options.ca ?? env['FIRSTLIGHT_CA'] ?? localCa(this.#base, env)
+    this.#ca = ca === undefined ? undefined : readFileSync(ca)
+  }
+
+  /** A JSON answer; anything but 2xx becomes a CliFailure that says what to do. */
+  async json<T>(path: string, call: ApiCall & { readonly json?: unknown } = {}): Promise<T> {
+    const { json, ...rest } = call
+    const sent =
+      json === undefined ? rest : { ...rest, body: JSON.stringify(json), contentType: JSON_TYPE }
+    const answer = await this.send(path, sent)
+    return (answer.body.length === 0 ? undefined : JSON.parse(answer.body.toString())) as T
+  }
+
+  /** Every item of a list, page after page. */
+  async *items<T>(path: string): AsyncGenerator<T> {
+    let cursor: string | null = null
+    do {
+      const separator = path.includes('?') ? '&' : '?'
+      const query: string =
+        cursor === null ? '' : `${separator}cursor=${encodeURIComponent(cursor)}`
+      const page: { items: T[]; next: string | null } = await this.json(`${path}${query}`)
+      yield* page.items
+      cursor = page.next
+    } while (cursor !== null)
+  }
+
+  async send(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
+    const answer = await this.#exchange(new URL(path, this.#base), call)
+    if (answer.status >= 200 && answer.status < 300) return answer
+    throw failureFrom(answer)
+  }
+
+  #exchange(url: URL, call: ApiCall): Promise<ApiAnswer> {
+    const { method = 'GET', body, contentType = JSON_TYPE, accept = JSON_TYPE } = call
+    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}`, accept }
+    if (body !== undefined) {
+      headers['content-type'] = contentType
+      headers['content-length'] = String(Buffer.byteLength(body))
+    }
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    return new Promise((resolve, reject) => {
+      const options = { method, headers, timeout: TIMEOUT_MS, ...(this.#ca && { ca: this.#ca }) }
+      const request = send(url, options, (response) => {
+        const parts: Buffer[] = []
+        response.on('data', (part: Buffer) => parts.push(part))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            contentType: response.headers['content-type'] ?? '',
+            body: Buffer.concat(parts),
+          }),
+        )
+      })
+      request.on('timeout', () =>
+        request.destroy(new CliFailure('timed-out', `no answer from ${url.origin}`)),
+      )
+      request.on('error', (error) => reject(explain(error, url)))
+      request.end(body)
+    })
+  }
+}
+
+const JSON_TYPE = 'application/json'
+
+function localUrl(env: NodeJS.ProcessEnv): string {
+  return env['FIRSTLIGHT_PUBLIC_URL'] ?? `http://127.0.0.1:${env['FIRSTLIGHT_PORT'] ?? '8080'}`
+}
+
+function dataFile(env: NodeJS.ProcessEnv, name: string): string {
+  return join(env['FIRSTLIGHT_DATA'] ?? './data', name)
+}
+
+/** On the server's own machine its own CA is at hand. */
+function localCa(base: URL, env: NodeJS.ProcessEnv): string | undefined {
+  if (base.protocol !== 'https:') return undefined
+  const path = dataFile(env, 'ca.pem')
+  return readable(path) === undefined ? undefined : path
+}
+
+function findToken({ tokenFile }: ApiOptions, env: NodeJS.ProcessEnv): string {
+  if (tokenFile) return readFileSync(tokenFile, 'utf8').trim()
+  if (env['FIRSTLIGHT_TOKEN']) return env['FIRSTLIGHT_TOKEN'].trim()
+  if (env['FIRSTLIGHT_TOKEN_FILE']) return readFileSync(env['FIRSTLIGHT_TOKEN_FILE'], 'utf8').trim()
+  const local = readable(dataFile(env, 'admin.token'))
+  if (local !== undefined) return local.trim()
+  throw new CliFailure('authentication', 'no token to show the service', {
+    next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
+  })
+}
+
+function readable(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined // Not on the server's machine, or not its user.
+  }
+}
+
+function explain(error: Error & { code?: string }, url: URL): Error {
+  if (error instanceof CliFailure) return error
+  if (error.code?.includes('CERT') || error.code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') {
+    return new CliFailure('unreachable', `${url.origin}: ${error.message}`, {
+      code: 'certificate',
+      next: "pass the service's CA with --ca (it is ca.pem in its data directory)",
+      cause: error,
+    })
+  }
+  return Object.assign(error, { message: `${url.origin}: ${error.message || error.code}` })
+}
+
+function failureFrom({ status, body, contentType }: ApiAnswer): CliFailure {
+  const problem: { code?: string; detail?: string; title?: string } = contentType.includes('json')
+    ? (JSON.parse(body.toString()) as object)
+    : {}
+  const message = problem.detail ?? problem.title ?? `the service answered ${status}`
+  const code = problem.code ?? `http-${status}`
+  if (status === 401 || status === 403) {
+    const next = 'use a token with the permission this needs (firstlight token list)'
+    return new CliFailure('authentication', message, { code, next })
+  }
+  if (status === 422 || code === 'check-failed')
+    return new CliFailure('check-failed', message, { code })
+  return new CliFailure(status >= 500 ? 'failed' : 'refused', message, { code })
+}

@@ -1,0 +1,102 @@
+/** What commands print: tables for people, one JSON document for scripts, progress on stderr. */
+import { SingleBar } from 'cli-progress'
+import { type CliFailure, failureOf } from './failure.ts'
+
+export interface Output {
+  /** Whether `--json` was given: then nothing but one document goes to stdout. */
+  readonly json: boolean
+  /** The command's result: `value` as JSON, or what `text` makes of it. */
+  result<T>(value: T, text: (value: T) => string): void
+  /** A remark on stderr. */
+  note(line: string): void
+}
+
+export function outputOf({ json = false }: { json?: boolean }): Output {
+  return {
+    json,
+    result(value, text) {
+      process.stdout.write(`${json ? JSON.stringify(value) : text(value)}\n`)
+    },
+    note(line) {
+      process.stderr.write(`${line}\n`)
+    },
+  }
+}
+
+/** Reports a failure where the reader of this command looks for it, and sets the exit status. */
+export function reportFailure(error: unknown, json: boolean): void {
+  const failure: CliFailure = failureOf(error)
+  const { code, message, next } = failure
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ error: { code, message, next: next ?? null } })}\n`)
+  } else {
+    process.stderr.write(`error: ${message}\n`)
+    if (next) process.stderr.write(`  try: ${next}\n`)
+  }
+  process.exitCode = failure.exitStatus
+}
+
+export interface Column<Row> {
+  readonly title: string
+  readonly value: (row: Row) => string | number | null | undefined
+  /** Numbers line up on the right. */
+  readonly right?: boolean
+}
+
+/** Rows under titles, cut to the terminal's width: the last column gives way first. */
+export function table<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  width = process.stdout.columns ?? 120,
+): string {
+  if (rows.length === 0) return '(none)'
+  const cells = rows.map((row) => columns.map(({ value }) => clean(value(row))))
+  const widths = columns.map(({ title }, i) =>
+    Math.max(title.length, ...cells.map((line) => line[i]?.length ?? 0)),
+  )
+  const lines = [columns.map(({ title }) => title), ...cells].map((line) =>
+    line
+      .map((cell, i) => {
+        const size = widths[i] ?? 0
+        return columns[i]?.right ? cell.padStart(size) : cell.padEnd(size)
+      })
+      .join('  ')
+      .trimEnd(),
+  )
+  return lines
+    .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
+    .join('\n')
+}
+
+/** Names and values, one a line, the values lined up. */
+export function facts(pairs: readonly (readonly [string, string | number | null | undefined])[]) {
+  const width = Math.max(...pairs.map(([name]) => name.length))
+  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${clean(value)}`).join('\n')
+}
+
+/** Text from outside must not steer the terminal. */
+function clean(value: string | number | null | undefined): string {
+  return String(value ?? '–').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '·')
+}
+
+export interface Progress {
+  advance(by?: number): void
+  stop(): void
+}
+
+/** A progress bar on stderr, where there is a terminal; else a line at the start and the end. */
+export function progress(label: string, total: number): Progress {
+  if (!process.stderr.isTTY) {
+    process.stderr.write(`${label}: ${total}\n`)
+    return { advance: () => {}, stop: () => process.stderr.write(`${label}: done\n`) }
+  }
+  const bar = new SingleBar({
+    format: `${label} {bar} {value}/{total} {percentage}% · {eta_formatted} left`,
+    stream: process.stderr,
+    hideCursor: true,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+  })
+  bar.start(total, 0)
+  return { advance: (by = 1) => bar.increment(by), stop: () => bar.stop() }
+}
