@@ -2,18 +2,11 @@
  * What a Device announces about its attestation key, and the proof held against it: the same in
  * TO1.HelloRV and TO2.HelloDevice. FDO 1.1, "Device Attestation Signature".
  */
-import {
-  ES256,
-  ES384,
-  type KeyKind,
-  PS256,
-  PS384,
-  RS256,
-  RS384,
-  algorithmById,
-} from '../cose/algorithms.ts'
+import { EMPTY } from '../bytes.ts'
+import { ES256, ES384, PS256, PS384, RS256, RS384, algorithmById } from '../cose/algorithms.ts'
 import { algorithmOf } from '../cose/headers.ts'
 import { type Sign1, verifySign1 } from '../cose/sign1.ts'
+import type { Signer } from '../crypto/signer.ts'
 import type { VerifyKey } from '../crypto/verify-key.ts'
 import type { SigInfo } from './base.ts'
 
@@ -21,22 +14,14 @@ const ANNOUNCED: ReadonlySet<number> = new Set(
   [ES256, ES384, RS256, RS384, PS256, PS384].map((algorithm) => algorithm.id),
 )
 
-/** What a Device with a key of this kind announces. */
-const SG_TYPE_OF: Record<KeyKind, number> = {
-  p256: ES256.id,
-  p384: ES384.id,
-  rsa2048: RS256.id,
-  rsa3072: RS384.id,
-}
-
 /** Whether this is a kind of signature we verify: EPID, 90 to 92, is not. */
 export function isKnownSgType(sgType: number): boolean {
   return ANNOUNCED.has(sgType)
 }
 
 /** The `eASigInfo` of a Device: its Info is empty for every kind but EPID. */
-export function sigInfoOf(kind: KeyKind): SigInfo {
-  return { sgType: SG_TYPE_OF[kind], info: new Uint8Array(0) }
+export function sigInfoOf(signer: Signer): SigInfo {
+  return { sgType: signer.algorithm.id, info: EMPTY }
 }
 
 /**
