@@ -1,0 +1,65 @@
+/** The first schema. A function for each domain, in the order of tables.ts. */
+import { type Kysely, type Migration, sql } from 'kysely'
+
+type Schema = Kysely<unknown>['schema']
+
+export const init: Migration = {
+  async up({ schema }) {
+    await fdo(schema)
+    await secrets(schema)
+  },
+}
+
+async function fdo(schema: Schema): Promise<void> {
+  await schema
+    .createTable('session')
+    .addColumn('run_id_hash', 'text', (column) => column.primaryKey())
+    .addColumn('role', 'integer', (column) => column.notNull())
+    .addColumn('state', 'blob')
+    .addColumn('version', 'integer', (column) => column.notNull())
+    .addColumn('request_hash', 'blob', (column) => column.notNull())
+    .addColumn('reply', 'blob')
+    .addColumn('reply_type', 'integer')
+    .addColumn('started_at', 'text', (column) => column.notNull())
+    .addColumn('expires_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema.createIndex('session_expiry').on('session').column('expires_at').execute()
+  await schema
+    .createTable('sealing_key')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('wrapped', 'blob', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .execute()
+}
+
+async function secrets(schema: Schema): Promise<void> {
+  await schema
+    .createTable('private_key')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('purpose', 'text', (column) => column.notNull())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('fingerprint', 'text', (column) => column.notNull())
+    .addColumn('spki', 'blob', (column) => column.notNull())
+    .addColumn('wrapped', 'blob', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('retired_at', 'text')
+    .addUniqueConstraint('private_key_once', ['purpose', 'fingerprint'])
+    .execute()
+  await schema
+    .createTable('api_token')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('hash', 'text', (column) => column.notNull())
+    .addColumn('scopes', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('expires_at', 'text')
+    .addColumn('revoked_at', 'text')
+    .execute()
+  await schema
+    .createTable('setting')
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('value', 'text', (column) => column.notNull())
+    .addColumn('version', 'integer', (column) => column.notNull().defaultTo(sql.lit(1)))
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .execute()
+}

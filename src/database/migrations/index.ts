@@ -1,0 +1,7 @@
+/** Every change of the schema, in order. One that has been released is never edited. */
+import type { Migration } from 'kysely'
+import { init } from './0001-init.ts'
+
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-init': init,
+}

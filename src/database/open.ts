@@ -1,0 +1,97 @@
+/** Opens the database and brings its tables up to date. */
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import { promisify } from 'node:util'
+import SQLite from 'better-sqlite3'
+import { Kysely, Migrator, SqliteDialect } from 'kysely'
+import { Connection, type Executor } from './connection.ts'
+import { migrations } from './migrations/index.ts'
+import { type CommitOptions, GroupCommit } from './transaction.ts'
+
+export interface Database {
+  /** For reading, and for writing single statements that need no transaction. */
+  readonly db: Executor
+  /** Runs `work` in a transaction shared with others'; resolves once that has been committed. */
+  commit<T>(work: (tx: Executor) => Promise<T>, options?: CommitOptions): Promise<T>
+  /** Moves the log into the database and empties it, so that nothing deleted lingers there. */
+  emptyLog(): Promise<void>
+  /** Waits for commits under way. */
+  close(): Promise<void>
+}
+
+/** `path` may be `:memory:`. The file is made, readable by its owner only, if there is none. */
+export async function openDatabase(path: string): Promise<Database> {
+  const inMemory = path === ':memory:'
+  if (!inMemory) closeSync(openSync(path, 'a', 0o600))
+  const sqlite = new SQLite(path)
+  for (const pragma of PRAGMAS) sqlite.pragma(pragma)
+  await migrate(sqlite)
+
+  const connection = new Connection(sqlite)
+  const log = inMemory ? undefined : new LogFile(`${path}-wal`)
+  const group = new GroupCommit(connection, () => log?.sync() ?? Promise.resolve())
+  return {
+    db: connection.outside,
+    commit: (work, options) => group.commit(work, options),
+    async emptyLog() {
+      await connection.waitFor(connection.outside)
+      sqlite.pragma('wal_checkpoint(TRUNCATE)')
+    },
+    async close() {
+      await group.idle()
+      log?.close()
+      sqlite.close()
+    },
+  }
+}
+
+const PRAGMAS = [
+  'journal_mode = WAL',
+  // The log reaches the disk at checkpoints, and when LogFile says so.
+  'synchronous = NORMAL',
+  'foreign_keys = ON',
+  'secure_delete = ON',
+  // Longer waits are the event loop's: see GroupCommit.
+  'busy_timeout = 20',
+]
+
+async function migrate(sqlite: SQLite.Database): Promise<void> {
+  const db = new Kysely({ dialect: new SqliteDialect({ database: sqlite }) })
+  const provider = { getMigrations: async () => migrations }
+  const { error } = await new Migrator({ db, provider }).migrateToLatest()
+  if (error) throw error
+}
+
+/**
+ * Brings SQLite's write-ahead log to the disk from the thread pool. A commit under
+ * `synchronous = FULL` would do the same while the event loop stands still; here one call serves
+ * every commit that waits.
+ */
+class LogFile {
+  readonly #fd: number
+  #underWay: Promise<void> | undefined
+  #next: Promise<void> | undefined
+
+  /** SQLite takes its locks on other files, so that closing this one releases none of them. */
+  constructor(path: string) {
+    this.#fd = openSync(path, 'r+')
+  }
+
+  sync(): Promise<void> {
+    if (!this.#underWay) return this.#start()
+    this.#next ??= this.#underWay.catch(() => {}).then(() => this.#start())
+    return this.#next
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #start(): Promise<void> {
+    this.#next = undefined
+    const underWay = promisify(fdatasync)(this.#fd).finally(() => {
+      if (this.#underWay === underWay) this.#underWay = undefined
+    })
+    this.#underWay = underWay
+    return underWay
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The whole data model on one page. Times are ISO 8601 in UTC, blobs say what they hold, flags are
+ * 0 or 1. migrations/ creates what is declared here; both are changed together.
+ */
+import type { Generated } from 'kysely'
+import type { Bytes } from '../../protocol/bytes.ts'
+
+export interface Tables {
+  // ── fdo: conversations between one message and the next
+  session: SessionTable
+  sealing_key: SealingKeyTable
+
+  // ── secrets, api-tokens, settings
+  private_key: PrivateKeyTable
+  api_token: ApiTokenTable
+  setting: SettingTable
+}
+
+/** A DI or TO2 run (from message 64 on). Cleared at its end, so that it is its own tombstone. */
+export interface SessionTable {
+  /** SHA-256 of the run id, hex. */
+  run_id_hash: string
+  /** The number of the message that begins the role's protocol. */
+  role: number
+  /** The packed state, sealed under a sealing key; null once the run has ended. */
+  state: Bytes | null
+  /** How many messages it has answered; every answer moves it on by compare-and-set. */
+  version: number
+  /** SHA-256 of the message answered last, its number included. */
+  request_hash: Bytes
+  /** What it was answered with, for a repeat; null after an error. */
+  reply: Bytes | null
+  reply_type: number | null
+  /** When the run's first message came. */
+  started_at: string
+  expires_at: string
+}
+
+/** The keys that seal what travels in tokens, and the state of rows. Only the last two exist. */
+export interface SealingKeyTable {
+  id: Generated<number>
+  /** 32 bytes, sealed under the master key. */
+  wrapped: Bytes
+  created_at: string
+}
+
+export interface PrivateKeyTable {
+  id: string
+  purpose: string
+  kind: string
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  fingerprint: string
+  /** DER SubjectPublicKeyInfo. */
+  spki: Bytes
+  /** PKCS#8, sealed under the master key. */
+  wrapped: Bytes
+  created_at: string
+  retired_at: string | null
+}
+
+export interface ApiTokenTable {
+  id: string
+  name: string
+  /** SHA-256 of the secret, hex. */
+  hash: string
+  /** Separated by spaces. */
+  scopes: string
+  created_at: string
+  expires_at: string | null
+  revoked_at: string | null
+}
+
+/** Small things an administrator may change while running, one JSON document each. */
+export interface SettingTable {
+  name: string
+  value: string
+  version: number
+  updated_at: string
+}
