@@ -64,3 +64,35 @@ export function toFixedLength(bytes: Bytes, length: number): Bytes | undefined {
   fixed.set(bytes.subarray(start), length - (bytes.length - start))
   return fixed
 }
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const BASE64_VALUE = new Map(Array.from(BASE64, (letter, value) => [letter, value]))
+
+/** Base64 with padding, in one line. RFC 4648, section 4. */
+export function toBase64(bytes: Bytes): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; i += 3) {
+    const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+    const letters = [18, 12, 6, 0].map((shift) => BASE64[(group >> shift) & 63])
+    text += letters.slice(0, Math.min(bytes.length - i, 3) + 1).join('')
+  }
+  return text.padEnd(Math.ceil(bytes.length / 3) * 4, '=')
+}
+
+/** Reads padded base64 without line breaks; undefined for anything else. */
+export function fromBase64(text: string): Bytes | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
+  const letters = text.replace(/=+$/, '')
+  const bytes = new Uint8Array(Math.floor((letters.length * 3) / 4))
+  let bits = 0
+  let count = 0
+  let length = 0
+  for (const letter of letters) {
+    bits = ((bits << 6) | (BASE64_VALUE.get(letter) ?? 0)) & 0xffff
+    count += 6
+    if (count < 8) continue
+    count -= 8
+    bytes[length++] = (bits >> count) & 0xff
+  }
+  return bytes
+}
