@@ -60,6 +60,12 @@ export class ApiClient {
     } while (cursor !== null)
   }
 
+  async list<T>(path: string): Promise<T[]> {
+    const items: T[] = []
+    for await (const item of this.items<T>(path)) items.push(item)
+    return items
+  }
+
   async send(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
     const answer = await this.#exchange(new URL(path, this.#base), call)
     if (answer.status >= 200 && answer.status < 300) return answer

@@ -1,0 +1,43 @@
+/** `firstlight key`: owner keys made elsewhere, and what keys there are. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { runWithApi } from '../command.ts'
+import { table } from '../output.ts'
+
+interface KeyView {
+  readonly id: string
+  readonly purpose: string
+  readonly type: string
+  readonly fingerprint: string
+}
+
+export function keyCommand(): Command {
+  const key = new Command('key').description('the keys of the service')
+  runWithApi<{ purpose: string }>(
+    key
+      .command('import')
+      .description('add a private key made elsewhere (PKCS#8, PEM or DER)')
+      .argument('<file>')
+      .option('--purpose <purpose>', 'what it is for', 'owner'),
+    async (api, { purpose }, output, [file = '']) => {
+      const added = await api.json<KeyView>(`/api/v1/keys?purpose=${encodeURIComponent(purpose)}`, {
+        method: 'POST',
+        body: readFileSync(file),
+        contentType: 'application/octet-stream',
+      })
+      output.result(added, ({ type, fingerprint }) => `added ${purpose} key ${type} ${fingerprint}`)
+    },
+  )
+  runWithApi(key.command('list').description('list the keys'), async (api, _options, output) => {
+    const items = await api.list<KeyView>('/api/v1/keys')
+    output.result(items, (rows) =>
+      table(rows, [
+        { title: 'PURPOSE', value: ({ purpose }) => purpose },
+        { title: 'TYPE', value: ({ type }) => type },
+        { title: 'ID', value: ({ id }) => id },
+        { title: 'FINGERPRINT', value: ({ fingerprint }) => fingerprint },
+      ]),
+    )
+  })
+  return key
+}

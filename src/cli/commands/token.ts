@@ -1,0 +1,80 @@
+/** `firstlight token`: tokens of the management API. */
+import { Command } from 'commander'
+import { run, runWithApi } from '../command.ts'
+import { CliFailure } from '../failure.ts'
+import { facts, table } from '../output.ts'
+
+interface TokenView {
+  readonly id: string
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly revoked_at: string | null
+}
+
+export function tokenCommand(): Command {
+  const token = new Command('token').description('tokens of the management API')
+  runWithApi<{ name: string; scope: string[]; ttl: string }>(
+    token
+      .command('create')
+      .description('make a token; it is shown this once')
+      .requiredOption('--name <name>', 'what it is for')
+      .requiredOption('--scope <scope...>', 'what it may do, such as voucher:read')
+      .option('--ttl <time>', 'how long it is good for, such as 30m, 1h or 90d', '1h'),
+    async (api, { name, scope, ttl }, output) => {
+      const scopes = scope.flatMap((one) => one.split(/[\s,]+/)).filter((one) => one !== '')
+      const made = await api.json<TokenView & { token: string }>('/api/v1/tokens', {
+        method: 'POST',
+        json: { name, scopes, ttl_seconds: secondsOf(ttl) },
+      })
+      output.result(made, (one) => one.token)
+      output.note(`token ${made.id} (${made.name}), good until ${made.expires_at ?? 'revoked'}`)
+    },
+  )
+  runWithApi(
+    token.command('list').description('list the tokens'),
+    async (api, _options, output) => {
+      const items = await api.list<TokenView>('/api/v1/tokens')
+      output.result(items, (rows) =>
+        table(rows, [
+          { title: 'ID', value: ({ id }) => id },
+          { title: 'NAME', value: ({ name }) => name },
+          { title: 'EXPIRES', value: ({ expires_at }) => expires_at ?? 'never' },
+          { title: 'REVOKED', value: ({ revoked_at }) => revoked_at },
+          { title: 'SCOPES', value: ({ scopes }) => scopes.join(' ') },
+        ]),
+      )
+    },
+  )
+  runWithApi(
+    token.command('revoke').description('make a token worthless at once').argument('<id>'),
+    async (api, _options, output, [id = '']) => {
+      await api.send(`/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      output.result({ id, revoked: true }, () => `revoked ${id}`)
+    },
+  )
+  run<{ data: string }>(
+    token
+      .command('reset-admin')
+      .description('replace a lost administrator token; the service must be stopped')
+      .requiredOption('--data <dir>', 'the data directory of the service'),
+    async ({ data }, output) => {
+      const { resetAdminToken } = await import('../../main.ts')
+      const path = await resetAdminToken(data)
+      output.result({ token_file: path }, (value) => facts([['token file', value.token_file]]))
+    },
+  )
+  return token
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const
+
+/** `90s`, `30m`, `1h` or `7d`, in seconds. */
+export function secondsOf(time: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(time) ?? []
+  if (count === undefined || unit === undefined || Number(count) === 0) {
+    throw new CliFailure('usage', `not a time: ${time}`, { next: 'write 90s, 30m, 1h or 7d' })
+  }
+  return Number(count) * SECONDS[unit as keyof typeof SECONDS]
+}
