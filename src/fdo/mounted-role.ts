@@ -1,0 +1,106 @@
+/** A protocol role joined to this service: where it starts, what it can look up, where it writes. */
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { Message } from '../../protocol/message.ts'
+import {
+  type Role,
+  type RoleState,
+  type StateSchemas,
+  packState,
+  receive,
+  unpackState,
+} from '../../protocol/role.ts'
+import type { Executor } from '../database/connection.ts'
+import type { Source } from '../http/authenticate.ts'
+
+export interface Mounting<State extends RoleState, Context, Effect extends { type: string }> {
+  /** For logs and metrics: `DI`, `TO0`, `TO1`, `TO2`. */
+  readonly name: string
+  readonly role: Role<State, Context, Effect>
+  readonly states: StateSchemas<State>
+  /** The message that begins a run: 10, 20, 30 or 60. */
+  readonly firstMessage: number
+  readonly initialState: State
+  /** The states kept in a row of the database; all others travel sealed in the token. */
+  readonly rows: readonly State['expects'][]
+  /** Called for every message; throws an FdoError to refuse the caller. */
+  context(source: Source): Context | Promise<Context>
+  /** Writes an effect, in the transaction that stores the next state. */
+  write(effect: Effect, tx: Executor): Promise<void>
+  /** The effects that must survive a power cut before the peer is answered. */
+  readonly durable?: readonly Effect['type'][]
+  /** Told of each effect after the commit, for events; must not throw. */
+  committed?(effect: Effect): void
+  /**
+   * Told that a run with a row was broken off, in the transaction that ends the row: by an error of
+   * ours (the FdoError, or a bug) or by the peer's message 255 (a PeerRefusal).
+   */
+  brokenOff?(state: State, error: unknown, tx: Executor): Promise<void>
+}
+
+/** A mounted role as the exchange sees it: states are packed bytes, effects are done by themselves. */
+export interface MountedRole {
+  readonly name: string
+  readonly firstMessage: number
+  readonly initialState: Bytes
+  /** Whether any of the role's states accepts a message of this number. */
+  accepts(number: number): boolean
+  answer(state: Bytes, message: Message, source: Source): Promise<Answer>
+  brokenOff(state: Bytes, error: unknown, tx: Executor): Promise<void>
+}
+
+export interface Answer {
+  readonly reply: Message
+  /** The packed state to keep, or null once the protocol has ended. */
+  readonly next: Bytes | null
+  /** Whether `next` belongs in a row. */
+  readonly inRow: boolean
+  readonly holdMs: number
+  readonly hasEffects: boolean
+  readonly durable: boolean
+  /** Writes the effects; to be called in the transaction that stores `next`. */
+  write(tx: Executor): Promise<void>
+  /** To be called after the commit. */
+  committed(): void
+}
+
+export function mount<State extends RoleState, Context, Effect extends { type: string }>(
+  mounting: Mounting<State, Context, Effect>,
+): MountedRole {
+  const { name, role, states, firstMessage, initialState, rows } = mounting
+  const handlers: readonly { message: { number: number } }[][] = Object.values(role)
+  const numbers = new Set(handlers.flat().map(({ message }) => message.number))
+  const durable = new Set<string>(mounting.durable)
+  const inRows = new Set<string>(rows)
+
+  return {
+    name,
+    firstMessage,
+    initialState: packState(states, initialState),
+    accepts: (number) => numbers.has(number),
+
+    async answer(packed, message, source) {
+      const state = unpackState(states, packed)
+      const context = await mounting.context(source)
+      const { reply, next, effects, holdMs } = await receive(role, state, message, context)
+      if (!reply) throw new Error(`${name}: message ${message.number} was left without an answer`)
+      return {
+        reply,
+        next: next && packState(states, next),
+        inRow: next !== null && inRows.has(next.expects),
+        holdMs: holdMs ?? 0,
+        hasEffects: effects.length > 0,
+        durable: effects.some(({ type }) => durable.has(type)),
+        async write(tx) {
+          for (const effect of effects) await mounting.write(effect, tx)
+        },
+        committed() {
+          for (const effect of effects) mounting.committed?.(effect)
+        },
+      }
+    },
+
+    async brokenOff(packed, error, tx) {
+      await mounting.brokenOff?.(unpackState(states, packed), error, tx)
+    },
+  }
+}

@@ -1,0 +1,52 @@
+/** Who is asking: a bearer token → Principal. Which tokens there are, main.ts says. */
+import type { HttpBindings } from '@hono/node-server'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Permission } from './permissions.ts'
+import { Problem } from './problem.ts'
+
+export interface Principal {
+  readonly id: string
+  readonly name: string
+  readonly kind: 'token'
+  readonly permissions: ReadonlySet<Permission>
+}
+
+/** Where a request came from. */
+export interface Source {
+  /** The peer's IP address; an IPv4-mapped one as IPv4. */
+  readonly address: string
+  /** It carries a Forwarded or X-Forwarded-* header: someone else may stand behind it. */
+  readonly forwarded: boolean
+  /** The DER certificate the client showed over TLS, not yet checked against anything. */
+  readonly clientCertificate?: Uint8Array
+}
+
+export type AppEnv = {
+  Bindings: Partial<HttpBindings>
+  Variables: { principal: Principal; source: Source; requestId: string }
+}
+
+/** Undefined for a token that is not, or no longer, good for anything. */
+export type FindPrincipal = (token: string) => Promise<Principal | undefined>
+
+export function authenticate(findPrincipal: FindPrincipal): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const token = bearerTokenOf(c)
+    const principal = token === undefined ? undefined : await findPrincipal(token)
+    if (!principal) throw notAuthenticated(token)
+    c.set('principal', principal)
+    await next()
+  }
+}
+
+function bearerTokenOf(c: Context): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+}
+
+/** RFC 6750, section 3.1: no error code where no token was sent. */
+function notAuthenticated(token: string | undefined): Problem {
+  const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
+  const detail =
+    token === undefined ? 'send a token: Authorization: Bearer …' : 'this token is not valid'
+  return new Problem('not-authenticated', detail, { headers: { 'www-authenticate': challenge } })
+}

@@ -1,0 +1,226 @@
+/**
+ * One declaration per REST endpoint. The router, the permission check, the input check and the
+ * OpenAPI document are all read off it, so they cannot disagree. What handles a request knows no
+ * Hono: it gets checked input and gives back data.
+ */
+import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { ZodObject, ZodType } from 'zod'
+import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
+import type { AppEnv, Principal, Source } from './authenticate.ts'
+import type { Permission } from './permissions.ts'
+import { Problem } from './problem.ts'
+
+export interface Input<Params, Query, Body> {
+  readonly params: Params
+  readonly query: Query
+  /** Parsed JSON. */
+  readonly body: Body
+  /** The body as it came, where the declaration says `bytes`. */
+  readonly bytes: Bytes
+  readonly contentType: string
+  readonly principal: Principal
+  readonly source: Source
+}
+
+export interface Declaration<Params, Query, Body, Result> {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  /** Below /api/v1, parameters in braces: `/vouchers/{guid}`. */
+  readonly path: string
+  readonly summary: string
+  readonly permission: Permission
+  readonly params?: ZodType<Params>
+  readonly query?: ZodType<Query>
+  /** A JSON body. */
+  readonly body?: ZodType<Body>
+  /** A body taken as bytes: its media types and how long it may be. */
+  readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
+  /** The JSON answer; without it and `file` the answer is 204. */
+  readonly result?: ZodType<Result>
+  /** Media types of an answer that is no JSON: `handle` then gives a File. */
+  readonly file?: readonly string[]
+  /** Of the answer when all went well, if not 200 or 204. */
+  readonly status?: 200 | 201 | 202
+  handle(input: Input<Params, Query, Body>): Promise<Result | File> | Result | File
+}
+
+/** An answer that is no JSON. */
+export class File {
+  readonly type: string
+  readonly content: Bytes | string
+  readonly name: string | undefined
+
+  constructor(type: string, content: Bytes | string, name?: string) {
+    this.type = type
+    this.content = content
+    this.name = name
+  }
+}
+
+export interface Route {
+  readonly method: string
+  readonly path: string
+  readonly permission: Permission
+  readonly register: (app: OpenAPIHono<AppEnv>) => void
+}
+
+const MOST_JSON_BYTES = 1 << 20
+
+export function route<Params = unknown, Query = unknown, Body = unknown, Result = void>(
+  declaration: Declaration<Params, Query, Body, Result>,
+): Route {
+  const { method, path, permission } = declaration
+  return { method, path, permission, register: (app) => register(app, declaration) }
+}
+
+/** `?limit=&cursor=` of every list. */
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().max(512).optional(),
+})
+
+/** `{"items":[…],"next":CURSOR|null}`. */
+export function pageOf<Item extends ZodType>(item: Item) {
+  return z.object({ items: z.array(item), next: z.string().nullable() })
+}
+
+/** Cuts what a store found, asked for one more than `limit`, and makes the next page's cursor. */
+export function pageFrom<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  position: (row: Row) => string,
+  view: (row: Row) => Item,
+): { items: Item[]; next: string | null } {
+  const shown = rows.slice(0, limit)
+  const last = rows.length > limit ? shown.at(-1) : undefined
+  return { items: shown.map(view), next: last === undefined ? null : toCursor(position(last)) }
+}
+
+function toCursor(position: string): string {
+  return Buffer.from(position, 'utf8').toString('base64url')
+}
+
+/** Where the page begins; undefined for the first. */
+export function positionOf(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined
+  const position = Buffer.from(cursor, 'base64url').toString('utf8')
+  if (toCursor(position) !== cursor) throw new Problem('invalid-request', 'cursor: not one of ours')
+  return position
+}
+
+/** Hono's request, as far as its types get lost where the schemas are not known. */
+interface Checked {
+  valid(target: 'param' | 'query' | 'json'): unknown
+}
+
+function register<Params, Query, Body, Result>(
+  app: OpenAPIHono<AppEnv>,
+  declaration: Declaration<Params, Query, Body, Result>,
+): void {
+  const { handle, bytes, params, query, body, status } = declaration
+  app.openapi(definitionOf(declaration), async (c) => {
+    const checked = c.req as unknown as Checked
+    const answer = await handle({
+      params: (params ? checked.valid('param') : {}) as Params,
+      query: (query ? checked.valid('query') : {}) as Query,
+      body: (body ? checked.valid('json') : undefined) as Body,
+      bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
+      contentType: mediaTypeOf(c.req.header('content-type')),
+      principal: c.var.principal,
+      source: c.var.source,
+    })
+    if (answer instanceof File) return fileResponse(answer)
+    if (answer === undefined || answer === null) return c.body(null, 204)
+    return c.json(answer, status ?? 200)
+  })
+}
+
+function definitionOf<Params, Query, Body, Result>(
+  declaration: Declaration<Params, Query, Body, Result>,
+) {
+  const { method, path, summary, permission, params, query, body, bytes } = declaration
+  return createRoute({
+    method,
+    path,
+    summary,
+    operationId: `${method}${path.replaceAll(/[^a-z]+(\w)/gi, (_, next: string) => next.toUpperCase())}`,
+    security: [{ bearer: [] }],
+    'x-permission': permission,
+    middleware: [
+      permit(permission),
+      limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
+      typed(bytes?.types),
+    ],
+    request: {
+      ...(params && { params: params as unknown as ZodObject }),
+      ...(query && { query: query as unknown as ZodObject }),
+      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+      ...(bytes && { body: { required: true, content: contentOf(bytes.types) } }),
+    },
+    responses: responsesOf(declaration),
+  })
+}
+
+function responsesOf<P, Q, B, Result>({ result, file, status }: Declaration<P, Q, B, Result>) {
+  const problem = {
+    description: 'What is wrong, RFC 9457',
+    content: { 'application/problem+json': { schema: ProblemDocument } },
+  }
+  if (file) return { 200: { description: 'OK', content: contentOf(file) }, default: problem }
+  if (!result) return { 204: { description: 'Done' }, default: problem }
+  const answer = { description: 'OK', content: { 'application/json': { schema: result } } }
+  return { [status ?? 200]: answer, default: problem }
+}
+
+const ProblemDocument = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string(),
+    detail: z.string().optional(),
+    instance: z.string().optional(),
+  })
+  .openapi('Problem')
+
+function contentOf(types: readonly string[]) {
+  const schema = { type: 'string', format: 'binary' } as const
+  return Object.fromEntries(types.map((type) => [type, { schema }]))
+}
+
+function permit(permission: Permission): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    if (!c.var.principal.permissions.has(permission)) {
+      throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
+    }
+    await next()
+  }
+}
+
+function limitTo(maxSize: number): MiddlewareHandler {
+  const onError = () => {
+    throw new Problem('too-large', `a body here may be ${maxSize} bytes long`)
+  }
+  return bodyLimit({ maxSize, onError })
+}
+
+function typed(types: readonly string[] | undefined): MiddlewareHandler {
+  return async (c, next) => {
+    const type = mediaTypeOf(c.req.header('content-type'))
+    if (types && !types.includes(type)) {
+      throw new Problem('unsupported-media-type', `send one of ${types.join(', ')}`)
+    }
+    await next()
+  }
+}
+
+function mediaTypeOf(contentType: string | undefined): string {
+  return (contentType?.split(';')[0] ?? '').trim().toLowerCase()
+}
+
+function fileResponse({ type, content, name }: File): Response {
+  const headers = new Headers({ 'content-type': type })
+  if (name) headers.set('content-disposition', `attachment; filename="${name}"`)
+  return new Response(typeof content === 'string' ? content : new Uint8Array(content), { headers })
+}
