@@ -8,10 +8,10 @@ import { type BodyOf, messageType } from '../message.ts'
 import { OVHeader } from '../voucher/voucher.ts'
 
 /**
- * DI.AppStart, Type 10, Device → Manufacturer. Divergence: `[null]`, which go-fdo sends where a
- * Device has nothing to tell, parses too.
+ * DI.AppStart, Type 10, Device → Manufacturer. Divergence: go-fdo sends `[null]` for a Device that
+ * has nothing to tell.
  *
- *     DI.AppStart = [DeviceMfgInfo]    DeviceMfgInfo = bstr .cbor any
+ *     DI.AppStart = [DeviceMfgInfo]    DeviceMfgInfo = bstr .cbor any  ;; see device-mfg-info.ts
  */
 export const AppStart = messageType(10, 'DI.AppStart', tuple({ deviceMfgInfo: nullable(bytes()) }))
 export type AppStart = BodyOf<typeof AppStart>
