@@ -1,0 +1,193 @@
+/** `firstlight voucher`: ownership vouchers, in files and in the service. */
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { toHex } from '../../../protocol/bytes.ts'
+import { extendVoucher } from '../../../protocol/voucher/extend.ts'
+import { isPem, voucherToPem, vouchersFromPem } from '../../../protocol/voucher/pem.ts'
+import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
+import { type Voucher, VoucherError, parseVoucher } from '../../../protocol/voucher/voucher.ts'
+import { run, runWithApi } from '../command.ts'
+import { CliFailure } from '../failure.ts'
+import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
+import { progress, table } from '../output.ts'
+import { voucherPage, voucherText } from '../voucher-text.ts'
+
+interface ImportResult {
+  readonly guid: string | null
+  readonly ok: boolean
+  readonly check: string | null
+  readonly detail: string | null
+}
+
+interface VoucherRow {
+  readonly guid: string
+  readonly device_id: string
+  readonly device_info: string
+  readonly state: string
+  readonly entries: number
+  readonly created_at: string
+}
+
+export function voucherCommand(): Command {
+  const voucher = new Command('voucher').description(
+    'ownership vouchers, in files and in the service',
+  )
+  addFileCommands(voucher)
+  addServiceCommands(voucher)
+  return voucher
+}
+
+function addFileCommands(voucher: Command): void {
+  run(
+    voucher.command('show').description('what a voucher says').argument('<file>'),
+    async (_options, output, [file = '']) => {
+      output.result(voucherText(readVoucher(file)), voucherPage)
+    },
+  )
+  run<{ ca?: string }>(
+    voucher
+      .command('verify')
+      .description('check a voucher, every signature and hash')
+      .argument('<file>')
+      .option('--ca <file>', 'the device CAs to trust; without it any chain is taken'),
+    async ({ ca }, output, [file = '']) => {
+      const read = readVoucher(file)
+      const anchors = ca === undefined ? {} : { anchors: readCertificates(ca) }
+      const flaw = await findVoucherFlaw(read, { now: new Date(), ...anchors })
+      if (flaw)
+        throw new CliFailure('check-failed', `${flaw.check}: ${flaw.detail}`, { code: flaw.check })
+      const guid = toHex(read.header.value.guid)
+      output.result({ guid, ok: true, entries: read.entries.length }, () => `${guid} is good`)
+    },
+  )
+  run<{ key: string; to: string; out: string }>(
+    voucher
+      .command('extend')
+      .description('sell: sign a voucher over to the next owner')
+      .argument('<file>')
+      .requiredOption('--key <file>', 'the private key of the owner now')
+      .requiredOption('--to <file>', "the next owner's public key or certificate")
+      .requiredOption('--out <file>', 'where the extended voucher goes (PEM)'),
+    async ({ key, to, out }, output, [file = '']) => {
+      const extended = await extendVoucher(
+        readVoucher(file),
+        readPrivateKey(key),
+        readPublicKey(to),
+      )
+      writeFileSync(out, voucherToPem(extended))
+      const made = voucherText(parseVoucher(extended))
+      output.result({ ...made, out }, (value) => `${voucherPage(value)}\nwritten to ${value.out}`)
+    },
+  )
+}
+
+function addServiceCommands(voucher: Command): void {
+  runWithApi(
+    voucher.command('import').description('give vouchers to the service').argument('<file...>'),
+    async (api, _options, output, files) => {
+      const bar = progress('importing', files.length)
+      const results: (ImportResult & { file: string })[] = []
+      for (const file of files) {
+        const body = readFileSync(file)
+        const contentType = isPem(body) ? 'application/x-pem-file' : 'application/cbor'
+        const { items } = await api.json<{ items: ImportResult[] }>('/api/v1/vouchers', {
+          method: 'POST',
+          body,
+          contentType,
+        })
+        results.push(...items.map((item) => ({ file, ...item })))
+        bar.advance()
+      }
+      bar.stop()
+      output.result(results, importTable)
+      if (!results.every(({ ok }) => ok)) process.exitCode = 5
+    },
+  )
+  runWithApi<{ format: string; out?: string }>(
+    voucher
+      .command('export')
+      .description('a voucher of the service, as a file')
+      .argument('<guid>')
+      .option('--format <format>', 'pem or cbor', 'pem')
+      .option('--out <file>', 'where it goes; stdout without it'),
+    async (api, { format, out }, output, [guid = '']) => {
+      if (format !== 'pem' && format !== 'cbor')
+        throw new CliFailure('usage', `no format ${format}`)
+      const accept = format === 'pem' ? 'application/x-pem-file' : 'application/cbor'
+      const path = `/api/v1/vouchers/${guidOf(guid)}`
+      const { body } = await api.send(path, { accept })
+      if (out === undefined && !output.json) return void process.stdout.write(body)
+      if (out !== undefined) writeFileSync(out, body)
+      const sha256 = createHash('sha256').update(body).digest('hex')
+      const text =
+        out === undefined
+          ? { voucher: body.toString(format === 'pem' ? 'utf8' : 'base64') }
+          : { out }
+      output.result({ guid: guidOf(guid), format, sha256, ...text }, () => `written to ${out}`)
+    },
+  )
+  runWithApi(
+    voucher.command('list').description('the vouchers of the service'),
+    async (api, _options, output) => {
+      const items = await api.list<VoucherRow>('/api/v1/vouchers?limit=500')
+      output.result(items, (rows) =>
+        table(rows, [
+          { title: 'GUID', value: ({ guid }) => guid },
+          { title: 'STATE', value: ({ state }) => state },
+          { title: 'SOLD', value: ({ entries }) => entries, right: true },
+          { title: 'MADE', value: ({ created_at }) => created_at.slice(0, 19) },
+          { title: 'DEVICE INFO', value: ({ device_info }) => device_info },
+        ]),
+      )
+    },
+  )
+  runWithApi(
+    voucher.command('delete').description('remove a voucher from the service').argument('<guid>'),
+    async (api, _options, output, [guid = '']) => {
+      await api.send(`/api/v1/vouchers/${guidOf(guid)}`, { method: 'DELETE' })
+      output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
+    },
+  )
+}
+
+function importTable(results: readonly (ImportResult & { file: string })[]): string {
+  return table(results, [
+    { title: 'RESULT', value: ({ ok }) => (ok ? 'imported' : 'refused') },
+    { title: 'GUID', value: ({ guid }) => guid },
+    { title: 'CHECK', value: ({ check }) => check },
+    { title: 'FILE', value: ({ file }) => file },
+    { title: 'DETAIL', value: ({ detail }) => detail },
+  ])
+}
+
+/** 32 hexadecimal digits; dashes are accepted. */
+export function guidOf(text: string): string {
+  const guid = text.replaceAll('-', '').toLowerCase()
+  if (!/^[0-9a-f]{32}$/.test(guid)) {
+    throw new CliFailure('usage', `not a GUID: ${text}`, {
+      next: 'a GUID has 32 hexadecimal digits',
+    })
+  }
+  return guid
+}
+
+/** The one voucher of a file, PEM or CBOR. */
+function readVoucher(path: string): Voucher {
+  const content = readFileSync(path)
+  const [encoded, ...more] = isPem(content)
+    ? vouchersFromPem(content.toString('latin1'))
+    : [content]
+  if (!encoded || more.length > 0) {
+    throw new CliFailure(
+      'failed',
+      `${path} holds ${more.length + (encoded ? 1 : 0)} vouchers, not one`,
+    )
+  }
+  try {
+    return parseVoucher(encoded)
+  } catch (error) {
+    if (!(error instanceof VoucherError)) throw error
+    throw new CliFailure('check-failed', error.message, { code: error.check, cause: error })
+  }
+}
