@@ -10,33 +10,8 @@ import { isPem, voucherToPem, vouchersFromPem } from '../../protocol/voucher/pem
 import { beforeEntries, findVoucherFlaw, headerInfoHash } from '../../protocol/voucher/verify.ts'
 import { type Voucher, VoucherError, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import { appendEntry, buildVoucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
-import { fixture, fromHex, sharedFile, toHex } from '../support/wire.ts'
-
-interface VoucherVectors {
-  vectors: readonly {
-    name: string
-    guid: string
-    deviceInfo: string
-    keyType: number
-    keyEnc: number
-    hashAlg: -16 | -43
-    hmacAlg: 5 | 6
-    hmacSecret: string
-    headerBytes: string
-    headerHmac: string
-    hdrInfoHash: string
-    entry0PrevHash: string
-    entry0PrevHashInput: string
-    entry1PrevHash: string
-    entry1PrevHashInput: string
-    manufacturerKeyHash: { alg: -16 | -43; input: string; value: string }
-    ownerKeysPkcs8: readonly string[]
-    good: readonly { case: string; entries: number; pem: string; voucher: string }[]
-    bad: readonly { case: string; voucher: string }[]
-  }[]
-}
-
-const { vectors } = fixture<VoucherVectors>('vectors/vouchers.json')
+import { voucherVectors } from '../support/vouchers.ts'
+import { fromHex, sharedFile, toHex } from '../support/wire.ts'
 
 /** What each spoilt voucher fails; the truncated one is genuine, of an earlier owner. */
 const CHECK_OF: Record<string, string | undefined> = {
@@ -54,7 +29,7 @@ const CHECK_OF: Record<string, string | undefined> = {
 
 const CERTIFICATES_VALID = new Date('2026-01-01')
 
-describe.each(vectors)('vouchers of go-fdo, $name', (vector) => {
+describe.each(voucherVectors)('vouchers of go-fdo, $name', (vector) => {
   const owners = vector.ownerKeysPkcs8.map((pkcs8) => signerFromPkcs8(fromHex(pkcs8)))
 
   it.each(vector.good)('verifies: $case', async ({ voucher: hex, entries, pem }) => {
