@@ -66,17 +66,21 @@ export function toFixedLength(bytes: Bytes, length: number): Bytes | undefined {
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const BASE64_CODES = utf8(BASE64)
+const PADDING = 0x3d
 const BASE64_VALUE = new Map(Array.from(BASE64, (letter, value) => [letter, value]))
 
 /** Base64 with padding, in one line. RFC 4648, section 4. */
 export function toBase64(bytes: Bytes): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i += 3) {
+  const text = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
+  for (let i = 0, at = 0; i < bytes.length; i += 3) {
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
-    const letters = [18, 12, 6, 0].map((shift) => BASE64[(group >> shift) & 63])
-    text += letters.slice(0, Math.min(bytes.length - i, 3) + 1).join('')
+    for (let shift = 18; shift >= 0; shift -= 6) {
+      text[at++] = BASE64_CODES[(group >> shift) & 63] ?? 0
+    }
   }
-  return text.padEnd(Math.ceil(bytes.length / 3) * 4, '=')
+  text.fill(PADDING, text.length - ((3 - (bytes.length % 3)) % 3))
+  return fromUtf8(text)
 }
 
 /** Reads padded base64 without line breaks; undefined for anything else. */

@@ -1,5 +1,5 @@
 /** Hash and HMac: their types on the wire, and computing them. FDO 1.1, "Hash / HMAC". */
-import { createHmac, hash as digestOf, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hash as digestOf, timingSafeEqual } from 'node:crypto'
 import type { Bytes } from '../bytes.ts'
 import { type Infer, type Schema, bytes, mismatch, oneOf, tuple } from '../cbor/schema.ts'
 
@@ -29,6 +29,20 @@ export type HMac = Infer<typeof HMac>
 
 export function hashOf(type: HashType, data: Bytes): Hash {
   return { type, value: digestOf(NODE_NAME[type], data, 'buffer') }
+}
+
+/** A hash over data that arrives in parts. */
+export interface RunningHash {
+  update(data: Bytes): void
+  digest(): Bytes
+}
+
+export function startHash(type: HashType): RunningHash {
+  const hash = createHash(NODE_NAME[type])
+  return {
+    update: (data) => void hash.update(data),
+    digest: () => hash.digest(),
+  }
 }
 
 export function hmacOf(type: HMacType, secret: Bytes, data: Bytes): HMac {
