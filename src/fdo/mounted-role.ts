@@ -10,7 +10,7 @@ import {
   unpackState,
 } from '../../protocol/role.ts'
 import type { Executor } from '../database/connection.ts'
-import type { Source } from '../http/authenticate.ts'
+import type { Source } from '../http/source.ts'
 
 export interface Mounting<State extends RoleState, Context, Effect extends { type: string }> {
   /** For logs and metrics: `DI`, `TO0`, `TO1`, `TO2`. */

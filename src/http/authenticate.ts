@@ -3,22 +3,13 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
+import type { Source } from './source.ts'
 
 export interface Principal {
   readonly id: string
   readonly name: string
   readonly kind: 'token'
   readonly permissions: ReadonlySet<Permission>
-}
-
-/** Where a request came from. */
-export interface Source {
-  /** The peer's IP address; an IPv4-mapped one as IPv4. */
-  readonly address: string
-  /** It carries a Forwarded or X-Forwarded-* header: someone else may stand behind it. */
-  readonly forwarded: boolean
-  /** The DER certificate the client showed over TLS, not yet checked against anything. */
-  readonly clientCertificate?: Uint8Array
 }
 
 export type AppEnv = {

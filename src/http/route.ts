@@ -8,9 +8,10 @@ import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ZodObject, ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
-import type { AppEnv, Principal, Source } from './authenticate.ts'
+import type { AppEnv, Principal } from './authenticate.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
+import type { Source } from './source.ts'
 
 export interface Input<Params, Query, Body> {
   readonly params: Params

@@ -1,0 +1,122 @@
+/**
+ * Session tokens, the value of `Authorization`. Until the peer has proven itself its state travels
+ * sealed in the token, and nothing is kept here; from then on the token names a row and the answer
+ * it came with. Short enough for a device that has 1,024 bytes for all its headers.
+ */
+import { hash } from 'node:crypto'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { bytes, decodeAs, encodeAs, tuple, uint16, uint32 } from '../../protocol/cbor/schema.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { SealingKeys } from './sealing-keys.ts'
+
+/** One run of one protocol, from its first message on. */
+export interface Run {
+  /** 16 random bytes; whoever knows them speaks for the run. */
+  readonly id: Bytes
+  /** The number of the message that began it. */
+  readonly role: number
+  /** Seconds. */
+  readonly startedAt: number
+}
+
+export const RUN_ID_BYTES = 16
+/** A sealed token lives this long after the answer that carried it, */
+const TOKEN_SECONDS = 2 * 60
+/** and none lives longer than this after the run's first message. */
+export const SEALED_RUN_SECONDS = 10 * 60
+export const MOST_AUTHORIZATION_CHARACTERS = 512
+
+const SEALED = 'fdos_'
+const ROW = 'fdor_'
+const CONTEXT = 'fdo-token'
+
+/** By position: names would not fit. */
+const Content = tuple({
+  id: bytes(RUN_ID_BYTES),
+  role: uint16,
+  startedAt: uint32,
+  expiresAt: uint32,
+  state: bytes(),
+})
+
+export interface SealedToken {
+  readonly kind: 'sealed'
+  readonly run: Run
+  readonly state: Bytes
+}
+
+export interface RowToken {
+  readonly kind: 'row'
+  readonly runId: Bytes
+  /** How many messages the run had answered when it was given this token. */
+  readonly version: number
+}
+
+export async function sealToken(
+  keys: SealingKeys,
+  { id, role, startedAt }: Run,
+  state: Bytes,
+  now: Date,
+): Promise<string> {
+  const expiresAt = Math.min(secondsOf(now) + TOKEN_SECONDS, startedAt + SEALED_RUN_SECONDS)
+  const content = encodeAs(Content, { id, role, startedAt, expiresAt, state })
+  const sealed = await keys.seal(CONTEXT, content)
+  const authorization = `Bearer ${SEALED}${toText(sealed)}`
+  if (authorization.length > MOST_AUTHORIZATION_CHARACTERS) {
+    throw new Error(`a state of ${state.length} bytes is too long for a token`)
+  }
+  return authorization
+}
+
+export function rowToken(runId: Bytes, version: number): string {
+  const content = Buffer.alloc(RUN_ID_BYTES + 4)
+  content.set(runId)
+  content.writeUInt32BE(version, RUN_ID_BYTES)
+  return `Bearer ${ROW}${toText(content)}`
+}
+
+/** Reads a token, with or without `Bearer `; throws INVALID_JWT_TOKEN for any that is not good. */
+export async function readToken(
+  keys: SealingKeys,
+  authorization: string | undefined,
+  now: Date,
+): Promise<SealedToken | RowToken> {
+  const token = (authorization ?? '').replace(/^Bearer +/i, '')
+  if (token.startsWith(ROW)) return readRowToken(token.slice(ROW.length))
+  if (!token.startsWith(SEALED)) throw refused('no token, or not one of ours')
+  const sealed = fromText(token.slice(SEALED.length))
+  const content = sealed && (await keys.open(CONTEXT, sealed))
+  if (!content) throw refused('no key of ours opens the token')
+  const { id, role, startedAt, expiresAt, state } = decodeAs(Content, content, 'token')
+  if (secondsOf(now) >= expiresAt) throw refused('the token has expired')
+  return { kind: 'sealed', run: { id, role, startedAt }, state }
+}
+
+function readRowToken(text: string): RowToken {
+  const content = fromText(text)
+  if (content?.length !== RUN_ID_BYTES + 4) throw refused('a row token of another length')
+  const version = content.readUInt32BE(RUN_ID_BYTES)
+  return { kind: 'row', runId: content.subarray(0, RUN_ID_BYTES), version }
+}
+
+/** How a run is named in the database and in logs, where its id would be a credential. */
+export function runName(runId: Bytes): string {
+  return hash('sha256', runId, 'hex')
+}
+
+export function secondsOf(time: Date): number {
+  return Math.floor(time.getTime() / 1000)
+}
+
+function toText(bytes: Bytes): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+}
+
+/** Only what base64url writes, so that one token has one spelling. */
+function fromText(text: string): Buffer | undefined {
+  return /^[\w-]*$/.test(text) ? Buffer.from(text, 'base64url') : undefined
+}
+
+function refused(reason: string): FdoError {
+  return new FdoError('INVALID_JWT_TOKEN', reason)
+}
