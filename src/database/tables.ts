@@ -10,6 +10,9 @@ export interface Tables {
   session: SessionTable
   sealing_key: SealingKeyTable
 
+  // ── pki
+  certificate: CertificateTable
+
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable
   api_token: ApiTokenTable
@@ -33,6 +36,8 @@ export interface SessionTable {
   reply_type: number | null
   /** When the run's first message came. */
   started_at: string
+  /** Answered with `reply` for five minutes more, then only a tombstone. */
+  ended_at: string | null
   expires_at: string
 }
 
@@ -76,4 +81,25 @@ export interface SettingTable {
   value: string
   version: number
   updated_at: string
+}
+
+/** Every certificate issued here; its row is there before the signature is. */
+export interface CertificateTable {
+  /** Hexadecimal, without leading zeros. */
+  serial: string
+  profile: string
+  /** Whom it names, or whose birth certificate it is. */
+  device_id: string | null
+  /** The TO2 run that brings it to the device. */
+  run_id: string | null
+  /** `pending` until TO2 is done, and worthless before. */
+  status: 'pending' | 'active' | 'superseded' | 'revoked'
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  spki_hash: string
+  not_before: string
+  not_after: string
+  /** DER. */
+  der: Bytes
+  created_at: string
+  status_at: string
 }

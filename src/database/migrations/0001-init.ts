@@ -6,6 +6,7 @@ type Schema = Kysely<unknown>['schema']
 export const init: Migration = {
   async up({ schema }) {
     await fdo(schema)
+    await pki(schema)
     await secrets(schema)
   },
 }
@@ -21,6 +22,7 @@ async function fdo(schema: Schema): Promise<void> {
     .addColumn('reply', 'blob')
     .addColumn('reply_type', 'integer')
     .addColumn('started_at', 'text', (column) => column.notNull())
+    .addColumn('ended_at', 'text')
     .addColumn('expires_at', 'text', (column) => column.notNull())
     .execute()
   await schema.createIndex('session_expiry').on('session').column('expires_at').execute()
@@ -30,6 +32,25 @@ async function fdo(schema: Schema): Promise<void> {
     .addColumn('wrapped', 'blob', (column) => column.notNull())
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute()
+}
+
+async function pki(schema: Schema): Promise<void> {
+  await schema
+    .createTable('certificate')
+    .addColumn('serial', 'text', (column) => column.primaryKey())
+    .addColumn('profile', 'text', (column) => column.notNull())
+    .addColumn('device_id', 'text')
+    .addColumn('run_id', 'text')
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('spki_hash', 'text', (column) => column.notNull())
+    .addColumn('not_before', 'text', (column) => column.notNull())
+    .addColumn('not_after', 'text', (column) => column.notNull())
+    .addColumn('der', 'blob', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('status_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema.createIndex('certificate_device').on('certificate').column('device_id').execute()
+  await schema.createIndex('certificate_key').on('certificate').column('spki_hash').execute()
 }
 
 async function secrets(schema: Schema): Promise<void> {
