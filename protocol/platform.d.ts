@@ -38,7 +38,8 @@ declare module 'node:crypto' {
 
   function createPublicKey(input: { key: Data; format: 'der'; type: 'spki' } | KeyObject): KeyObject
   function createPublicKey(input: { key: Record<string, unknown>; format: 'jwk' }): KeyObject
-  function createPrivateKey(input: { key: Data; format: 'der'; type: 'pkcs8' }): KeyObject
+  function createPrivateKey(input: { key: Data; format: 'der'; type: 'pkcs8' | 'sec1' }): KeyObject
+  function diffieHellman(keys: { privateKey: KeyObject; publicKey: KeyObject }): Data
   function sign(algorithm: string, data: Data, key: SigningOptions): Data
   function sign(algorithm: string, data: Data, key: SigningOptions, callback: Callback<Data>): void
   function verify(algorithm: string, data: Data, key: SigningOptions, signature: Data): boolean
@@ -111,6 +112,22 @@ declare module 'node:crypto' {
   }
   function publicEncrypt(key: OaepOptions, data: Data): Data
   function privateDecrypt(key: OaepOptions, data: Data): Data
+
+  interface CryptoKey {
+    readonly type: string
+  }
+  const webcrypto: {
+    readonly subtle: {
+      importKey(
+        format: 'pkcs8',
+        key: Data,
+        algorithm: { name: 'RSA-OAEP'; hash: 'SHA-256' },
+        extractable: boolean,
+        usages: readonly 'decrypt'[],
+      ): Promise<CryptoKey>
+      decrypt(algorithm: { name: 'RSA-OAEP' }, key: CryptoKey, data: Data): Promise<ArrayBuffer>
+    }
+  }
 
   const constants: {
     RSA_PKCS1_PADDING: number
