@@ -52,7 +52,7 @@ export function parseIp(text: string): Bytes | undefined {
   if (!text.includes(':')) return parseIpv4(text)
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const [head, tail] = halves.map(parseGroups)
+  const [head, tail] = halves.map((half, i) => parseGroups(half, i === halves.length - 1))
   if (!head || (halves.length === 2 && !tail)) return undefined
   const missing = 16 - head.length - (tail?.length ?? 0)
   if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined
@@ -69,13 +69,13 @@ function parseIpv4(text: string): Bytes | undefined {
     : undefined
 }
 
-/** The bytes of `a:b:c`, the last of which may be an IPv4 address; undefined if malformed. */
-function parseGroups(text: string): number[] | undefined {
+/** The bytes of `a:b:c`; at the very end an IPv4 address may stand. Undefined if malformed. */
+function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return []
   const bytesOfGroups: number[] = []
   const groups = text.split(':')
   for (const [i, group] of groups.entries()) {
-    const ipv4 = i === groups.length - 1 ? parseIpv4(group) : undefined
+    const ipv4 = isEnd && i === groups.length - 1 ? parseIpv4(group) : undefined
     if (ipv4) bytesOfGroups.push(...ipv4)
     else if (!/^[0-9a-f]{1,4}$/i.test(group)) return undefined
     else {
