@@ -15,6 +15,7 @@ import {
   bytes,
   decodeAs,
   encodeAs,
+  int,
   nullable,
   oneOf,
   text,
@@ -31,6 +32,10 @@ const CredentialFile = tuple({
   pkcs8: bytes(),
   hmacSecret: bytes(),
   serial: text,
+  model: text,
+  /** The key exchange and cipher that suit the kind of owner key it asked for. */
+  kex: text,
+  cipher: int,
   /** Null until DI is done. */
   credential: nullable(DeviceCredential),
 })
