@@ -29,6 +29,7 @@ export function memoryHost(): MemoryHost {
     run: (command) => Promise.reject(new HostFailure(`fleet devices run nothing: ${command}`)),
     fetch: (url) => Promise.reject(new HostFailure(`fleet devices fetch nothing: ${url}`)),
     keys: { generate: generateKey },
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock: { raiseFloor: () => Promise.resolve() },
     warn: () => {},
   }

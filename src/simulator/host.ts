@@ -32,14 +32,14 @@ export function sandboxHost({ sandbox, warn }: HostOptions): DeviceHost {
   const root = realpathSync(sandbox)
   return {
     files: {
-      create: async (path, options) =>
-        createFile(await within(root, path), options?.secret ?? false),
+      create: async (path) => createFile(await within(root, path)),
       open: async (path) => openFile(await within(root, path)),
     },
     run: (command, args, output) => runProcess(root, command, args, output),
     fetch: fetchDocument,
     keys: { generate: generateKey },
     clock: { raiseFloor: (time) => raiseFloor(root, time) },
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     warn,
   }
 }
@@ -69,23 +69,33 @@ async function within(root: string, path: string): Promise<string> {
   return join(folder, basename(target))
 }
 
-async function createFile(path: string, secret: boolean): Promise<NewFile> {
+async function createFile(path: string): Promise<NewFile> {
   const temporary = `${path}.part`
-  await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', secret ? 0o600 : 0o644)
+  const file = await orFailure('write', path, async () => {
+    await rm(temporary, { force: true })
+    return await open(temporary, 'wx', 0o600)
+  })
   return {
-    async write(bytes) {
-      await file.writeFile(bytes)
-    },
-    async commit() {
-      await file.sync()
-      await file.close()
-      await rename(temporary, path)
-    },
+    write: (bytes) => orFailure('write', path, () => file.writeFile(bytes)),
+    commit: () =>
+      orFailure('write', path, async () => {
+        await file.sync()
+        await file.close()
+        await rename(temporary, path)
+      }),
     async discard() {
       await file.close()
       await rm(temporary, { force: true })
     },
+  }
+}
+
+/** What the file system refuses is for the peer to know, by the module's own means. */
+async function orFailure<T>(what: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new HostFailure(`cannot ${what} ${path}`, { cause })
   }
 }
 

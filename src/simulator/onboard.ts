@@ -12,6 +12,7 @@ import type { AboutDevice } from '../../protocol/fsim/devmod/device.ts'
 import { beginTo1, to1Device } from '../../protocol/to1/device.ts'
 import { beginTo2 } from '../../protocol/to2/device/prove-voucher.ts'
 import { to2Device } from '../../protocol/to2/device/role.ts'
+import { keyExchange } from '../../protocol/to2/key-exchange.ts'
 import type { To2DeviceEffect } from '../../protocol/to2/device/state.ts'
 import {
   type RendezvousAttempt,
@@ -117,6 +118,7 @@ export async function meetOwner(
       credential: device.credential,
       signer: device.signer,
       to1d,
+      keyExchange,
       kex: device.kex,
       cipher: device.cipher,
       maxDeviceMessageSize: MAX_MESSAGE_BYTES,

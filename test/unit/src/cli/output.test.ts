@@ -1,0 +1,99 @@
+/** What commands print, and how they fail. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CliFailure, failureOf } from '../../../../src/cli/failure.ts'
+import { facts, outputOf, reportFailure, table } from '../../../../src/cli/output.ts'
+
+let stdout = ''
+let stderr = ''
+
+beforeEach(() => {
+  stdout = ''
+  stderr = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((stdout += String(text)), true))
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((stderr += String(text)), true))
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  process.exitCode = undefined
+})
+
+describe('a result', () => {
+  it('is text for people', () => {
+    outputOf({}).result({ n: 1 }, ({ n }) => `n is ${n}`)
+    expect(stdout).toBe('n is 1\n')
+  })
+
+  it('is one JSON document for scripts, remarks go to stderr', () => {
+    const output = outputOf({ json: true })
+    output.note('working')
+    output.result({ n: 1 }, () => 'unused')
+    expect(JSON.parse(stdout)).toEqual({ n: 1 })
+    expect(stderr).toBe('working\n')
+  })
+})
+
+describe('a table', () => {
+  const columns = [
+    { title: 'NAME', value: (row: { name: string; count: number }) => row.name },
+    { title: 'COUNT', value: (row: { name: string; count: number }) => row.count, right: true },
+  ]
+
+  it('lines up words on the left and numbers on the right', () => {
+    const rows = [
+      { name: 'a', count: 5 },
+      { name: 'longer', count: 120 },
+    ]
+    expect(table(rows, columns, 80).split('\n')).toEqual([
+      'NAME    COUNT',
+      'a           5',
+      'longer    120',
+    ])
+  })
+
+  it('is never wider than the terminal', () => {
+    const lines = table([{ name: 'x'.repeat(200), count: 1 }], columns, 40).split('\n')
+    expect(lines.every((line) => line.length <= 40)).toBe(true)
+  })
+
+  it('says so where there is nothing', () => {
+    expect(table([], columns)).toBe('(none)')
+  })
+
+  it('does not let names from outside steer the terminal', () => {
+    expect(table([{ name: '\u001b[2Jgone', count: 1 }], columns, 80)).not.toContain('\u001b')
+    expect(facts([['name', 'a\nb']])).toBe('name  a·b')
+  })
+})
+
+describe('a failure', () => {
+  it.each([
+    ['failed', 1],
+    ['usage', 2],
+    ['refused', 3],
+    ['unreachable', 4],
+    ['check-failed', 5],
+    ['authentication', 6],
+    ['timed-out', 7],
+  ] as const)('of kind %s ends the program with %i', (kind, status) => {
+    reportFailure(new CliFailure(kind, 'because'), false)
+    expect(process.exitCode).toBe(status)
+    expect(stderr).toContain('because')
+  })
+
+  it('is a document with code, message and next step where scripts read', () => {
+    reportFailure(new CliFailure('failed', 'because', { code: 'x', next: 'do that' }), true)
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'x', message: 'because', next: 'do that' },
+    })
+  })
+
+  it('tells a server that is not there from anything else', () => {
+    const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    expect(failureOf(refused).kind).toBe('unreachable')
+    expect(failureOf(Object.assign(new Error('slow'), { code: 'ETIMEDOUT' })).kind).toBe(
+      'timed-out',
+    )
+    expect(failureOf(new Error('else')).kind).toBe('failed')
+  })
+})
