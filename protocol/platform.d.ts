@@ -113,19 +113,23 @@ declare module 'node:crypto' {
   function publicEncrypt(key: OaepOptions, data: Data): Data
   function privateDecrypt(key: OaepOptions, data: Data): Data
 
-  interface CryptoKey {
-    readonly type: string
-  }
-  const webcrypto: {
-    readonly subtle: {
+  namespace webcrypto {
+    interface CryptoKey {
+      readonly type: string
+    }
+    interface RsaOaep {
+      name: 'RSA-OAEP'
+      hash: 'SHA-256'
+    }
+    const subtle: {
       importKey(
         format: 'pkcs8',
         key: Data,
-        algorithm: { name: 'RSA-OAEP'; hash: 'SHA-256' },
+        algorithm: RsaOaep,
         extractable: boolean,
         usages: readonly 'decrypt'[],
       ): Promise<CryptoKey>
-      decrypt(algorithm: { name: 'RSA-OAEP' }, key: CryptoKey, data: Data): Promise<ArrayBuffer>
+      decrypt(algorithm: RsaOaep, key: CryptoKey, data: Data): Promise<ArrayBuffer>
     }
   }
 

@@ -1,8 +1,8 @@
 /** FDO PublicKey, in its encodings. FDO 1.1, "Public Key". */
 import type { Bytes } from '../bytes.ts'
 import type { CborValue } from '../cbor/cbor.ts'
-import { type Infer, type Schema, bytes, either, listOf, oneOf } from '../cbor/schema.ts'
-import { type Item, Major } from '../cbor/scan.ts'
+import { type Infer, type Schema, bytes, listOf, oneOf } from '../cbor/schema.ts'
+import { type Item, Major, contentOf, scan } from '../cbor/scan.ts'
 import { ES256, ES384, type KeyKind, PS256, PS384, RS256, RS384 } from '../cose/algorithms.ts'
 import type { SignatureAlgorithm } from '../cose/algorithms.ts'
 import { coseKeyOf, parseCoseKey } from '../cose/key.ts'
@@ -56,12 +56,22 @@ export function algorithmFor(type: PkType, kind: KeyKind): SignatureAlgorithm | 
   return KINDS_OF[type][kind]
 }
 
-/** `X5CHAIN`: an array, leaf first; COSE's bare bstr for a single certificate is read too. */
-const singleCertificate: Schema<readonly Bytes[]> = {
-  parse: (item, path) => [bytes().parse(item, path)],
+const certificates = listOf(bytes(), 1, 16)
+
+/**
+ * `X5CHAIN`: an array, leaf first. Read too: COSE's bare bstr for a single certificate, and the
+ * array inside a bstr that fdo-rs writes.
+ */
+export const X5Chain: Schema<readonly Bytes[]> = {
+  parse(item, path) {
+    if (item.major !== Major.BYTES) return certificates.parse(item, path)
+    const content = contentOf(item)
+    return (content[0] ?? 0) >> 5 === Major.ARRAY
+      ? certificates.parse(scan(content), path)
+      : [content]
+  },
   build: (chain) => [...chain],
 }
-export const X5Chain: Schema<readonly Bytes[]> = either(listOf(bytes(), 1, 16), singleCertificate)
 
 /** `PublicKey = [pkType, pkEnc, pkBody]`. */
 export const PublicKey: Schema<PublicKey> = {

@@ -6,6 +6,7 @@ import { KeyObject, constants, createPublicKey, verify } from 'node:crypto'
 import { type Bytes, toHex } from '../bytes.ts'
 import { ALGORITHMS_OF, type KeyKind, type SignatureAlgorithm } from '../cose/algorithms.ts'
 import { FdoError } from '../errors.ts'
+import { derReader } from '../x509/der-reader.ts'
 
 export interface VerifyKey {
   readonly kind: KeyKind
@@ -28,10 +29,17 @@ export function importSpki(spki: Bytes): VerifyKey {
   return key
 }
 
+/** The length of a SubjectPublicKeyInfo with an uncompressed point. */
+const UNCOMPRESSED_BYTES: Partial<Record<KeyKind, number>> = { p256: 91, p384: 120 }
+
 /** Wraps a key; its SubjectPublicKeyInfo is re-encoded, so that one key has one encoding. */
 export function verifyKeyOf(keyObject: KeyObject): VerifyKey {
-  const spki = keyObject.export({ type: 'spki', format: 'der' })
-  return { kind: kindOf(keyObject), spki: new Uint8Array(spki), keyObject }
+  const spki = new Uint8Array(keyObject.export({ type: 'spki', format: 'der' }))
+  const kind = kindOf(keyObject)
+  if (spki.length !== (UNCOMPRESSED_BYTES[kind] ?? spki.length)) {
+    throw new FdoError('MESSAGE_BODY_ERROR', 'a key with a compressed point')
+  }
+  return { kind, spki, keyObject }
 }
 
 /** The kind of a public or private key; RSA by its size, exponent 65537 only. */
@@ -72,6 +80,7 @@ export function verifyOptions(key: KeyObject, algorithm: SignatureAlgorithm) {
 }
 
 function parseSpki(spki: Bytes): KeyObject {
+  derReader(spki) // which, unlike node:crypto, refuses bytes after the end
   try {
     return createPublicKey({ key: spki, format: 'der', type: 'spki' })
   } catch (cause) {
