@@ -5,7 +5,7 @@
  * deterministic (RFC 8949, section 4.2.1): cbor-x writes integers from 2³² as floats, leaves maps
  * unsorted and cannot splice in bytes that somebody signed.
  */
-import { Decoder } from 'cbor-x'
+import { Decoder, addExtension } from 'cbor-x'
 import { type Bytes, concat, utf8 } from '../bytes.ts'
 import { FdoError } from '../errors.ts'
 import { type ScanOptions, scan } from './scan.ts'
@@ -46,13 +46,18 @@ export class Encoded {
 
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: false, copyBuffers: true })
 
+/** cbor-x would make dates of timestamps, losing what was written. */
+for (const tag of [0, 1]) {
+  addExtension({ Class: Tagged, tag, decode: (value: CborValue) => new Tagged(tag, value), encode })
+}
+
 /** Reads exactly one item, strictly; throws MESSAGE_BODY_ERROR. Maps become `Map`. */
 export function decode(bytes: Bytes, options: ScanOptions = {}): CborValue {
   scan(bytes, options)
   return normalize(decoder.decode(bytes))
 }
 
-/** Irons out cbor-x: wide integers that fit a number, dates, its own tag class, Node's Buffer. */
+/** Irons out cbor-x: wide integers that fit a number, its own tag class, Node's Buffer. */
 function normalize(value: unknown): CborValue {
   if (typeof value === 'bigint') {
     return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
@@ -64,7 +69,6 @@ function normalize(value: unknown): CborValue {
   if (value instanceof Map) {
     return new Map(Array.from(value, ([key, item]) => [normalize(key), normalize(item)]))
   }
-  if (value instanceof Date) return new Tagged(1, value.getTime() / 1000)
   if (isTag(value)) return new Tagged(value.tag, normalize(value.value))
   if (typeof value === 'object' && value !== null) {
     throw new FdoError('MESSAGE_BODY_ERROR', 'CBOR: an item FDO has no use for')

@@ -38,8 +38,6 @@ export interface Item {
 export interface ScanOptions {
   /** Floats appear nowhere in FDO save in the timestamps of some peers' error messages. */
   readonly floats?: boolean
-  /** Items may be followed by others; see scanSequence. */
-  readonly partial?: boolean
 }
 
 const MAX_DEPTH = 16
@@ -180,17 +178,15 @@ function checkKeys(items: readonly Item[], start: number): void {
   for (let i = 0; i < items.length; i += 2) {
     const key = items[i]
     if (!key) break
-    const name = key.major <= Major.NEGATIVE ? `${key.major}:${key.argument}` : keyName(key)
+    if (key.major > Major.TEXT) {
+      throw malformed(key.start, 'a map key that is neither an integer nor a string')
+    }
+    if (items.length === 2) return
+    const isInteger = key.major <= Major.NEGATIVE
+    const name = `${key.major}:${isInteger ? key.argument : toHex(contentOf(key))}`
     if (seen.has(name)) throw malformed(start, 'a duplicate key')
     seen.add(name)
   }
-}
-
-function keyName(key: Item): string {
-  if (key.major !== Major.BYTES && key.major !== Major.TEXT) {
-    throw malformed(key.start, 'a map key that is neither an integer nor a string')
-  }
-  return `${key.major}:${toHex(contentOf(key))}`
 }
 
 function malformed(offset: number, what: string, cause?: unknown): FdoError {
