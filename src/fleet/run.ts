@@ -130,7 +130,7 @@ function isNotRegistered(error: unknown): boolean {
 }
 
 /** FDO codes by number, as the peer gave them; our own checks and all else by name. */
-function errorName(error: unknown): string {
+export function errorName(error: unknown): string {
   if (error instanceof PeerRefusal) return String(error.peerError.code)
   if (error instanceof FdoError) return `device:${error.code}`
   return failureOf(error).code
