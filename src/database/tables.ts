@@ -10,6 +10,12 @@ export interface Tables {
   session: SessionTable
   sealing_key: SealingKeyTable
 
+  // ── vouchers, devices
+  voucher: VoucherTable
+  device: DeviceTable
+  device_event: DeviceEventTable
+  device_group: DeviceGroupTable
+
   // ── pki
   certificate: CertificateTable
 
@@ -80,6 +86,69 @@ export interface SettingTable {
   name: string
   value: string
   version: number
+  updated_at: string
+}
+
+export interface VoucherTable {
+  /** 32 hexadecimal digits, here and everywhere. */
+  guid: string
+  device_id: string
+  /** OVDeviceInfo: the model, mostly. */
+  device_info: string
+  /** SHA-256 of the SubjectPublicKeyInfo of the last owner, hex. */
+  owner_key: string
+  /**
+   * `held`: ours, to serve once it has an entry. `handed-over`: sold to another party.
+   * `replaced`: TO2 is done; kept for a Device that did not hear so. `superseded`: its Device went
+   * through DI again. `left`: the same, but it had been handed over or used before.
+   */
+  state: 'held' | 'handed-over' | 'replaced' | 'superseded' | 'left'
+  origin: 'made' | 'imported' | 'onboarded'
+  entries: number
+  /** Moves on with every TO2 that ends: of two that run at once the first wins. */
+  revision: number
+  /** The GUID of the voucher that took its place. */
+  superseded_by: string | null
+  /** When a voucher that is handed over was first fetched. */
+  exported_at: string | null
+  /** The whole voucher, CBOR. */
+  cbor: Bytes
+  created_at: string
+  updated_at: string
+}
+
+export interface DeviceTable {
+  /** From the Device's own key: the same through all its lives, and on every service. */
+  id: string
+  /** The one it has now. */
+  guid: string
+  serial: string | null
+  model: string
+  group_name: string
+  state: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+  last_error: string | null
+  created_at: string
+  updated_at: string
+  onboarded_at: string | null
+}
+
+/** How a device got where it is; never changed. */
+export interface DeviceEventTable {
+  seq: Generated<number>
+  device_id: string
+  at: string
+  type: string
+  /** The state it led to. */
+  state: DeviceTable['state']
+  /** A JSON document. */
+  detail: string | null
+}
+
+export interface DeviceGroupTable {
+  name: string
+  /** What its devices' tokens may carry, separated by spaces. */
+  scopes: string
+  created_at: string
   updated_at: string
 }
 

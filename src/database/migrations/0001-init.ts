@@ -6,6 +6,8 @@ type Schema = Kysely<unknown>['schema']
 export const init: Migration = {
   async up({ schema }) {
     await fdo(schema)
+    await vouchers(schema)
+    await devices(schema)
     await pki(schema)
     await secrets(schema)
   },
@@ -34,6 +36,61 @@ async function fdo(schema: Schema): Promise<void> {
     .execute()
 }
 
+async function vouchers(schema: Schema): Promise<void> {
+  await schema
+    .createTable('voucher')
+    .addColumn('guid', 'text', (column) => column.primaryKey())
+    .addColumn('device_id', 'text', (column) => column.notNull())
+    .addColumn('device_info', 'text', (column) => column.notNull())
+    .addColumn('owner_key', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('origin', 'text', (column) => column.notNull())
+    .addColumn('entries', 'integer', (column) => column.notNull())
+    .addColumn('revision', 'integer', (column) => column.notNull())
+    .addColumn('superseded_by', 'text')
+    .addColumn('exported_at', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('cbor', 'blob', (column) => column.notNull())
+    .execute()
+  await schema.createIndex('voucher_device').on('voucher').column('device_id').execute()
+}
+
+async function devices(schema: Schema): Promise<void> {
+  await schema
+    .createTable('device_group')
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('scopes', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('device')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('guid', 'text', (column) => column.notNull().unique())
+    .addColumn('serial', 'text')
+    .addColumn('model', 'text', (column) => column.notNull())
+    .addColumn('group_name', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('last_error', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('onboarded_at', 'text')
+    .addForeignKeyConstraint('device_in_group', ['group_name'], 'device_group', ['name'])
+    .execute()
+  await schema.createIndex('device_serial').on('device').column('serial').execute()
+  await schema
+    .createTable('device_event')
+    .addColumn('seq', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('device_id', 'text', (column) => column.notNull())
+    .addColumn('at', 'text', (column) => column.notNull())
+    .addColumn('type', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('detail', 'text')
+    .execute()
+  await schema.createIndex('device_event_device').on('device_event').column('device_id').execute()
+}
+
 async function pki(schema: Schema): Promise<void> {
   await schema
     .createTable('certificate')
@@ -49,7 +106,12 @@ async function pki(schema: Schema): Promise<void> {
     .addColumn('created_at', 'text', (column) => column.notNull())
     .addColumn('status_at', 'text', (column) => column.notNull())
     .execute()
-  await schema.createIndex('certificate_device').on('certificate').column('device_id').execute()
+  await schema
+    .createIndex('certificate_device')
+    .on('certificate')
+    .column('device_id')
+    .where('profile', '=', sql.lit('ldevid'))
+    .execute()
   await schema.createIndex('certificate_key').on('certificate').column('spki_hash').execute()
 }
 
