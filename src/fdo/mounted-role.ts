@@ -42,8 +42,8 @@ export interface MountedRole {
   readonly name: string
   readonly firstMessage: number
   readonly initialState: Bytes
-  /** Whether any of the role's states accepts a message of this number. */
-  accepts(number: number): boolean
+  /** Whether some of its states are kept in rows. */
+  readonly keepsRows: boolean
   answer(state: Bytes, message: Message, source: Source): Promise<Answer>
   brokenOff(state: Bytes, error: unknown, tx: Executor): Promise<void>
 }
@@ -67,8 +67,6 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
   mounting: Mounting<State, Context, Effect>,
 ): MountedRole {
   const { name, role, states, firstMessage, initialState, rows } = mounting
-  const handlers: readonly { message: { number: number } }[][] = Object.values(role)
-  const numbers = new Set(handlers.flat().map(({ message }) => message.number))
   const durable = new Set<string>(mounting.durable)
   const inRows = new Set<string>(rows)
 
@@ -76,7 +74,7 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
     name,
     firstMessage,
     initialState: packState(states, initialState),
-    accepts: (number) => numbers.has(number),
+    keepsRows: rows.length > 0,
 
     async answer(packed, message, source) {
       const state = unpackState(states, packed)

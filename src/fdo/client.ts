@@ -1,0 +1,130 @@
+/** Sends FDO messages to another service over HTTP, and hands back its answers. */
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  Agent as HttpAgent,
+  request as httpRequest,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
+import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
+import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { Exchange } from './exchange.ts'
+import { type Source, HERE } from '../http/source.ts'
+
+/** One message there, one back, and the token to send with the next. An Error comes back as 255. */
+export type FdoTransport = (message: Message, authorization: string | undefined) => Promise<Reply>
+
+export interface Reply {
+  readonly message: Message
+  readonly authorization: string | undefined
+}
+
+/** Nobody answered, or not as an FDO service does. The next address may do better. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError'
+}
+
+export interface HttpTransportOptions {
+  /** The longest answer that is read. */
+  readonly mostBytes?: number
+  readonly timeoutMs?: number
+  /** Connections kept open to one address. */
+  readonly connections?: number
+  /** For HTTPS: anchors, a client certificate. FDO itself does not need TLS to be trusted. */
+  readonly tls?: SecureContextOptions & { readonly rejectUnauthorized?: boolean }
+}
+
+export interface HttpTransport {
+  readonly send: FdoTransport
+  close(): void
+}
+
+const MOST_BYTES = 65_535
+const TIMEOUT_MS = 60_000
+
+/** `base` is what comes before /fdo/101/msg/N. */
+export function httpTransport(base: string, options: HttpTransportOptions = {}): HttpTransport {
+  const { mostBytes = MOST_BYTES, timeoutMs = TIMEOUT_MS, connections = 4, tls } = options
+  const secure = base.startsWith('https:')
+  const pool = { keepAlive: true, maxSockets: connections, ...(secure && tls) }
+  const agent = secure ? new HttpsAgent(pool) : new HttpAgent(pool)
+  const request = secure ? httpsRequest : httpRequest
+  const prefix = base.replace(/\/+$/, '')
+
+  const send: FdoTransport = async ({ number, bytes }, authorization) => {
+    const headers = {
+      'Content-Type': 'application/cbor',
+      'Content-Length': bytes.length,
+      ...(authorization && { Authorization: authorization }),
+    }
+    const url = `${prefix}/fdo/101/msg/${number}`
+    const call = request(url, { method: 'POST', agent, headers, timeout: timeoutMs })
+    const deadline = setTimeout(() => call.destroy(new Error('timed out')), timeoutMs)
+    try {
+      call.end(bytes)
+      const response = await responseTo(call)
+      return replyOf(response, await readBody(response, mostBytes), number)
+    } catch (cause) {
+      call.destroy()
+      if (cause instanceof TransportError) throw cause
+      throw new TransportError(`${url}: ${textOf(cause)}`, { cause })
+    } finally {
+      clearTimeout(deadline)
+    }
+  }
+  return { send, close: () => agent.destroy() }
+}
+
+/** The services of this very process, without a socket between. */
+export function inProcess(exchange: Exchange, source: Source = HERE): FdoTransport {
+  return async ({ number, bytes }, authorization) => {
+    const { message, ...reply } = await exchange.answer({ number, bytes, authorization, source })
+    return { message: message ?? { number: ERROR_MESSAGE, bytes: EMPTY }, ...reply }
+  }
+}
+
+function responseTo(call: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    call.on('response', resolve).on('error', reject)
+    call.on('timeout', () => call.destroy(new Error('timed out')))
+  })
+}
+
+async function readBody(response: IncomingMessage, mostBytes: number): Promise<Bytes> {
+  const tooLong = () => new TransportError(`an answer of more than ${mostBytes} bytes`)
+  if (Number(response.headers['content-length'] ?? 0) > mostBytes) throw tooLong()
+  const parts: Buffer[] = []
+  let length = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    length += part.length
+    if (length > mostBytes) throw tooLong()
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Peers send their Error under 200 or 500, some without its type. */
+function replyOf({ statusCode = 0, headers }: IncomingMessage, bytes: Bytes, sent: number): Reply {
+  const { authorization } = headers
+  const type = headers['message-type']
+  const isError = type === undefined ? statusCode === 500 : Number(type) === ERROR_MESSAGE
+  if (isError && bytes.length > 0) {
+    return { message: { number: ERROR_MESSAGE, bytes }, authorization: undefined }
+  }
+  // The answer to our own Error is empty.
+  if (sent === ERROR_MESSAGE)
+    return { message: { number: ERROR_MESSAGE, bytes: EMPTY }, authorization: undefined }
+  const number = typeof type === 'string' && /^\d{1,3}$/.test(type) ? Number(type) : undefined
+  if (statusCode !== 200 || number === undefined) {
+    throw new TransportError(
+      `not an FDO service: status ${statusCode}, Message-Type ${type ?? 'missing'}`,
+    )
+  }
+  return { message: { number, bytes }, authorization }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
+}

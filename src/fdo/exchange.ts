@@ -1,0 +1,142 @@
+/**
+ * Answers FDO messages, whatever carried them: has the role take its step, commits what the step
+ * wants, and only then hands out the answer. An error ends the run it belongs to and no other.
+ */
+import type { Bytes } from '../../protocol/bytes.ts'
+import {
+  ERROR_MESSAGE,
+  PeerRefusal,
+  errorMessage,
+  parseErrorMessage,
+} from '../../protocol/error-message.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { Source } from '../http/source.ts'
+import { type Authorized, type RunServices, Runs, protocolOf } from './runs.ts'
+
+export interface FdoRequest extends Authorized {
+  readonly source: Source
+}
+
+export interface FdoAnswer {
+  /** Null where there is nothing to say: to a peer's own Error. */
+  readonly message: Message | null
+  readonly authorization: string | undefined
+}
+
+/** No answer is held back longer than this, whatever the step says. */
+const MOST_HOLD_MS = 30_000
+/** More messages than this at once are not taken up: better some answered than all timed out. */
+const MOST_AT_ONCE = 1_000
+
+export class Exchange {
+  readonly #services: RunServices
+  readonly #runs: Runs
+  readonly #released = new AbortController()
+  #atOnce = 0
+
+  constructor(services: RunServices) {
+    this.#services = services
+    this.#runs = new Runs(services)
+  }
+
+  /** Whether some role here takes messages of this number's protocol. */
+  serves(number: number): boolean {
+    const protocol = protocolOf(number)
+    const { roles } = this.#services
+    return number === ERROR_MESSAGE || roles.some(({ firstMessage }) => firstMessage === protocol)
+  }
+
+  /** Never throws: what goes wrong is answered with an Error message. */
+  async answer(request: FdoRequest): Promise<FdoAnswer> {
+    this.#atOnce++
+    let taken: { answer: FdoAnswer; holdMs: number }
+    try {
+      if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
+      taken = await this.#take(request)
+    } catch (error) {
+      return this.refuse(error, request.number, request.source)
+    } finally {
+      this.#atOnce--
+    }
+    if (taken.holdMs > 0) await this.#hold(taken.holdMs)
+    return taken.answer
+  }
+
+  /** The peer learns the code; the log learns why, under the same correlation id. */
+  refuse(error: unknown, number: number, source: Source): FdoAnswer {
+    const { clock, log, randomBytes } = this.#services
+    const correlationId = Buffer.from(randomBytes(4)).readUInt32BE()
+    const facts = { message: number, source: source.address, correlationId }
+    if (error instanceof FdoError) {
+      log.info({ ...facts, code: error.code, reason: reasonOf(error) }, 'FDO message refused')
+    } else {
+      log.error({ ...facts, err: error }, 'FDO message failed')
+    }
+    const message = errorMessage(error, number, clock.now(), correlationId)
+    return { message, authorization: undefined }
+  }
+
+  /** Sends off what is being held back; for a stop. */
+  release(): void {
+    this.#released.abort()
+  }
+
+  /** Drops what has expired. */
+  sweep(): Promise<void> {
+    return this.#runs.sweep()
+  }
+
+  async #take(request: FdoRequest): Promise<{ answer: FdoAnswer; holdMs: number }> {
+    if (request.number === ERROR_MESSAGE) return { answer: await this.#givenUp(request), holdMs: 0 }
+    const turn = await this.#runs.turnOf(request)
+    if ('message' in turn) return { answer: turn, holdMs: 0 }
+    try {
+      const step = await turn.role.answer(turn.state, request, request.source)
+      const answer = await this.#runs.store(turn, step, request)
+      if (answer.message === step.reply) step.committed()
+      return { answer, holdMs: step.holdMs }
+    } catch (error) {
+      await this.#runs.breakOff(turn, error)
+      throw error
+    }
+  }
+
+  /** The peer's own Error. Without a token of ours that still stands there is nothing to end. */
+  async #givenUp({ authorization, bytes, source }: FdoRequest): Promise<FdoAnswer> {
+    const refusal = readRefusal(bytes)
+    const { log } = this.#services
+    log.info({ said: refusal.peerError, source: source.address }, 'a peer gave up')
+    try {
+      const turn = await this.#runs.turnOfError(authorization)
+      if (turn) await this.#runs.breakOff(turn, refusal)
+    } catch (error) {
+      if (!(error instanceof FdoError)) throw error
+    }
+    return { message: null, authorization: undefined }
+  }
+
+  async #hold(ms: number): Promise<void> {
+    const { clock } = this.#services
+    try {
+      await clock.sleep(Math.min(ms, MOST_HOLD_MS), this.#released.signal)
+    } catch {
+      // Released early.
+    }
+  }
+}
+
+/** A reason with the reasons below it. */
+function reasonOf(error: Error): string {
+  const { message, cause } = error
+  return cause instanceof Error ? `${message}: ${reasonOf(cause)}` : message
+}
+
+function readRefusal(bytes: Bytes): PeerRefusal {
+  try {
+    return new PeerRefusal(parseErrorMessage(bytes))
+  } catch (error) {
+    if (!(error instanceof FdoError)) throw error
+    return new PeerRefusal({ code: 500, previousMessage: 0, text: 'an Error that cannot be read' })
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * POST /fdo/101/msg/N, the whole of FDO's HTTP transport, for every role at once. On Node's own
+ * request and response: fetch's would cost as much again as everything else here.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { AppEnv } from '../http/authenticate.ts'
+import { IncomingSource, type Ranges } from '../http/source.ts'
+import type { Exchange, FdoAnswer } from './exchange.ts'
+
+/** FDO 1.1: no message is longer, on any transport. */
+export const MOST_MESSAGE_BYTES = 65_535
+const SLOWEST_BODY_MS = 15_000
+/** What is still read of a message refused for its length, so that its sender sees the answer. */
+const MOST_DISCARDED_BYTES = 1 << 20
+
+export interface FdoRoutesServices {
+  readonly exchange: Exchange
+  readonly trustedProxies: Ranges
+}
+
+export function fdoRoutes({ exchange, trustedProxies }: FdoRoutesServices): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
+  app.all('/fdo/101/msg/:number{[0-9]{1,3}}', async (c) => {
+    const number = Number(c.req.param('number'))
+    if (!exchange.serves(number)) return c.notFound()
+    if (c.req.method !== 'POST') {
+      return c.body(null, 405, { allow: 'POST' })
+    }
+    const { incoming, outgoing } = c.env
+    if (!incoming || !outgoing) throw new Error('FDO is served over sockets only')
+    const source = new IncomingSource(incoming as IncomingMessage, trustedProxies)
+    const { authorization } = incoming.headers
+    send(outgoing as ServerResponse, await answer())
+    return RESPONSE_ALREADY_SENT
+
+    async function answer(): Promise<FdoAnswer> {
+      let bytes: Bytes
+      try {
+        bytes = await readMessage(incoming as IncomingMessage)
+      } catch (error) {
+        return exchange.refuse(error, number, source)
+      }
+      return exchange.answer({ number, bytes, authorization, source })
+    }
+  })
+  return app
+}
+
+/** Throws MESSAGE_BODY_ERROR for what is no message by its length, its type or its slowness. */
+function readMessage(incoming: IncomingMessage): Promise<Bytes> {
+  const { headers } = incoming
+  const type = headers['content-type']
+  if (Number(headers['content-length'] ?? 0) > MOST_MESSAGE_BYTES) return refuseBody(incoming)
+  if (type !== undefined && !/^application\/cbor\b/i.test(type)) {
+    return refuseBody(incoming, `a body of type ${type}`)
+  }
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    const timer = setTimeout(() => stop('a body that does not come'), SLOWEST_BODY_MS)
+    const stop = (reason?: string) => {
+      settle()
+      refuseBody(incoming, reason).catch(reject)
+    }
+    const settle = () => {
+      clearTimeout(timer)
+      incoming.off('data', add).off('end', finish).off('close', abandon)
+    }
+    const add = (part: Buffer) => {
+      length += part.length
+      parts.push(part)
+      if (length > MOST_MESSAGE_BYTES) stop()
+    }
+    const finish = () => {
+      settle()
+      resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
+    }
+    const abandon = () => stop('a body that broke off')
+    incoming.on('data', add).on('end', finish).on('close', abandon)
+  })
+}
+
+/** Lets go what else is sent, unread, and the connection with it if that is much or slow. */
+function refuseBody(incoming: IncomingMessage, reason = 'too long'): Promise<never> {
+  let discarded = 0
+  const hangUp = () => incoming.socket.destroy()
+  const timer = setTimeout(hangUp, SLOWEST_BODY_MS).unref()
+  incoming.on('data', (part: Buffer) => {
+    discarded += part.length
+    if (discarded > MOST_DISCARDED_BYTES) hangUp()
+  })
+  incoming.on('close', () => clearTimeout(timer)).on('end', () => clearTimeout(timer))
+  incoming.on('error', () => clearTimeout(timer))
+  incoming.resume()
+  return Promise.reject(new FdoError('MESSAGE_BODY_ERROR', reason))
+}
+
+/** Clients need Content-Length, and do not read a chunked or compressed answer. */
+function send(outgoing: ServerResponse, { message, authorization }: FdoAnswer): void {
+  if (!message) {
+    outgoing.writeHead(200, { 'Content-Length': 0 }).end()
+    return
+  }
+  const { number, bytes } = message
+  outgoing.writeHead(number === ERROR_MESSAGE ? 500 : 200, [
+    ...(authorization ? ['Authorization', authorization] : []),
+    ...['Content-Type', 'application/cbor', 'Content-Length', String(bytes.length)],
+    ...['Message-Type', String(number)],
+  ])
+  outgoing.end(bytes)
+}

@@ -1,0 +1,254 @@
+/**
+ * Runs between one message and the next: where the state is found, how it is moved on, how it ends.
+ * Sealed in the token at first, in a row later (decision 4 of the architecture).
+ */
+import { createHash } from 'node:crypto'
+import { type Bytes, equalBytes } from '../../protocol/bytes.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { RandomBytes } from '../../protocol/types/base.ts'
+import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
+import type { Database } from '../database/open.ts'
+import type { Log } from '../log.ts'
+import type { Answer, MountedRole } from './mounted-role.ts'
+import {
+  RUN_ID_BYTES,
+  type RowToken,
+  type Run,
+  SEALED_RUN_SECONDS,
+  readToken,
+  rowToken,
+  runName,
+  sealToken,
+  secondsOf,
+} from './sealed-session.ts'
+import type { SealingKeys } from './sealing-keys.ts'
+import { type SessionRow, SessionStore } from './store.ts'
+
+export interface RunServices {
+  readonly database: Database
+  readonly keys: SealingKeys
+  readonly clock: Clock
+  readonly randomBytes: RandomBytes
+  readonly log: Log
+  readonly roles: readonly MountedRole[]
+}
+
+/** A row lives this long after the answer that was given last. */
+const IDLE_ROW_MS = 10 * 60_000
+/** How long the last answer of a run can be had again. */
+const REPEATED_FOR_MS = 5 * 60_000
+
+/** A message with the value of its `Authorization` header, with or without `Bearer `. */
+export interface Authorized extends Message {
+  readonly authorization: string | undefined
+}
+
+/** One message's turn: the state it meets. */
+export interface Turn {
+  readonly role: MountedRole
+  readonly run: Run
+  readonly state: Bytes
+  /** How many messages the run's row has answered; undefined while it has no row. */
+  readonly version: number | undefined
+}
+
+/** An answer, and the token that goes with it. */
+export interface Answered {
+  readonly message: Message
+  readonly authorization: string
+}
+
+export class Runs {
+  readonly #services: RunServices
+  readonly #sessions = new SessionStore()
+
+  constructor(services: RunServices) {
+    this.#services = services
+  }
+
+  /** What the message meets: a new run, a sealed state, a row; or the answer it once had. */
+  async turnOf(request: Authorized): Promise<Turn | Answered> {
+    const { keys, clock, randomBytes, roles } = this.#services
+    const now = clock.now()
+    const first = roles.find(({ firstMessage }) => firstMessage === request.number)
+    if (first) {
+      const { firstMessage, initialState } = first
+      const run = { id: randomBytes(RUN_ID_BYTES), role: firstMessage, startedAt: secondsOf(now) }
+      return { role: first, run, state: initialState, version: undefined }
+    }
+    const token = await readToken(keys, request.authorization, now)
+    if (token.kind === 'row') return this.#turnInRow(token, request)
+    const role = this.#roleFor(token.run.role, request.number)
+    const row = role.keepsRows ? await this.#find(token.run.id) : undefined
+    if (row) return repeatOf(token.run.id, row, 0, request)
+    return { role, run: token.run, state: token.state, version: undefined }
+  }
+
+  /** The turn that a peer's own Error takes; undefined where no row is waiting for a message. */
+  async turnOfError(authorization: string | undefined): Promise<Turn | undefined> {
+    const { keys, clock } = this.#services
+    const token = await readToken(keys, authorization, clock.now())
+    if (token.kind !== 'row') return undefined
+    const row = await this.#find(token.runId)
+    return row?.version === token.version ? this.#openRow(token.runId, row) : undefined
+  }
+
+  /**
+   * Commits the step, then gives the answer. Of two equal messages the slower gets the answer of
+   * the faster; its own is never sent.
+   */
+  async store(turn: Turn, step: Answer, request: Authorized): Promise<Answered> {
+    const { database, clock, keys } = this.#services
+    const { run, version } = turn
+    const { durable, reply } = step
+    if (version === undefined && !step.inRow) {
+      if (step.hasEffects) await database.commit((tx) => step.write(tx), { durable })
+      const authorization = step.next && (await sealToken(keys, run, step.next, clock.now()))
+      return { message: reply, authorization: authorization ?? request.authorization ?? '' }
+    }
+    const row = await this.#rowOf(turn, step, request)
+    const write = async (tx: Executor) => {
+      const isFirst = await this.#moveOn(tx, turn, row)
+      if (isFirst) await step.write(tx)
+      return isFirst
+    }
+    const isFirst = await database.commit(write, { durable })
+    if (isFirst) return { message: reply, authorization: rowToken(run.id, row.version) }
+    const faster = await this.#find(run.id)
+    if (!faster) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended meanwhile')
+    return repeatOf(run.id, faster, version ?? 0, request)
+  }
+
+  /** An error ends the run, if it has a row and that is still where this message found it. */
+  async breakOff({ role, run, state, version }: Turn, error: unknown): Promise<void> {
+    if (version === undefined) return
+    const { database, clock, log } = this.#services
+    const now = clock.now()
+    const times = { now: now.toISOString(), expires: tombstoneUntil(run, now) }
+    const end = (tellRole: boolean) =>
+      database.commit(async (tx) => {
+        const ended = await this.#sessions.clear(tx, runName(run.id), version, times)
+        if (ended && tellRole) await role.brokenOff(state, error, tx)
+      })
+    try {
+      await end(true).catch((cause: unknown) => {
+        log.error({ err: cause, role: role.name }, 'the end of a run could not be told to its role')
+        return end(false)
+      })
+    } catch (cause) {
+      log.error({ err: cause, role: role.name }, 'a run could not be ended')
+    }
+  }
+
+  /** Drops what has expired. */
+  async sweep(): Promise<void> {
+    const { database, clock } = this.#services
+    const now = clock.now()
+    const endedBefore = later(now, -REPEATED_FOR_MS)
+    await database.commit((tx) => this.#sessions.sweep(tx, now.toISOString(), endedBefore))
+  }
+
+  async #turnInRow(token: RowToken, request: Authorized): Promise<Turn | Answered> {
+    const row = await this.#find(token.runId)
+    if (!row) throw new FdoError('INVALID_JWT_TOKEN', 'no such run, or long ended')
+    this.#roleFor(row.role, request.number)
+    const isNext = token.version === row.version && row.ended_at === null
+    if (isNext && !isSame(row, request)) return this.#openRow(token.runId, row)
+    return repeatOf(token.runId, row, token.version, request)
+  }
+
+  async #openRow(runId: Bytes, row: SessionRow): Promise<Turn> {
+    const { keys, roles } = this.#services
+    const role = roles.find(({ firstMessage }) => firstMessage === row.role)
+    const state = row.state && (await keys.open(sealedFor(runId, row.version), row.state))
+    if (!role || !state) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended')
+    const startedAt = secondsOf(new Date(row.started_at))
+    return { role, run: { id: runId, role: row.role, startedAt }, state, version: row.version }
+  }
+
+  /** A token of another protocol is as good as none. */
+  #roleFor(firstMessage: number, number: number): MountedRole {
+    const role = this.#services.roles.find((one) => one.firstMessage === firstMessage)
+    if (role && protocolOf(number) === firstMessage) return role
+    throw new FdoError('INVALID_JWT_TOKEN', `a token of the protocol of ${firstMessage}`)
+  }
+
+  async #find(runId: Bytes): Promise<SessionRow | undefined> {
+    const { database, clock } = this.#services
+    const row = await this.#sessions.find(database.db, runName(runId))
+    const now = clock.now()
+    if (!row || row.expires_at <= now.toISOString()) return undefined
+    const overdue = row.ended_at !== null && row.ended_at <= later(now, -REPEATED_FOR_MS)
+    return overdue ? { ...row, reply: null, reply_type: null } : row
+  }
+
+  async #rowOf({ run, version = 0 }: Turn, step: Answer, request: Message): Promise<SessionRow> {
+    const { keys, clock } = this.#services
+    const now = clock.now()
+    const ended = step.next === null
+    return {
+      role: run.role,
+      state: step.next && (await keys.seal(sealedFor(run.id, version + 1), step.next)),
+      version: version + 1,
+      request_hash: hashOf(request),
+      reply: step.reply.bytes,
+      reply_type: step.reply.number,
+      started_at: new Date(run.startedAt * 1000).toISOString(),
+      ended_at: ended ? now.toISOString() : null,
+      expires_at: ended ? tombstoneUntil(run, now) : later(now, IDLE_ROW_MS),
+    }
+  }
+
+  /** False if another message was faster. */
+  #moveOn(tx: Executor, { run, version }: Turn, row: SessionRow): Promise<boolean> {
+    const id = runName(run.id)
+    if (version === undefined) return this.#sessions.insert(tx, id, row)
+    return this.#sessions.advance(tx, id, version, row)
+  }
+}
+
+/** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */
+export function protocolOf(number: number): number {
+  return number >= 60 && number < 80 ? 60 : Math.floor(number / 10) * 10
+}
+
+/**
+ * The answer once given to this very message, if that was the last one. Anything else is refused:
+ * it comes too late, and changes nothing.
+ */
+function repeatOf(runId: Bytes, row: SessionRow, tokenVersion: number, request: Message): Answered {
+  const { version, reply, reply_type } = row
+  if (!reply || reply_type === null) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended')
+  // With the token it was sent with, or the one it was answered with.
+  const isLast = tokenVersion === version - 1 || tokenVersion === version
+  if (!isLast || !isSame(row, request)) {
+    throw new FdoError('INVALID_MESSAGE_ERROR', 'the run has moved on from this message')
+  }
+  const message = { number: reply_type, bytes: reply }
+  return { message, authorization: rowToken(runId, version) }
+}
+
+function isSame(row: SessionRow, request: Message): boolean {
+  return equalBytes(row.request_hash, hashOf(request))
+}
+
+function hashOf({ number, bytes }: Message): Bytes {
+  return createHash('sha256').update(Uint8Array.of(number)).update(bytes).digest()
+}
+
+/** What a row's state is sealed for: that run, at that point. */
+function sealedFor(runId: Bytes, version: number): string {
+  return `fdo-session:${runName(runId)}:${version}`
+}
+
+/** A run's end is remembered for its last answer, and while a sealed token of it may be about. */
+function tombstoneUntil(run: Run, now: Date): string {
+  const lastSealed = (run.startedAt + SEALED_RUN_SECONDS) * 1000
+  return new Date(Math.max(lastSealed, now.getTime() + REPEATED_FOR_MS)).toISOString()
+}
+
+function later(time: Date, ms: number): string {
+  return new Date(time.getTime() + ms).toISOString()
+}
