@@ -12,7 +12,9 @@ export interface DeviceHost {
   fetch(url: string): Promise<HostDocument>
   readonly keys: HostKeys
   readonly clock: HostClock
-  /** How a module's name or message that nobody can use is reported, for the log. */
+  /** Lets time pass while something goes on in the background. */
+  pause(ms: number): Promise<void>
+  /** Something the person who runs the device may want to know. */
   warn(text: string): void
 }
 
@@ -22,9 +24,12 @@ export class HostFailure extends Error {
 }
 
 export interface HostFiles {
-  /** A file that takes the place of any of this name when it is committed, and not before. */
-  create(path: string, options?: { readonly secret?: boolean }): Promise<NewFile>
-  /** Undefined where there is no such file. */
+  /**
+   * A file that takes the place of any of this name when it is committed, and not before. Only its
+   * owner may read it; folders on the way to it are made. Throws HostFailure, as its methods do.
+   */
+  create(path: string): Promise<NewFile>
+  /** Undefined where there is no such file. Throws HostFailure where it cannot be read. */
   open(path: string): Promise<ExistingFile | undefined>
 }
 
@@ -75,6 +80,8 @@ export interface HostKeys {
 export interface HostKey {
   /** DER, PKCS#8. */
   readonly pkcs8: Bytes
+  /** DER, SubjectPublicKeyInfo. */
+  readonly spki: Bytes
   /** DER, PKCS#10, signed with this key. */
   createCsr(): Promise<Bytes>
 }

@@ -2,12 +2,14 @@
  * The device's side of the loop of TO2.DeviceServiceInfo and TO2.OwnerServiceInfo, Types 68 and
  * 69: tells what it is, then hands what the owner sends to its modules, and what they say back.
  */
+import type { Item } from '../cbor/scan.ts'
 import { bool } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
 import { type AboutDevice, sendDevmod } from '../fsim/devmod/device.ts'
 import { DEVMOD } from '../fsim/devmod/messages.ts'
 import { type Incoming, Outbox, join } from './chunk.ts'
-import { type DeviceModule, moduleOutbox } from './module.ts'
+import { HostFailure } from './device-host.ts'
+import { type DeviceModule, Unwilling, moduleOutbox } from './module.ts'
 import type { DeviceModules } from './registry.ts'
 import {
   type DeviceServiceInfo,
@@ -74,6 +76,11 @@ export class DeviceSession {
     return { reply, delayMs: isQuiet ? delayAfter(this.#emptyRounds) : 0 }
   }
 
+  /** TO2.Done2 has come: to be called before the new credential is stored. */
+  async finish(): Promise<void> {
+    for (const module of this.#modules.values()) await module.finish?.()
+  }
+
   /** The run is over, well or not. */
   async close(): Promise<void> {
     for (const module of this.#modules.values()) await module.close?.()
@@ -82,29 +89,41 @@ export class DeviceSession {
   async #receive({ key, value }: Incoming): Promise<void> {
     const { module: name, message } = splitKey(key)
     const module = this.#modules.get(name)
-    if (message === 'active') {
-      await this.#switch(name, module, bool.parse(value, key))
-    } else if (!module) {
-      this.#deny(name)
+    if (!module || this.#denied.has(name)) {
+      if (name !== DEVMOD) this.#deny(name)
+    } else if (message === 'active') {
+      await this.#switch(module, bool.parse(value, key))
     } else if (this.#active.has(name)) {
-      await module.receive(message, value, moduleOutbox(this.#outbox, name))
+      await this.#tell(module, message, value)
     } else {
       throw refused(`${key} for a module that was not switched on`)
     }
   }
 
-  async #switch(name: string, module: DeviceModule | undefined, isOn: boolean): Promise<void> {
-    if (name === DEVMOD) return
-    if (!module) return this.#deny(name)
-    if (!isOn) this.#active.delete(name)
-    if (!isOn || this.#active.has(name)) return
-    this.#active.add(name)
-    const outbox = moduleOutbox(this.#outbox, name)
-    outbox.send('active', true)
-    await module.activate?.(outbox)
+  async #tell(module: DeviceModule, message: string, value: Item): Promise<void> {
+    try {
+      await module.receive(message, value, moduleOutbox(this.#outbox, module.name))
+    } catch (error) {
+      if (!(error instanceof Unwilling)) throw asRefusal(error)
+      this.#active.delete(module.name)
+      this.#deny(module.name)
+    }
   }
 
-  /** Says once that there is no such module; all else for it is ignored. */
+  async #switch(module: DeviceModule, isOn: boolean): Promise<void> {
+    if (!isOn) this.#active.delete(module.name)
+    if (!isOn || this.#active.has(module.name)) return
+    this.#active.add(module.name)
+    const outbox = moduleOutbox(this.#outbox, module.name)
+    outbox.send('active', true)
+    try {
+      await module.activate?.(outbox)
+    } catch (error) {
+      throw asRefusal(error)
+    }
+  }
+
+  /** Says once that there is no such module, or none any more; all else for it is ignored. */
   #deny(name: string): void {
     if (this.#denied.has(name)) return
     this.#denied.add(name)
@@ -115,8 +134,12 @@ export class DeviceSession {
   async #speak(): Promise<boolean> {
     let more = false
     for (const name of this.#active) {
-      const speaks = await this.#modules.get(name)?.speak?.(moduleOutbox(this.#outbox, name))
-      more = speaks === true || more
+      try {
+        const speaks = await this.#modules.get(name)?.speak?.(moduleOutbox(this.#outbox, name))
+        more = speaks === true || more
+      } catch (error) {
+        throw asRefusal(error)
+      }
     }
     return more
   }
@@ -133,6 +156,12 @@ const LISTENING: DeviceServiceInfo = { isMoreServiceInfo: false, serviceInfo: []
 
 function delayAfter(emptyRounds: number): number {
   return Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(emptyRounds - 1, 16))
+}
+
+/** What the machine could not do ends TO2, where the module has no word of its own for it. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof HostFailure)) return error
+  return new FdoError('INTERNAL_SERVER_ERROR', error.message, { cause: error })
 }
 
 function refused(why: string): FdoError {

@@ -150,7 +150,11 @@ export interface OwnerModuleDefinition<Task, State> {
   readonly overlaps: boolean
   readonly task: Schema<Task>
   readonly state: Schema<State>
-  start(task: Task, device: Devmod, context: OwnerModuleContext): State | Promise<State>
+  start(
+    task: Task,
+    device: Devmod,
+    context: OwnerModuleContext,
+  ): Received<State> | Promise<Received<State>>
   /** One value from the device. Throws FdoError where it is none this module knows. */
   receive(
     state: State,
@@ -170,7 +174,11 @@ export interface OwnerModule<Task = unknown> {
   readonly name: string
   readonly overlaps: boolean
   readonly task: Schema<Task>
-  start(task: Bytes, device: Devmod, context: OwnerModuleContext): Promise<OwnerRun>
+  start(
+    task: Bytes,
+    device: Devmod,
+    context: OwnerModuleContext,
+  ): Promise<{ readonly run: OwnerRun; readonly effects: readonly OwnerEffect[] }>
   resume(packed: Bytes): OwnerRun
 }
 
@@ -212,25 +220,35 @@ export function ownerModule<Task, State>(
     name,
     overlaps,
     task: taskSchema,
-    start: async (task, device, context) =>
-      runOf(await definition.start(decodeAs(taskSchema, task, `${name} task`), device, context)),
+    async start(packedTask, device, context) {
+      const task = decodeAs(taskSchema, packedTask, `${name} task`)
+      const { state, effects = [] } = await definition.start(task, device, context)
+      return { run: runOf(state), effects }
+    },
     resume: (packed) => runOf(decodeAs(stateSchema, packed, `${name} state`)),
   }
 }
 
 // ---------------------------------------------------------------- the device's side
 
+/** The device will not do what a module was asked for: it switches that module off. */
+export class Unwilling extends Error {
+  override readonly name = 'Unwilling'
+}
+
 export interface DeviceModule {
   readonly name: string
   /** The owner has switched it on; a module that starts conversations does so here. */
   activate?(outbox: ModuleOutbox): Promise<void> | void
-  /** One value from the owner. Throws FdoError to break off. */
+  /** One value from the owner. Throws FdoError to break off, Unwilling to be left out. */
   receive(message: string, value: Item, outbox: ModuleOutbox): Promise<void> | void
   /**
    * The device's turn to speak, after everything received: for what runs on by itself, such as a
    * process. Gives true while there is more to come.
    */
   speak?(outbox: ModuleOutbox): Promise<boolean> | boolean
+  /** The owner's last word has come, and TO2 is complete: what was waiting for that is done now. */
+  finish?(): Promise<void> | void
   /** The run is over, well or not: processes are ended, unfinished files removed. */
   close?(): Promise<void> | void
 }

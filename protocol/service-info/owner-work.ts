@@ -168,7 +168,8 @@ export class OwnerWork {
       this.#steps = [{ ...step, ways: step.ways.slice(way) }, ...this.#steps]
       return undefined
     }
-    const run = await module.start(task, this.device as Devmod, this.#context)
+    const { run, effects } = await module.start(task, this.device as Devmod, this.#context)
+    this.#effects.push(...effects)
     const begun = { step, way, module, run }
     this.#activate(module.name)
     this.#replace(instead, begun)
