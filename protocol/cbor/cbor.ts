@@ -82,22 +82,33 @@ function isTag(value: unknown): value is { tag: number; value: unknown } {
 
 /** Encodes deterministically; `Encoded` parts are spliced in as they are. */
 export function encode(value: CborValue): Bytes {
-  const writer = new Writer()
+  const writer = idleWriters.pop() ?? new Writer()
   writer.value(value)
-  return writer.finish()
+  const encoded = writer.finish()
+  if (idleWriters.length < MAX_IDLE_WRITERS) idleWriters.push(writer)
+  return encoded
 }
 
+/** Kept, since a fresh buffer costs more than most messages do. One encode may need another. */
+const idleWriters: Writer[] = []
+const MAX_IDLE_WRITERS = 4
+const INITIAL_BYTES = 1024
+const MAX_IDLE_BYTES = 0x2_0000
+
 class Writer {
-  #buffer: Bytes = new Uint8Array(256)
+  #buffer: Bytes = new Uint8Array(INITIAL_BYTES)
   #length = 0
 
   finish(): Bytes {
-    return this.#buffer.slice(0, this.#length)
+    const encoded = this.#buffer.slice(0, this.#length)
+    this.#length = 0
+    if (this.#buffer.length > MAX_IDLE_BYTES) this.#buffer = new Uint8Array(INITIAL_BYTES)
+    return encoded
   }
 
   value(value: CborValue): void {
     if (typeof value === 'number') this.#integer(value)
-    else if (typeof value === 'string') this.#string(3, utf8(value))
+    else if (typeof value === 'string') this.#text(value)
     else if (value instanceof Uint8Array) this.#string(2, value)
     else if (value instanceof Encoded) this.#raw(value.bytes)
     else if (Array.isArray(value)) this.#array(value)
@@ -123,6 +134,20 @@ class Writer {
   #string(major: number, content: Bytes): void {
     this.#head(major, content.length)
     this.#raw(content)
+  }
+
+  /** Short ASCII, as most text here is, without the detour over an encoder. */
+  #text(text: string): void {
+    if (text.length >= 24) return this.#string(3, utf8(text))
+    this.#reserve(24)
+    const start = this.#length + 1
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code >= 0x80) return this.#string(3, utf8(text))
+      this.#buffer[start + i] = code
+    }
+    this.#buffer[this.#length] = 0x60 | text.length
+    this.#length = start + text.length
   }
 
   #array(items: readonly CborValue[]): void {
@@ -153,10 +178,16 @@ class Writer {
   #number(initial: number, argument: number | bigint, width: number): void {
     this.#reserve(1 + width)
     this.#buffer[this.#length++] = initial
-    const wide = BigInt(argument)
-    if (wide >= 1n << 64n) throw new TypeError('more than CBOR can carry in an integer')
+    if (width === 8) return this.#wide(BigInt(argument))
     for (let shift = 8 * (width - 1); shift >= 0; shift -= 8) {
-      this.#buffer[this.#length++] = Number((wide >> BigInt(shift)) & 0xffn)
+      this.#buffer[this.#length++] = Number(argument) >>> shift
+    }
+  }
+
+  #wide(argument: bigint): void {
+    if (argument >= 1n << 64n) throw new TypeError('more than CBOR can carry in an integer')
+    for (let shift = 56n; shift >= 0n; shift -= 8n) {
+      this.#buffer[this.#length++] = Number((argument >> shift) & 0xffn)
     }
   }
 
