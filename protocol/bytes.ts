@@ -33,6 +33,11 @@ export function toHex(bytes: Bytes): string {
   return hex
 }
 
+/** A string that stands for these bytes in a Map or Set; for up to some thousand bytes. */
+export function mapKey(bytes: Bytes): string {
+  return Reflect.apply(String.fromCharCode, null, bytes)
+}
+
 /** Reads hexadecimal digits, either case; anything else throws a RangeError. */
 export function fromHex(hex: string): Bytes {
   if (hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex)) throw new RangeError('not hexadecimal')

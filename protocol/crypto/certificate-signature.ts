@@ -3,7 +3,7 @@
  * authorities above a device may have P-521 or larger RSA keys; those verify here and nowhere else.
  */
 import { type KeyObject, createPublicKey, verify } from 'node:crypto'
-import { type Bytes, toHex } from '../bytes.ts'
+import { type Bytes, mapKey } from '../bytes.ts'
 import { FdoError } from '../errors.ts'
 import { NULL, oid, sequence } from '../x509/der.ts'
 
@@ -15,7 +15,7 @@ interface CertificateAlgorithm {
   readonly hash: 'sha256' | 'sha384' | 'sha512'
 }
 
-/** By the hexadecimal of the AlgorithmIdentifier. SHA-1 and MD5 are absent on purpose. */
+/** By the AlgorithmIdentifier. SHA-1 and MD5 are absent on purpose. */
 const ALGORITHMS = new Map<string, CertificateAlgorithm>([
   row('1.2.840.10045.4.3.2', 'ec', 'sha256'),
   row('1.2.840.10045.4.3.3', 'ec', 'sha384'),
@@ -25,6 +25,7 @@ const ALGORITHMS = new Map<string, CertificateAlgorithm>([
   row('1.2.840.113549.1.1.13', 'rsa', 'sha512'),
 ])
 
+const MAX_IDENTIFIER_BYTES = 64
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
 const MIN_RSA_BITS = 2048
 const MAX_RSA_BITS = 8192
@@ -38,11 +39,14 @@ export interface IssuerKey {
 }
 
 const CACHED_KEYS = 1024
+/** RSA of 8192 bits takes half of it. */
+const MAX_SPKI_BYTES = 2048
 const cache = new Map<string, IssuerKey>()
 
 /** Throws MESSAGE_BODY_ERROR for what is no key, or none that may sign certificates. */
 export function importIssuerKey(spki: Bytes): IssuerKey {
-  const name = toHex(spki)
+  if (spki.length > MAX_SPKI_BYTES) throw new FdoError('MESSAGE_BODY_ERROR', 'too long a key')
+  const name = mapKey(spki)
   const known = cache.get(name)
   if (known) return known
   const key = issuerKeyOf(parseSpki(spki))
@@ -69,7 +73,7 @@ export function verifyCertificateSignature(
   signed: Bytes,
   signature: Bytes,
 ): boolean | Promise<boolean> {
-  const algorithm = ALGORITHMS.get(toHex(algorithmIdentifier))
+  const algorithm = findAlgorithm(algorithmIdentifier)
   if (algorithm?.keyType !== key.type) return false
   const options = { key: key.keyObject }
   if (key.synchronous) return verify(algorithm.hash, signed, options, signature)
@@ -80,6 +84,10 @@ export function verifyCertificateSignature(
   })
 }
 
+function findAlgorithm(identifier: Bytes): CertificateAlgorithm | undefined {
+  return identifier.length > MAX_IDENTIFIER_BYTES ? undefined : ALGORITHMS.get(mapKey(identifier))
+}
+
 /** RFC 5758, section 3.2: no parameters. RFC 4055, section 5: NULL. */
 function row(
   id: string,
@@ -87,7 +95,7 @@ function row(
   hash: CertificateAlgorithm['hash'],
 ): [string, CertificateAlgorithm] {
   const identifier = keyType === 'ec' ? sequence(oid(id)) : sequence(oid(id), NULL)
-  return [toHex(identifier), { keyType, hash }]
+  return [mapKey(identifier), { keyType, hash }]
 }
 
 /** Bounds what a verification may cost. */

@@ -3,7 +3,7 @@
  * keys seen are kept, by their SubjectPublicKeyInfo.
  */
 import { KeyObject, constants, createPublicKey, verify } from 'node:crypto'
-import { type Bytes, toHex } from '../bytes.ts'
+import { type Bytes, mapKey } from '../bytes.ts'
 import { ALGORITHMS_OF, type KeyKind, type SignatureAlgorithm } from '../cose/algorithms.ts'
 import { FdoError } from '../errors.ts'
 import { derReader } from '../x509/der-reader.ts'
@@ -16,11 +16,14 @@ export interface VerifyKey {
 }
 
 const CACHED_KEYS = 4096
+/** RSA of 8192 bits takes half of it. */
+const MAX_SPKI_BYTES = 2048
 const cache = new Map<string, VerifyKey>()
 
 /** Throws MESSAGE_BODY_ERROR for what is no key, or none of a kind FDO uses. */
 export function importSpki(spki: Bytes): VerifyKey {
-  const name = toHex(spki)
+  if (spki.length > MAX_SPKI_BYTES) throw new FdoError('MESSAGE_BODY_ERROR', 'too long a key')
+  const name = mapKey(spki)
   const known = cache.get(name)
   if (known) return known
   const key = verifyKeyOf(parseSpki(spki))
