@@ -156,23 +156,29 @@ function fail(error: FdoError): never {
   throw error
 }
 
-const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
-const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
-
+/** `YYMMDDHHMMSSZ`, with four digits of year where generalized. RFC 5280, section 4.1.2.5. */
 function parseTime(content: Bytes, generalized: boolean): Date | undefined {
-  const text = String.fromCharCode(...content.subarray(0, 16))
-  const match = (generalized ? GENERALIZED_TIME : UTC_TIME).exec(text)
-  if (!match || content.length > 15) return undefined
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
-    .slice(1)
-    .map(Number)
-  const fullYear = generalized ? year : year + (year < 50 ? 2000 : 1900)
+  const yearDigits = generalized ? 4 : 2
+  if (content.length !== yearDigits + 11 || content.at(-1) !== 0x5a) return undefined
+  const year = digits(content, 0, yearDigits)
+  const fields = [0, 2, 4, 6, 8].map((at) => digits(content, yearDigits + at, 2))
+  const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = fields
   const date = new Date(0)
-  date.setUTCFullYear(fullYear, month - 1, day)
+  date.setUTCFullYear(generalized ? year : year + (year < 50 ? 2000 : 1900), month - 1, day)
   date.setUTCHours(hour, minute, second)
   const isReal =
     date.getUTCMonth() === month - 1 && date.getUTCDate() === day && date.getUTCHours() === hour
   return isReal && minute < 60 && second < 60 ? date : undefined
+}
+
+/** NaN if one is no digit. */
+function digits(content: Bytes, at: number, count: number): number {
+  let value = 0
+  for (let i = at; i < at + count; i++) {
+    const digit = (content[i] ?? 0) - 0x30
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : NaN
+  }
+  return value
 }
 
 /** The text of a PrintableString, UTF8String or IA5String; throws MESSAGE_BODY_ERROR. */
