@@ -4,6 +4,7 @@
  */
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 
 export interface Tables {
   // ── fdo: conversations between one message and the next
@@ -15,6 +16,10 @@ export interface Tables {
   device: DeviceTable
   device_event: DeviceEventTable
   device_group: DeviceGroupTable
+
+  // ── rendezvous; onboarding: where our own vouchers are registered
+  registration: RegistrationTable
+  to0_job: To0JobTable
 
   // ── pki
   certificate: CertificateTable
@@ -58,15 +63,15 @@ export interface SealingKeyTable {
 export interface PrivateKeyTable {
   id: string
   purpose: string
-  kind: string
+  kind: KeyKind
   /** SHA-256 of the SubjectPublicKeyInfo, hex. */
   fingerprint: string
+  origin: 'made' | 'imported'
   /** DER SubjectPublicKeyInfo. */
   spki: Bytes
   /** PKCS#8, sealed under the master key. */
   wrapped: Bytes
   created_at: string
-  retired_at: string | null
 }
 
 export interface ApiTokenTable {
@@ -150,6 +155,39 @@ export interface DeviceGroupTable {
   scopes: string
   created_at: string
   updated_at: string
+}
+
+/** What an owner left in TO0 for its Device to find in TO1. */
+export interface RegistrationTable {
+  guid: string
+  /** COSE_Sign1 by the owner, as received. */
+  to1d: Bytes
+  /** DER SubjectPublicKeyInfo of the Device. */
+  device_key: Bytes
+  /** DER SubjectPublicKeyInfo of the owner. */
+  owner_key: Bytes
+  /** SHA-256 of each entry of the voucher, one after the other. */
+  entry_hashes: Bytes
+  /** When the run began that registered it: an older one changes nothing. */
+  run_order: number
+  registered_at: string
+  expires_at: string
+}
+
+/** A rendezvous that a voucher of ours names, and how our registration there stands. */
+export interface To0JobTable {
+  guid: string
+  /** Of the directive in the voucher's RendezvousInfo, from 0. */
+  directive: number
+  /** The base URL tried first: what is to be registered at one place waits together. */
+  origin: string
+  state: 'waiting' | 'registered' | 'failing'
+  /** Failures in a row. */
+  attempts: number
+  next_at: string
+  last_error: string | null
+  /** Until when the rendezvous keeps it. */
+  expires_at: string | null
 }
 
 /** Every certificate issued here; its row is there before the signature is. */

@@ -8,6 +8,7 @@ export const init: Migration = {
     await fdo(schema)
     await vouchers(schema)
     await devices(schema)
+    await registrations(schema)
     await pki(schema)
     await secrets(schema)
   },
@@ -91,6 +92,36 @@ async function devices(schema: Schema): Promise<void> {
   await schema.createIndex('device_event_device').on('device_event').column('device_id').execute()
 }
 
+async function registrations(schema: Schema): Promise<void> {
+  await schema
+    .createTable('registration')
+    .addColumn('guid', 'text', (column) => column.primaryKey())
+    .addColumn('to1d', 'blob', (column) => column.notNull())
+    .addColumn('device_key', 'blob', (column) => column.notNull())
+    .addColumn('owner_key', 'blob', (column) => column.notNull())
+    .addColumn('entry_hashes', 'blob', (column) => column.notNull())
+    .addColumn('run_order', 'bigint', (column) => column.notNull())
+    .addColumn('registered_at', 'text', (column) => column.notNull())
+    .addColumn('expires_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema.createIndex('registration_expiry').on('registration').column('expires_at').execute()
+  await schema
+    .createTable('to0_job')
+    .addColumn('guid', 'text', (column) =>
+      column.notNull().references('voucher.guid').onDelete('cascade'),
+    )
+    .addColumn('directive', 'integer', (column) => column.notNull())
+    .addColumn('origin', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('next_at', 'text', (column) => column.notNull())
+    .addColumn('last_error', 'text')
+    .addColumn('expires_at', 'text')
+    .addPrimaryKeyConstraint('to0_job_once', ['guid', 'directive'])
+    .execute()
+  await schema.createIndex('to0_job_due').on('to0_job').columns(['origin', 'next_at']).execute()
+}
+
 async function pki(schema: Schema): Promise<void> {
   await schema
     .createTable('certificate')
@@ -110,7 +141,7 @@ async function pki(schema: Schema): Promise<void> {
     .createIndex('certificate_device')
     .on('certificate')
     .column('device_id')
-    .where('profile', '=', sql.lit('ldevid'))
+    .where(sql.ref('profile'), '=', sql.lit('ldevid'))
     .execute()
   await schema.createIndex('certificate_key').on('certificate').column('spki_hash').execute()
 }
@@ -122,10 +153,10 @@ async function secrets(schema: Schema): Promise<void> {
     .addColumn('purpose', 'text', (column) => column.notNull())
     .addColumn('kind', 'text', (column) => column.notNull())
     .addColumn('fingerprint', 'text', (column) => column.notNull())
+    .addColumn('origin', 'text', (column) => column.notNull())
     .addColumn('spki', 'blob', (column) => column.notNull())
     .addColumn('wrapped', 'blob', (column) => column.notNull())
     .addColumn('created_at', 'text', (column) => column.notNull())
-    .addColumn('retired_at', 'text')
     .addUniqueConstraint('private_key_once', ['purpose', 'fingerprint'])
     .execute()
   await schema
