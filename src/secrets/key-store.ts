@@ -1,0 +1,216 @@
+/**
+ * Private keys by purpose and kind, sealed at rest. Gives out Signers, not keys; keys made elsewhere
+ * can be added while running, several of a kind side by side.
+ */
+import {
+  type KeyObject,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  hash,
+  randomBytes,
+} from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { KeyKind, SignatureAlgorithm } from '../../protocol/cose/algorithms.ts'
+import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
+import { kindOf } from '../../protocol/crypto/verify-key.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/open.ts'
+import type { Sealer } from './seal.ts'
+import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
+
+export const ALL_KINDS: readonly KeyKind[] = ['p256', 'p384', 'rsa2048', 'rsa3072']
+
+/** What may be known of a key. */
+export interface KeyInfo {
+  readonly id: string
+  readonly purpose: string
+  readonly kind: KeyKind
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly fingerprint: string
+  readonly spki: Bytes
+  /** Made here, or brought here. */
+  readonly origin: 'made' | 'imported'
+  readonly createdAt: string
+}
+
+/** Bytes that are no key we can use; the message says why, to whoever sent them. */
+export class KeyRefused extends Error {
+  override readonly name = 'KeyRefused'
+}
+
+export interface KeyStoreServices {
+  readonly database: Database
+  readonly clock: Clock
+  /** Under the master key. */
+  readonly sealer: Sealer
+}
+
+export class KeyStore {
+  readonly #services: KeyStoreServices
+  readonly #store = new PrivateKeyStore()
+  /** Oldest first. */
+  #keys: readonly KeyInfo[] = []
+  readonly #objects = new Map<string, KeyObject>()
+  readonly #signers = new Map<string, Signer>()
+  readonly #making = new Map<string, Promise<KeyInfo>>()
+
+  private constructor(services: KeyStoreServices) {
+    this.#services = services
+  }
+
+  static async open(services: KeyStoreServices): Promise<KeyStore> {
+    const keys = new KeyStore(services)
+    await keys.#reload()
+    return keys
+  }
+
+  list(): readonly KeyInfo[] {
+    return this.#keys
+  }
+
+  /** Makes what is missing; elliptic keys take a millisecond, RSA up to seconds of another thread. */
+  async ensure(purpose: string, kinds: readonly KeyKind[] = ALL_KINDS): Promise<void> {
+    await Promise.all(kinds.map((kind) => this.#ownKey(purpose, kind)))
+  }
+
+  /** Our own key of this kind, made when it is first asked for. */
+  async signer(purpose: string, kind: KeyKind, algorithm?: SignatureAlgorithm): Promise<Signer> {
+    return this.#signerFor(await this.#ownKey(purpose, kind), algorithm)
+  }
+
+  /** The key with this public half, own or imported, if it is here. */
+  async findSigner(
+    purpose: string,
+    spki: Bytes,
+    algorithm?: SignatureAlgorithm,
+  ): Promise<Signer | undefined> {
+    const fingerprint = fingerprintOf(spki)
+    const isIt = (key: KeyInfo) => key.purpose === purpose && key.fingerprint === fingerprint
+    const known = this.#keys.find(isIt)
+    return known && this.#signerFor(known, algorithm)
+  }
+
+  /** The key itself, for the two that take no Signer: the TLS listener and the token issuer. */
+  async keyObject(purpose: string, kind: KeyKind): Promise<KeyObject> {
+    return this.#objectOf(await this.#ownKey(purpose, kind))
+  }
+
+  /** Adds a key made elsewhere: PKCS#8, PEM or DER. One that is here already is left as it is. */
+  async import(purpose: string, encoded: Bytes): Promise<KeyInfo> {
+    const key = parsePrivateKey(encoded)
+    const fingerprint = fingerprintOf(spkiOf(key))
+    const known = this.#keys.find(
+      (one) => one.purpose === purpose && one.fingerprint === fingerprint,
+    )
+    return known ?? this.#add(purpose, key, 'imported')
+  }
+
+  #ownKey(purpose: string, kind: KeyKind): Promise<KeyInfo> {
+    const own = this.#keys.find(
+      (key) => key.purpose === purpose && key.kind === kind && key.origin === 'made',
+    )
+    if (own) return Promise.resolve(own)
+    const name = `${purpose} ${kind}`
+    const underWay = this.#making.get(name)
+    if (underWay) return underWay
+    const making = makeKey(kind)
+      .then((key) => this.#add(purpose, key, 'made'))
+      .finally(() => this.#making.delete(name))
+    this.#making.set(name, making)
+    return making
+  }
+
+  async #add(purpose: string, key: KeyObject, origin: KeyInfo['origin']): Promise<KeyInfo> {
+    const { database, clock, sealer } = this.#services
+    const id = `fdok_${randomBytes(12).toString('hex')}`
+    const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+    const spki = spkiOf(key)
+    const row = {
+      id,
+      purpose,
+      kind: kindOf(key),
+      fingerprint: fingerprintOf(spki),
+      origin,
+      spki,
+      wrapped: sealer.seal(contextOf(id), pkcs8),
+      created_at: clock.now().toISOString(),
+    }
+    pkcs8.fill(0)
+    await database.commit((tx) => this.#store.add(tx, row), { durable: true })
+    await this.#reload()
+    return infoOf(row)
+  }
+
+  async #signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
+    const name = `${info.id} ${algorithm?.name ?? ''}`
+    const known = this.#signers.get(name)
+    if (known) return known
+    const signer = signerOf(await this.#objectOf(info), algorithm)
+    this.#signers.set(name, signer)
+    return signer
+  }
+
+  async #objectOf({ id }: KeyInfo): Promise<KeyObject> {
+    const known = this.#objects.get(id)
+    if (known) return known
+    const { database, sealer } = this.#services
+    const wrapped = await this.#store.findWrapped(database.db, id)
+    const pkcs8 = wrapped && sealer.open(contextOf(id), wrapped)
+    if (!pkcs8) throw new Error(`the master key does not open the private key ${id}`)
+    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    pkcs8.fill(0)
+    this.#objects.set(id, key)
+    return key
+  }
+
+  async #reload(): Promise<void> {
+    this.#keys = (await this.#store.list(this.#services.database.db)).map(infoOf)
+  }
+}
+
+/** Throws KeyRefused. */
+function parsePrivateKey(encoded: Bytes): KeyObject {
+  const text = Buffer.from(encoded).toString('latin1')
+  if (/ENCRYPTED/.test(text)) {
+    throw new KeyRefused('the key is encrypted: openssl pkcs8 -in FILE -nocrypt writes it plain')
+  }
+  try {
+    const key = text.includes('-----BEGIN')
+      ? createPrivateKey(text)
+      : createPrivateKey({ key: encoded, format: 'der', type: 'pkcs8' })
+    kindOf(key)
+    return key
+  } catch (cause) {
+    const reason = cause instanceof FdoError ? cause.message : 'not a PKCS#8 private key'
+    throw new KeyRefused(`${reason}; P-256, P-384, RSA 2048 and RSA 3072 are taken`, { cause })
+  }
+}
+
+const generate = promisify(generateKeyPair)
+
+async function makeKey(kind: KeyKind): Promise<KeyObject> {
+  if (kind === 'p256') return (await generate('ec', { namedCurve: 'P-256' })).privateKey
+  if (kind === 'p384') return (await generate('ec', { namedCurve: 'P-384' })).privateKey
+  const modulusLength = kind === 'rsa2048' ? 2048 : 3072
+  return (await generate('rsa', { modulusLength })).privateKey
+}
+
+function spkiOf(key: KeyObject): Bytes {
+  return createPublicKey(key).export({ type: 'spki', format: 'der' })
+}
+
+function fingerprintOf(spki: Bytes): string {
+  return hash('sha256', spki, 'hex')
+}
+
+function contextOf(id: string): string {
+  return `private-key:${id}`
+}
+
+function infoOf({ created_at, ...row }: PrivateKeyRow): KeyInfo {
+  const { id, purpose, kind, fingerprint, spki, origin } = row
+  return { id, purpose, kind, fingerprint, spki, origin, createdAt: created_at }
+}
