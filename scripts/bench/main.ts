@@ -1,0 +1,210 @@
+/**
+ * `npm run bench`: what an onboarding costs the server, next to the bare cryptography it cannot do
+ * without, timed in the same run. Server and load are processes of their own.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { suiteOf } from '../../src/cli/commands/fleet.ts'
+import { facts, table } from '../../src/cli/output.ts'
+import { percentile } from '../../src/fleet/report.ts'
+import { type Floor, measureFloor } from './floor.ts'
+import type { LoadPlan, Order, Phase, PhaseResult } from './load.ts'
+import { cpuMs, peakRssMb } from './process.ts'
+import { type OwnService, startOwnService } from './service.ts'
+
+interface BenchOptions {
+  readonly json?: boolean
+  readonly count: string
+  readonly concurrency: string
+  readonly suite: string
+  readonly di?: string
+  readonly rv?: string
+  readonly owner?: string
+  readonly pid?: string
+  readonly voucherHook?: string
+}
+
+interface BenchReport {
+  readonly version: 1
+  readonly floor_ms: number
+  readonly floor_ops: Floor['operations']
+  readonly cpu_ms: Record<'di' | 'to0' | 'to1' | 'to2' | 'total', number>
+  readonly ratio: number
+  readonly per_second: number
+  readonly latency_ms: Record<'p50' | 'p95' | 'p99', number>
+  readonly peak_rss_mb: number
+  readonly ready_ms: number | null
+  readonly errors: Record<string, number>
+  readonly count: number
+  readonly concurrency: number
+  readonly node: string
+}
+
+/** Pairs of 68 and 69 of the default plan: devmod, the request, the certificate, the files. */
+const SERVICE_INFO_ROUNDS = 4
+const WARM_UP_DEVICES = 100
+
+async function bench(options: BenchOptions): Promise<BenchReport> {
+  const own = options.di === undefined ? await startOwnService() : undefined
+  const load = fork(join(import.meta.dirname, 'load.js'))
+  try {
+    const pids = own ? [own.pid] : (options.pid ?? '').split(',').filter(Boolean).map(Number)
+    const plan = planOf(options, own)
+    await runPhases({ ...plan, count: WARM_UP_DEVICES }, load, pids, own)
+    const before = measureFloor(SERVICE_INFO_ROUNDS)
+    const phases = await runPhases(plan, load, pids, own)
+    const after = measureFloor(SERVICE_INFO_ROUNDS)
+    const rss = peakRssMb(pids)
+    return reportOf(plan, phases, lower(before, after), rss, own?.readyMs ?? null)
+  } finally {
+    load.disconnect()
+    await own?.stop()
+  }
+}
+
+function planOf(options: BenchOptions, own: OwnService | undefined): LoadPlan {
+  const { rv, owner, voucherHook } = options
+  return {
+    count: Number(options.count),
+    concurrency: Number(options.concurrency),
+    suite: suiteOf(options.suite),
+    di: options.di ?? own?.url ?? '',
+    ...(rv !== undefined && { rv }),
+    ...(owner !== undefined && { owner }),
+    ...(voucherHook !== undefined && { voucherHook }),
+  }
+}
+
+type Measured = PhaseResult & { readonly cpuMs: number }
+
+/** DI for all, then TO0 for all, TO1 for all, TO2 for all: each with the server's time beside it. */
+async function runPhases(
+  plan: LoadPlan,
+  load: ChildProcess,
+  pids: readonly number[],
+  own: OwnService | undefined,
+): Promise<Record<'di' | 'to0' | 'to1' | 'to2', Measured>> {
+  load.send({ plan } satisfies Order)
+  await own?.hold()
+  const di = await measured(pids, () => runPhase(load, 'di'))
+  const to0 = await measured(pids, async () => {
+    await own?.release()
+    const result = await runPhase(load, 'hook')
+    await own?.registered()
+    return result
+  })
+  const to1 = await measured(pids, () => runPhase(load, 'to1'))
+  const to2 = await measured(pids, () => runPhase(load, 'to2'))
+  return { di, to0, to1, to2 }
+}
+
+async function measured(
+  pids: readonly number[],
+  work: () => Promise<PhaseResult>,
+): Promise<Measured> {
+  const before = cpuMs(pids)
+  const result = await work()
+  return { ...result, cpuMs: cpuMs(pids) - before }
+}
+
+function runPhase(load: ChildProcess, phase: Phase): Promise<PhaseResult> {
+  return new Promise((resolve, reject) => {
+    const died = () => reject(new Error(`the load ended during ${phase}`))
+    load.once('exit', died)
+    load.once('message', (result: PhaseResult) => {
+      load.off('exit', died)
+      resolve(result)
+    })
+    load.send({ phase } satisfies Order)
+  })
+}
+
+/** The machine's speed drifts: the faster measurement is the stricter floor. */
+function lower(a: Floor, b: Floor): Floor {
+  return a.ms < b.ms ? a : b
+}
+
+function reportOf(
+  plan: LoadPlan,
+  { di, to0, to1, to2 }: Record<'di' | 'to0' | 'to1' | 'to2', Measured>,
+  floor: Floor,
+  peak_rss_mb: number,
+  ready_ms: number | null,
+): BenchReport {
+  const each = (phase: Measured) => round(phase.cpuMs / plan.count)
+  const cpu = { di: each(di), to0: each(to0), to1: each(to1), to2: each(to2) }
+  const total = round(cpu.di + cpu.to0 + cpu.to1 + cpu.to2)
+  // A device waits for both protocols, one after the other.
+  const latencies = to2.latencies.map((ms, i) => ms + (to1.latencies[i] ?? 0)).sort((a, b) => a - b)
+  const errors = { ...to1.errors }
+  for (const [code, times] of Object.entries(to2.errors)) errors[code] = (errors[code] ?? 0) + times
+  return {
+    version: 1,
+    floor_ms: round(floor.ms),
+    floor_ops: floor.operations,
+    cpu_ms: { ...cpu, total },
+    ratio: round(total / floor.ms),
+    per_second: round(to2.latencies.length / (to1.seconds + to2.seconds)),
+    latency_ms: {
+      p50: percentile(latencies, 50),
+      p95: percentile(latencies, 95),
+      p99: percentile(latencies, 99),
+    },
+    peak_rss_mb,
+    ready_ms,
+    errors,
+    count: plan.count,
+    concurrency: plan.concurrency,
+    node: process.version,
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+function page(report: BenchReport): string {
+  const { cpu_ms, latency_ms, errors } = report
+  const rows = Object.entries(report.floor_ops).map(([name, one]) => ({ name, ...one }))
+  return [
+    'The floor: what no server can do without, for one onboarding',
+    table(rows, [
+      { title: 'OPERATION', value: ({ name }) => name },
+      { title: 'TIMES', value: ({ count }) => count, right: true },
+      { title: 'EACH (µs)', value: ({ us }) => us, right: true },
+      { title: 'WHERE', value: ({ where }) => where },
+    ]),
+    '',
+    facts([
+      ['floor', `${report.floor_ms} ms`],
+      ['server CPU', `${cpu_ms.total} ms a device: ${report.ratio} × the floor`],
+      ['  DI', `${cpu_ms.di} ms`],
+      ['  TO0', `${cpu_ms.to0} ms`],
+      ['  TO1', `${cpu_ms.to1} ms`],
+      ['  TO2', `${cpu_ms.to2} ms`],
+      ['onboardings', `${report.per_second} a second, ${report.concurrency} at a time`],
+      ['latency', `p50 ${latency_ms.p50}, p95 ${latency_ms.p95}, p99 ${latency_ms.p99} ms`],
+      ['peak memory', `${report.peak_rss_mb} MB`],
+      ['ready after', report.ready_ms === null ? 'not started here' : `${report.ready_ms} ms`],
+      ['errors', Object.keys(errors).length === 0 ? 'none' : JSON.stringify(errors)],
+    ]),
+  ].join('\n')
+}
+
+const options = new Command('bench')
+  .option('--json', 'one JSON document on stdout')
+  .option('--count <n>', 'how many devices', '1000')
+  .option('--concurrency <c>', 'how many at a time', '8')
+  .option('--suite <kex/cipher>', 'key exchange and cipher suite', 'ECDH256/1')
+  .option('--di <url>', 'measure this server instead of our own')
+  .option('--rv <url>', 'its rendezvous')
+  .option('--owner <url>', 'its owner service')
+  .option('--pid <pids>', 'its processes, comma-separated')
+  .option('--voucher-hook <command>', 'hands the vouchers of the GUIDs on its stdin to its owner')
+  .parse()
+  .opts<BenchOptions>()
+
+const report = await bench(options)
+process.stdout.write(`${options.json ? JSON.stringify(report) : page(report)}\n`)
+if (Object.keys(report.errors).length > 0) process.exitCode = 1
