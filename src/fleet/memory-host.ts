@@ -48,5 +48,5 @@ function fileOf(content: Bytes | undefined) {
 async function generateKey() {
   const pkcs8 = await makeKey('p256')
   const signer = signerOf(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
-  return { pkcs8, createCsr: () => buildCsr(signer, 'device') }
+  return { pkcs8, spki: signer.key.spki, createCsr: () => buildCsr(signer, 'device') }
 }

@@ -175,8 +175,10 @@ async function fetchDocument(url: string) {
 /** A fresh P-256 key; the certificate that the owner issues decides the name. */
 async function generateKey(): Promise<HostKey> {
   const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
+  const signer = signerOf(privateKey)
   return {
     pkcs8: privateKey.export({ type: 'pkcs8', format: 'der' }),
-    createCsr: () => buildCsr(signerOf(privateKey), 'device'),
+    spki: signer.key.spki,
+    createCsr: () => buildCsr(signer, 'device'),
   }
 }
