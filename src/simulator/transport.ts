@@ -1,15 +1,24 @@
-/** How the device reaches FDO services: HTTP, and HTTPS with or without a CA to trust. */
+/** How devices reach FDO services: HTTP, and HTTPS with or without a CA to trust. */
 import { readFileSync } from 'node:fs'
-import type { FdoTransport } from '../../protocol/converse.ts'
-import { httpTransport } from '../fdo/client.ts'
+import { type FdoTransport, httpTransport } from '../fdo/client.ts'
 
 export interface TransportOptions {
   /** PEM file. Without it any certificate will do: FDO proves the peer by itself. */
   readonly ca?: string | undefined
 }
 
+/** For a fleet: as many as it has devices under way, and no more. */
+const CONNECTIONS = 256
+
+const open = new Map<string, FdoTransport>()
+
+/** The transport to an address; one address has one, with its connections kept. */
 export function fdoTransport(url: string, { ca }: TransportOptions = {}): FdoTransport {
-  return ca === undefined
-    ? httpTransport(url, { rejectUnauthorized: false })
-    : httpTransport(url, { ca: readFileSync(ca) })
+  const name = `${url} ${ca ?? ''}`
+  const known = open.get(name)
+  if (known) return known
+  const tls = ca === undefined ? { rejectUnauthorized: false } : { ca: readFileSync(ca) }
+  const { send } = httpTransport(url, { connections: CONNECTIONS, tls })
+  open.set(name, send)
+  return send
 }
