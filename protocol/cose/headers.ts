@@ -6,6 +6,7 @@ import { type Schema, decodeAs, int, mapOf } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
 
 export const ALG = 1
+export const CRIT = 2
 export const IV = 5
 /** ProveOVHdr, unprotected. */
 export const CUPH_NONCE = 256
@@ -44,9 +45,10 @@ export function protectedHeader(alg: number): Bytes {
   return header
 }
 
-/** The algorithm in a protected header, undefined if it names none. */
+/** The algorithm in a protected header; undefined if it names none, or demands an extension. */
 export function algorithmOf(header: Bytes): number | undefined {
   if (header.length === 0) return undefined
-  const alg = decodeAs(Headers, header, 'protected header').get(ALG)
-  return alg && int.parse(alg, 'alg')
+  const headers = decodeAs(Headers, header, 'protected header')
+  const alg = headers.get(ALG)
+  return alg && !headers.has(CRIT) ? int.parse(alg, 'alg') : undefined
 }
