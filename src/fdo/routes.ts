@@ -8,8 +8,9 @@ import { Hono } from 'hono'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
+import type { Ranges } from '../addresses.ts'
 import type { AppEnv } from '../http/authenticate.ts'
-import { IncomingSource, type Ranges } from '../http/source.ts'
+import { IncomingSource } from '../http/source.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */

@@ -1,7 +1,7 @@
 /** Where a request came from. */
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import ipaddr from 'ipaddr.js'
+import { type Ranges, isAddress, isWithin, plainAddress } from '../addresses.ts'
 
 export interface Source {
   /** The caller's IP address; an IPv4-mapped one as IPv4. */
@@ -11,9 +11,6 @@ export interface Source {
   /** The DER certificate the client showed over TLS, not yet checked against anything. */
   readonly clientCertificate: Uint8Array | undefined
 }
-
-/** Addresses and ranges in CIDR notation. */
-export type Ranges = readonly string[]
 
 /** Worked out when asked for: most messages need none of it. */
 export class IncomingSource implements Source {
@@ -55,31 +52,9 @@ export class IncomingSource implements Source {
     if (!this.#isForwarded() || !isWithin(this.#peer(), this.#trustedProxies)) return undefined
     const hops = String(this.#incoming.headers['x-forwarded-for'] ?? '').split(',')
     const client = hops.map(plainAddress).findLast((hop) => !isWithin(hop, this.#trustedProxies))
-    return client !== undefined && ipaddr.isValid(client) ? client : undefined
+    return client !== undefined && isAddress(client) ? client : undefined
   }
 }
 
 /** A caller in this very process. */
 export const HERE: Source = { address: '127.0.0.1', forwarded: false, clientCertificate: undefined }
-
-/** Whether an address is in one of these ranges. */
-export function isWithin(address: string, ranges: Ranges): boolean {
-  if (!ipaddr.isValid(address)) return false
-  const parsed = ipaddr.process(address)
-  return ranges.some((range) => {
-    const [base, bits] = parseRange(range)
-    return base.kind() === parsed.kind() && parsed.match(base, bits)
-  })
-}
-
-/** Throws an Error for what is neither an address nor a range. */
-export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  if (range.includes('/')) return ipaddr.parseCIDR(range)
-  const address = ipaddr.process(range)
-  return [address, address.kind() === 'ipv4' ? 32 : 128]
-}
-
-function plainAddress(address: string): string {
-  const trimmed = address.trim()
-  return ipaddr.isValid(trimmed) ? ipaddr.process(trimmed).toString() : trimmed
-}

@@ -1,0 +1,218 @@
+/**
+ * Environment and file → typed Config. Every variable and every default is in the table below; an
+ * unknown variable or a bad value stops the start with a message that names it.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { parseRange } from './addresses.ts'
+import { LOG_LEVELS } from './log.ts'
+
+export const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
+export type RoleName = (typeof ROLES)[number]
+
+/** A mistake in the configuration; the message names the variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+)
+const path = z.string().min(1)
+const port = z.union([
+  z.literal('off').transform(() => undefined),
+  z
+    .string()
+    .regex(/^\d+$/, 'a port number, 0 for any that is free, or off')
+    .transform(Number)
+    .pipe(z.number().max(65_535)),
+])
+const ranges = list.pipe(
+  z.array(z.string().refine(isRange, 'addresses or ranges such as 10.0.0.0/8')),
+)
+const flag = z.enum(['0', '1']).transform((text) => text === '1')
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
+
+/** FIRSTLIGHT_… in the environment; in the file the same names in lower case without that prefix. */
+const VARIABLES = z.strictObject({
+  FIRSTLIGHT_DATA: path.default('./data'),
+  FIRSTLIGHT_ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).prefault(ROLES.join()),
+  FIRSTLIGHT_HOST: list.pipe(z.array(z.string()).min(1)).prefault('127.0.0.1'),
+  FIRSTLIGHT_PORT: port.prefault('8080'),
+  FIRSTLIGHT_TLS_PORT: port.prefault('8443'),
+  FIRSTLIGHT_TLS_CERT: path.optional(),
+  FIRSTLIGHT_TLS_KEY: path.optional(),
+  /** Where devices and owners reach this service; as bound, unless that is a wildcard. */
+  FIRSTLIGHT_PUBLIC_URL: url.optional(),
+  /** Whose Forwarded and X-Forwarded-For headers are believed. */
+  FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
+  FIRSTLIGHT_MASTER_KEY_FILE: path.optional(),
+  FIRSTLIGHT_LOG: z.enum(LOG_LEVELS).default('info'),
+
+  /** Who may speak DI, */
+  FIRSTLIGHT_DI_ALLOW: ranges.prefault('127.0.0.0/8,::1/128'),
+  /** and, if set, whose certificate they must show: a PEM file of CAs. */
+  FIRSTLIGHT_DI_CLIENT_CA: path.optional(),
+  /** Refuses a second device key under a serial number that is known. */
+  FIRSTLIGHT_UNIQUE_SERIALS: flag.prefault('0'),
+  /** To whom DI extends a voucher: self, none, or a PEM file of public keys or certificates. */
+  FIRSTLIGHT_FIRST_OWNER: path.default('self'),
+  /** Device CAs accepted beside our own: any, or a PEM file. */
+  FIRSTLIGHT_TRUST: path.optional(),
+})
+
+/** The variables of the commands that call a service: known, and not the service's business. */
+const CLIENT_VARIABLES = [
+  'FIRSTLIGHT_URL',
+  'FIRSTLIGHT_TOKEN',
+  'FIRSTLIGHT_TOKEN_FILE',
+  'FIRSTLIGHT_CA',
+]
+
+export interface Config {
+  readonly dataDir: string
+  readonly databaseFile: string
+  readonly masterKeyFile: string
+  readonly adminTokenFile: string
+  /** Where the root of our own CA is written for others to trust. */
+  readonly caFile: string
+  readonly roles: readonly RoleName[]
+  readonly hosts: readonly string[]
+  readonly port: number | undefined
+  readonly tlsPort: number | undefined
+  readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined
+  readonly publicUrl: string | undefined
+  readonly trustedProxies: readonly string[]
+  readonly logLevel: (typeof LOG_LEVELS)[number]
+  readonly diAllow: readonly string[]
+  readonly diClientCaFile: string | undefined
+  readonly uniqueSerials: boolean
+  /** `self`, `none` or a file. */
+  readonly firstOwner: string
+  /** `any` or a file; undefined: our own CA only. */
+  readonly trust: string | undefined
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The environment wins over the file. Throws ConfigError. */
+export function loadConfig(environment: Environment, file?: string): Config {
+  const fromFile = file === undefined ? {} : readConfigFile(file)
+  const fromEnvironment = Object.fromEntries(
+    Object.entries(environment).filter(
+      ([name, value]) =>
+        name.startsWith('FIRSTLIGHT_') && !!value && !CLIENT_VARIABLES.includes(name),
+    ),
+  )
+  const parsed = VARIABLES.safeParse({ ...fromFile, ...fromEnvironment })
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map(describe).join('\n'))
+  return configOf(parsed.data)
+}
+
+function configOf(variables: z.output<typeof VARIABLES>): Config {
+  const dataDir = resolve(variables.FIRSTLIGHT_DATA)
+  const config: Config = {
+    dataDir,
+    databaseFile: join(dataDir, 'firstlight.sqlite'),
+    masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
+    adminTokenFile: join(dataDir, 'admin.token'),
+    caFile: join(dataDir, 'ca.pem'),
+    roles: ROLES.filter((role) => variables.FIRSTLIGHT_ROLES.includes(role)),
+    hosts: variables.FIRSTLIGHT_HOST,
+    port: variables.FIRSTLIGHT_PORT,
+    tlsPort: variables.FIRSTLIGHT_TLS_PORT,
+    tlsFiles: tlsFilesOf(variables),
+    publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
+    trustedProxies: variables.FIRSTLIGHT_TRUSTED_PROXIES,
+    logLevel: variables.FIRSTLIGHT_LOG,
+    diAllow: variables.FIRSTLIGHT_DI_ALLOW,
+    diClientCaFile: existingFile('FIRSTLIGHT_DI_CLIENT_CA', variables.FIRSTLIGHT_DI_CLIENT_CA),
+    uniqueSerials: variables.FIRSTLIGHT_UNIQUE_SERIALS,
+    firstOwner: wordOrFile(
+      'FIRSTLIGHT_FIRST_OWNER',
+      variables.FIRSTLIGHT_FIRST_OWNER,
+      'self',
+      'none',
+    ),
+    trust:
+      variables.FIRSTLIGHT_TRUST &&
+      wordOrFile('FIRSTLIGHT_TRUST', variables.FIRSTLIGHT_TRUST, 'any'),
+  }
+  if (config.port === undefined && config.tlsPort === undefined) {
+    throw new ConfigError('FIRSTLIGHT_PORT and FIRSTLIGHT_TLS_PORT: one of them must not be off')
+  }
+  if (config.hosts.some(isWildcard) && config.publicUrl === undefined) {
+    throw new ConfigError(
+      'FIRSTLIGHT_PUBLIC_URL: must be set where FIRSTLIGHT_HOST is a wildcard, since devices are told it',
+    )
+  }
+  return config
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let document: unknown
+  try {
+    document = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new ConfigError(`${file}: cannot be read as JSON`, { cause })
+  }
+  const members = z.record(
+    z.string(),
+    z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]),
+  )
+  const parsed = members.safeParse(document)
+  if (!parsed.success) throw new ConfigError(`${file}: ${z.prettifyError(parsed.error)}`)
+  return Object.fromEntries(
+    Object.entries(parsed.data).map(([name, value]) => [
+      `FIRSTLIGHT_${name.toUpperCase()}`,
+      typeof value === 'boolean' ? (value ? '1' : '0') : String(value),
+    ]),
+  )
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((name) => `${name}: no such variable`).join('\n')
+  }
+  return `${String(issue.path[0])}: ${issue.message}`
+}
+
+function tlsFilesOf(variables: z.output<typeof VARIABLES>): Config['tlsFiles'] {
+  const cert = existingFile('FIRSTLIGHT_TLS_CERT', variables.FIRSTLIGHT_TLS_CERT)
+  const key = existingFile('FIRSTLIGHT_TLS_KEY', variables.FIRSTLIGHT_TLS_KEY)
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  if (cert === undefined && key === undefined) return undefined
+  throw new ConfigError('FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: set both, or neither')
+}
+
+function existingFile(variable: string, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  if (!existsSync(file)) throw new ConfigError(`${variable}: there is no file ${file}`)
+  return resolve(file)
+}
+
+function wordOrFile(variable: string, value: string, ...words: readonly string[]): string {
+  if (words.includes(value)) return value
+  if (!existsSync(value)) {
+    throw new ConfigError(`${variable}: neither ${words.join(' nor ')} nor a file: ${value}`)
+  }
+  return resolve(value)
+}
+
+function isRange(text: string): boolean {
+  try {
+    parseRange(text)
+    return true
+  } catch {
+    // What ipaddr.js throws says no more than that.
+    return false
+  }
+}
+
+function isWildcard(host: string): boolean {
+  return ['0.0.0.0', '::', '[::]', '*'].includes(host)
+}
