@@ -47,20 +47,32 @@ const UNREACHABLE = new Set([
   'EPIPE',
 ])
 
+const FILE_ERRORS = new Set(['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC'])
+
 /** Any error as a failure with an exit status: network errors are told apart from the rest. */
 export function failureOf(error: unknown): CliFailure {
   if (error instanceof CliFailure) return error
-  const { code, message } = error as { code?: unknown; message?: string }
-  if (typeof code === 'string' && UNREACHABLE.has(code)) {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = systemCode(error)
+  if (code !== undefined && UNREACHABLE.has(code)) {
     return new CliFailure('unreachable', message || code, {
-      code: 'unreachable',
       next: 'check that the address is right and the service is running',
       cause: error,
     })
   }
-  if (code === 'ETIMEDOUT') return new CliFailure('timed-out', message || 'timed out')
-  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') {
-    return new CliFailure('failed', message || String(code), { code: 'file', cause: error })
+  if (code === 'ETIMEDOUT') return new CliFailure('timed-out', message, { cause: error })
+  if (code !== undefined && FILE_ERRORS.has(code)) {
+    return new CliFailure('failed', message, { code: 'file', cause: error })
   }
-  return new CliFailure('failed', message ?? String(error), { cause: error })
+  if (error instanceof Error && error.name === 'TransportError') {
+    return new CliFailure('unreachable', message, { code: 'not-fdo', cause: error })
+  }
+  return new CliFailure('failed', message, { cause: error })
+}
+
+/** The code of the system error at the bottom: those who pass one on wrap it. */
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? code : systemCode(error.cause)
 }

@@ -61,7 +61,7 @@ export function httpTransport(base: string, options: HttpTransportOptions = {}):
     }
     const url = `${prefix}/fdo/101/msg/${number}`
     const call = request(url, { method: 'POST', agent, headers, timeout: timeoutMs })
-    const deadline = setTimeout(() => call.destroy(new Error('timed out')), timeoutMs)
+    const deadline = setTimeout(() => call.destroy(timedOut()), timeoutMs)
     try {
       call.end(bytes)
       const response = await responseTo(call)
@@ -88,7 +88,7 @@ export function inProcess(exchange: Exchange, source: Source = HERE): FdoTranspo
 function responseTo(call: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     call.on('response', resolve).on('error', reject)
-    call.on('timeout', () => call.destroy(new Error('timed out')))
+    call.on('timeout', () => call.destroy(timedOut()))
   })
 }
 
@@ -127,4 +127,8 @@ function replyOf({ statusCode = 0, headers }: IncomingMessage, bytes: Bytes, sen
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error)
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })
 }
