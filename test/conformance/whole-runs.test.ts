@@ -1,7 +1,7 @@
 /** DI, TO0, TO1 and TO2 from end to end in memory, for every mix of keys and suites. */
 import 'reflect-metadata'
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto'
-import { BasicConstraintsExtension, X509CertificateGenerator, cryptoProvider } from '@peculiar/x509'
+import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { describe, expect, it } from 'vitest'
 import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import { Sign1 } from '../../protocol/cose/sign1.ts'
