@@ -10,9 +10,6 @@ export interface Incoming {
   readonly value: Item
 }
 
-/** A value of which only the beginning has arrived. */
-export type Partial = KeyValue
-
 /** A piece of a value shorter than this waits for the next message instead. */
 const SHORTEST_PIECE = 64
 
@@ -58,13 +55,13 @@ function cutLast(
  * incomplete at the end is handed back if `isMore`, and is refused otherwise.
  */
 export function join(
-  partial: Partial | null,
+  partial: KeyValue | null,
   pairs: readonly KeyValue[],
   isMore: boolean,
   maxPartialBytes: number,
-): { readonly incoming: readonly Incoming[]; readonly partial: Partial | null } {
+): { readonly incoming: readonly Incoming[]; readonly partial: KeyValue | null } {
   const incoming: Incoming[] = []
-  let open: Partial | null = partial
+  let open: KeyValue | null = partial
   for (let i = 0; i < pairs.length;) {
     const key = (pairs[i] as KeyValue).key
     const parts: Bytes[] = []
