@@ -1,0 +1,113 @@
+/** The certificates issued here, and how each stands. */
+import { sql } from 'kysely'
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type { CertificateTable } from '../database/tables.ts'
+
+export type CertificateRow = CertificateTable
+
+/** Written out, not bound: the index of devices has rows of this profile only. */
+const CREDENTIAL = sql.lit<'ldevid'>('ldevid')
+
+/** A serial number is reserved by its row: one that is taken makes this fail. */
+export const recordCertificate = statement((db, row: CertificateRow) =>
+  db.insertInto('certificate').values({
+    serial: row.serial,
+    profile: row.profile,
+    device_id: row.device_id,
+    run_id: row.run_id,
+    status: row.status,
+    spki_hash: row.spki_hash,
+    not_before: row.not_before,
+    not_after: row.not_after,
+    der: row.der,
+    created_at: row.created_at,
+    status_at: row.status_at,
+  }),
+)
+
+export const storeSigned = statement((db, p: { serial: string; der: Uint8Array; status: Status }) =>
+  db
+    .updateTable('certificate')
+    .set({ der: p.der, status: p.status })
+    .where('serial', '=', p.serial),
+)
+
+type Status = CertificateRow['status']
+
+/** Another device's certificate for the same key. */
+export const findKeyElsewhere = statement((db, p: { spkiHash: string; deviceId: string }) =>
+  db
+    .selectFrom('certificate')
+    .select('serial')
+    .where('spki_hash', '=', p.spkiHash)
+    .where('profile', '=', CREDENTIAL)
+    .where('device_id', '!=', p.deviceId)
+    .limit(1),
+)
+
+export const findCertificate = statement((db, p: { serial: string }) =>
+  db
+    .selectFrom('certificate')
+    .select(['profile', 'status', 'device_id', 'not_before', 'not_after', 'der'])
+    .where('serial', '=', p.serial),
+)
+
+/** The latest certificate of an authority's key. */
+export const findAuthority = statement((db, p: { profile: string; spkiHash: string }) =>
+  db
+    .selectFrom('certificate')
+    .select('der')
+    .where('spki_hash', '=', p.spkiHash)
+    .where('profile', '=', p.profile)
+    .where('status', '=', 'active')
+    .orderBy('not_after', 'desc')
+    .orderBy('created_at', 'desc')
+    .limit(1),
+)
+
+export const activatePending = statement((db, p: { deviceId: string; runId: string; at: string }) =>
+  db
+    .updateTable('certificate')
+    .set({ status: 'active', status_at: p.at })
+    .where('device_id', '=', p.deviceId)
+    .where('profile', '=', CREDENTIAL)
+    .where('run_id', '=', p.runId)
+    .where('status', '=', 'pending'),
+)
+
+/** What other runs gave the device, in force or never completed. */
+export const supersedeOthers = statement((db, p: { deviceId: string; runId: string; at: string }) =>
+  db
+    .updateTable('certificate')
+    .set({ status: 'superseded', status_at: p.at })
+    .where('device_id', '=', p.deviceId)
+    .where('profile', '=', CREDENTIAL)
+    .where('run_id', '!=', p.runId)
+    .where('status', 'in', ['active', 'pending']),
+)
+
+export const removeExpired = statement((db, p: { before: string }) =>
+  db.deleteFrom('certificate').where('not_after', '<', p.before),
+)
+
+export interface CertificateFilter {
+  readonly deviceId?: string | undefined
+  readonly status?: Status | undefined
+  readonly limit: number
+  /** The last serial number of the page before. */
+  readonly after?: string | undefined
+}
+
+/** Ordered by serial number, so that a page stays the same while certificates are issued. */
+export function listCertificates(db: Executor, filter: CertificateFilter) {
+  let query = db
+    .selectFrom('certificate')
+    .select(['serial', 'profile', 'device_id', 'status', 'not_before', 'not_after', 'created_at'])
+    .orderBy('serial')
+    .limit(filter.limit)
+  if (filter.after !== undefined) query = query.where('serial', '>', filter.after)
+  if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  return query.execute()
+}
