@@ -1,0 +1,209 @@
+/** The embedded certificate authority: birth certificates, credentials and TLS servers. */
+import { generateKeyPairSync } from 'node:crypto'
+import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import {
+  type CredentialIssuer,
+  CsrRefusal,
+  type IssuedCertificate,
+  type IssuedKey,
+} from '../../protocol/service-info/module.ts'
+import { parseCsr } from '../../protocol/x509/csr.ts'
+import { toPem } from '../../protocol/x509/pem.ts'
+import type { Executor } from '../database/connection.ts'
+import { name, serialOf } from './der.ts'
+import { type BirthData, birthName } from './device-name.ts'
+import { type AuthorityKeys, type Hierarchy, isRenewalDue, openHierarchy } from './hierarchy.ts'
+import { IssuanceRefused, type IssueServices, issueCertificate, spkiHashOf } from './issue.ts'
+import { IDEVID, LDEVID, TLS_SERVER, VOUCHER_KEY, deviceUrn } from './profiles.ts'
+import { serverName } from './server-name.ts'
+import {
+  activatePending,
+  findAuthority,
+  findCertificate,
+  removeExpired,
+  supersedeOthers,
+} from './store.ts'
+
+export interface PkiServices extends IssueServices {
+  readonly keys: AuthorityKeys
+  /** Where our listener's certificate is another authority's: what that one is checked against. */
+  readonly serverAnchors?: readonly Bytes[]
+}
+
+/** Whom a credential is for, and the TO2 run in which it is pending. */
+export interface Bearer {
+  readonly deviceId: string
+  readonly runId: string
+}
+
+/** A device's credential that is in force. */
+export interface ActiveCertificate {
+  readonly deviceId: string
+  readonly serial: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+}
+
+/** Long after a certificate has ended, its row is of no use to anybody. */
+const KEEP_EXPIRED_MS = 90 * 24 * 3_600_000
+
+export class Pki {
+  readonly #services: PkiServices
+  #hierarchy: Hierarchy
+
+  private constructor(services: PkiServices, hierarchy: Hierarchy) {
+    this.#services = services
+    this.#hierarchy = hierarchy
+  }
+
+  /** Makes the authorities if this is the first start. */
+  static async open(services: PkiServices): Promise<Pki> {
+    return new Pki(services, await openHierarchy(services, services.keys))
+  }
+
+  /** A device's birth certificate, for DI: the chain of its voucher, leaf first. */
+  async issueDeviceCertificate(birth: BirthData): Promise<readonly Bytes[]> {
+    const { deviceCa } = this.#hierarchy
+    const certificate = await issueCertificate(this.#services, {
+      profile: IDEVID,
+      issuer: deviceCa,
+      subject: birthName(birth),
+      spki: birth.spki,
+    })
+    return [certificate, deviceCa.certificate]
+  }
+
+  /** A chain, leaf first, for a key that signs vouchers; made once. */
+  async certifyVoucherKey(spki: Bytes): Promise<readonly Bytes[]> {
+    const { root } = this.#hierarchy
+    const profile = VOUCHER_KEY
+    const known = await findAuthority.first(this.#services.database.db, {
+      profile: profile.name,
+      spkiHash: spkiHashOf(spki),
+    })
+    if (known) return [known.der, root.certificate]
+    const subject = name(['commonName', 'firstlight voucher key'])
+    const order = { profile, issuer: root, subject, spki }
+    return [await issueCertificate(this.#services, order), root.certificate]
+  }
+
+  /** What the chain of a voucher is checked against where devices made here are meant. */
+  deviceAnchors(): readonly Bytes[] {
+    return [this.#hierarchy.deviceCa.certificate]
+  }
+
+  /** What TLS servers of ours are checked against. */
+  trustBundle(): readonly Bytes[] {
+    return [this.#hierarchy.root.certificate, ...(this.#services.serverAnchors ?? [])]
+  }
+
+  /** A device's credential: pending until activateCertificates, and worthless before. */
+  async issueLdevid({ deviceId, runId }: Bearer, spki: Bytes): Promise<IssuedCertificate> {
+    const { issuingCa } = this.#hierarchy
+    const certificate = await issueCertificate(this.#services, {
+      profile: LDEVID,
+      issuer: issuingCa,
+      subject: name(['commonName', deviceId]),
+      alternativeNames: [{ uri: deviceUrn(deviceId) }],
+      spki,
+      deviceId,
+      runId,
+    })
+    return { certificate, intermediates: [issuingCa.certificate] }
+  }
+
+  /** For a device that cannot make a request. The private key is kept nowhere here. */
+  async makeKeyAndCertificate(bearer: Bearer): Promise<IssuedKey> {
+    const { spki, pkcs8 } = makeKey()
+    return { ...(await this.issueLdevid(bearer, spki)), pkcs8 }
+  }
+
+  /** What ServiceInfo modules ask of us in one TO2 run. */
+  credentialsFor(bearer: Bearer): CredentialIssuer {
+    return {
+      // Of a request nothing counts but the key it proves: the subject is the proven device.
+      sign: (csr) => asRefusal(async () => this.issueLdevid(bearer, (await parseCsr(csr)).spki)),
+      generate: () => this.makeKeyAndCertificate(bearer),
+      caCertificates: async () => this.trustBundle(),
+    }
+  }
+
+  /** At Done, in the transaction that ends the run: what it brought is in force, the rest not. */
+  async activateCertificates(tx: Executor, bearer: Bearer): Promise<number> {
+    const change = { ...bearer, at: this.#services.now().toISOString() }
+    const activated = await activatePending.run(tx, change)
+    if (activated > 0) await supersedeOthers.run(tx, change)
+    return activated
+  }
+
+  /** Whose credential this certificate is, if it is one of ours and in force now. */
+  async findActiveCertificate(certificate: Bytes): Promise<ActiveCertificate | undefined> {
+    const serial = readSerial(certificate)
+    if (serial === undefined) return undefined
+    const row = await findCertificate.first(this.#services.database.db, { serial })
+    if (row?.profile !== LDEVID.name || row.status !== 'active' || row.device_id === null) {
+      return undefined
+    }
+    // Byte for byte the one that was issued: its signature need not be checked again.
+    if (!equalBytes(row.der, certificate)) return undefined
+    const notBefore = new Date(row.not_before)
+    const notAfter = new Date(row.not_after)
+    const now = this.#services.now()
+    if (now < notBefore || now > notAfter) return undefined
+    return { deviceId: row.device_id, serial, notBefore, notAfter }
+  }
+
+  /** For our own listener, PEM: a fresh key every time, which is never stored. */
+  async issueServerCertificate(hosts: readonly string[]) {
+    const { issuingCa } = this.#hierarchy
+    const { spki, pkcs8 } = makeKey()
+    const certificate = await issueCertificate(this.#services, {
+      profile: TLS_SERVER,
+      issuer: issuingCa,
+      spki,
+      ...serverName(hosts),
+    })
+    const chain = [certificate, issuingCa.certificate]
+    return { key: toPem('PRIVATE KEY', pkcs8), chain }
+  }
+
+  /** From time to time: forgets what ended long ago, and renews authorities that end soon. */
+  async maintain(): Promise<void> {
+    const now = this.#services.now()
+    const before = new Date(now.getTime() - KEEP_EXPIRED_MS).toISOString()
+    await removeExpired.run(this.#services.database.db, { before })
+    if (isRenewalDue(this.#hierarchy, now)) {
+      this.#hierarchy = await openHierarchy(this.#services, this.#services.keys)
+    }
+  }
+}
+
+/** The device is told that its request was bad, not what was bad about it. */
+async function asRefusal<T>(issue: () => Promise<T>): Promise<T> {
+  try {
+    return await issue()
+  } catch (error) {
+    if (!(error instanceof IssuanceRefused) && !(error instanceof FdoError)) throw error
+    throw new CsrRefusal('BAD_REQUEST', error.message, { cause: error })
+  }
+}
+
+function readSerial(certificate: Bytes): string | undefined {
+  try {
+    return toHex(serialOf(certificate))
+  } catch (error) {
+    if (error instanceof FdoError) return undefined
+    throw error
+  }
+}
+
+/** A P-256 key: its public half as SubjectPublicKeyInfo, the private one as PKCS#8, both DER. */
+function makeKey(): { spki: Bytes; pkcs8: Bytes } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'prime256v1',
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  })
+  return { spki: publicKey, pkcs8: privateKey }
+}
