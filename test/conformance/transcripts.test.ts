@@ -221,6 +221,7 @@ function ownerContext(to2: RecordedTo2, parts: Parts): To2OwnerContext {
         ? {
             voucher,
             signer: signerOfRecorded(key, [messageIn(to2, 61).bytes, messageIn(to2, 65).plaintext]),
+            deviceId: 'one',
             revision: '',
           }
         : undefined,

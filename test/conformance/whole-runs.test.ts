@@ -178,7 +178,7 @@ async function onboard(made: Made, { kex, cipher }: Mix, to1d: Kept<Sign1>) {
     initial: { expects: 'TO2.HelloDevice' },
     context: {
       ...base.ownerContext,
-      findVoucher: async () => ({ voucher, signer: owner, revision: '' }),
+      findVoucher: async () => ({ voucher, signer: owner, deviceId: 'one', revision: '' }),
       newCredential: async () => ({
         guid: NEW_GUID,
         rvInfo: voucher.header.value.rvInfo,

@@ -95,7 +95,9 @@ export async function to2WorldOf(name?: string, choices: To2Choices = {}): Promi
     ciphers: [...CIPHERS.keys()],
     keyExchange,
     findVoucher: async (asked) =>
-      equalBytes(asked, guid) ? { voucher, signer: world.owner, revision: 'first' } : undefined,
+      equalBytes(asked, guid)
+        ? { voucher, signer: world.owner, deviceId: 'one', revision: 'first' }
+        : undefined,
     newCredential: async () =>
       isReuse ? 'reuse' : { guid: NEW_GUID, rvInfo, owner2Key, owner2Signer: world.owner },
     serviceInfoFor: () => ({

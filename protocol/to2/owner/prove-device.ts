@@ -34,7 +34,8 @@ export async function proveDevice(
   const chosen = await context.newCredential(served)
   const credential = chosen === 'reuse' ? sameCredential(served) : chosen
   const { guid, nonceTO2ProveDv, maxDeviceMessageSize } = state
-  const run = { guid, nonceTO2ProveDv, voucherRevision: served.revision }
+  const { deviceId, revision: voucherRevision } = served
+  const run = { guid, deviceId, voucherRevision, nonceTO2ProveDv }
   const step = sealStep<To2OwnerState, To2OwnerEffect>(
     {
       next: {

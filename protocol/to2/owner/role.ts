@@ -29,7 +29,7 @@ export const to2Owner: Role<To2OwnerState, To2OwnerContext, To2OwnerEffect> = {
 
 const proven = {
   tunnel: Tunnel,
-  run: tuple({ guid: Guid, voucherRevision: text, nonceTO2ProveDv: Nonce }),
+  run: tuple({ guid: Guid, deviceId: text, voucherRevision: text, nonceTO2ProveDv: Nonce }),
   nonceTO2SetupDv: Nonce,
   replacementHeader: nullable(bytes()),
 }

@@ -33,6 +33,8 @@ export interface ProofExpected {
 /** Which run this is: the nonce is drawn for each. */
 export interface Run {
   readonly guid: Guid
+  /** Whose voucher it is: the service's own name for the device. */
+  readonly deviceId: string
   /** The state of the voucher this run began with; another run may finish first. */
   readonly voucherRevision: string
   readonly nonceTO2ProveDv: Nonce
@@ -73,6 +75,7 @@ export type To2OwnerState =
 export interface ServedVoucher {
   readonly voucher: Voucher
   readonly signer: Signer
+  readonly deviceId: string
   readonly revision: string
 }
 

@@ -68,7 +68,12 @@ describe('TO2.HelloDevice, at the Owner', () => {
 
   it('refuses a device whose voucher has no entry as not found', async () => {
     const unsold = await makeVoucher(world.parts, { sales: 0 })
-    const findVoucher = async () => ({ voucher: unsold, signer: world.owner, revision: '' })
+    const findVoucher = async () => ({
+      voucher: unsold,
+      signer: world.owner,
+      deviceId: 'one',
+      revision: '',
+    })
     await expect(answer(BEGIN, hello(), { findVoucher })).rejects.toEqual(
       refused('RESOURCE_NOT_FOUND'),
     )
@@ -186,7 +191,12 @@ function kexFor(name: string): string {
 
 describe('TO2.GetOVNextEntry, at the Owner', async () => {
   const long = await makeVoucher(world.parts, { sales: 3 })
-  const findVoucher = async () => ({ voucher: long, signer: world.owner, revision: '' })
+  const findVoucher = async () => ({
+    voucher: long,
+    signer: world.owner,
+    deviceId: 'one',
+    revision: '',
+  })
   const state = run.owner.get(64)!
   const ask = (index: number) =>
     answer(state, { number: 62, bytes: encode([index]) }, { findVoucher })
@@ -253,7 +263,12 @@ describe('TO2.ProveDevice, at the Owner', () => {
     expect(effects).toEqual([
       {
         type: 'onboarding-started',
-        run: { guid, voucherRevision: 'first', nonceTO2ProveDv: proving.nonceTO2ProveDv },
+        run: {
+          guid,
+          deviceId: 'one',
+          voucherRevision: 'first',
+          nonceTO2ProveDv: proving.nonceTO2ProveDv,
+        },
       },
     ])
   })
@@ -328,6 +343,7 @@ describe('TO2.ProveDevice, at the Owner', () => {
     const findVoucher = async () => ({
       voucher: { ...voucher, deviceCertChain: null },
       signer: world.owner,
+      deviceId: 'one',
       revision: '',
     })
     await expect(answer(proving, await proof(), { findVoucher })).rejects.toEqual(refused())
