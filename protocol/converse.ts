@@ -20,6 +20,8 @@ export interface Conversation<State extends RoleState, Context, Effect> {
   readonly transport: FdoTransport
   /** For the Error message that tells the other party we broke off. */
   readonly now: () => Date
+  /** Waits as long as a step wants its message held back; without it nothing is held back. */
+  readonly wait?: (ms: number) => Promise<void>
 }
 
 /**
@@ -50,6 +52,7 @@ export async function converse<State extends RoleState, Context, Effect>(
       throw error
     }
     effects.push(...step.effects)
+    if (step.holdMs) await conversation.wait?.(step.holdMs)
     next = step.next
     reply = step.reply
   }

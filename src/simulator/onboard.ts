@@ -133,6 +133,7 @@ export async function meetOwner(
         context,
         transport: surroundings.transportTo(target),
         now: surroundings.now,
+        wait: surroundings.sleep,
       })
       if (!effect) throw new Error('TO2 ended without a credential')
       return effect

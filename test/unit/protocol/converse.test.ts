@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../protocol/cbor/cbor.ts'
+import { anyItem } from '../../../protocol/cbor/schema.ts'
 import { type FdoTransport, converse } from '../../../protocol/converse.ts'
 import { PeerRefusal, errorMessage, parseErrorMessage } from '../../../protocol/error-message.ts'
 import { FdoError } from '../../../protocol/errors.ts'
-import type { Message } from '../../../protocol/message.ts'
+import { type Message, messageType } from '../../../protocol/message.ts'
+import { type Role, on } from '../../../protocol/role.ts'
 import { beginTo0, to0Owner } from '../../../protocol/to0/owner.ts'
 import { ADDRESSES, worldOf } from '../../support/registering.ts'
 
@@ -71,5 +73,32 @@ describe('a conversation', () => {
   it('fails as its transport does', async () => {
     const transport = () => Promise.reject(new Error('unreachable'))
     await expect(register(transport)).rejects.toThrow('unreachable')
+  })
+
+  it('holds a message back as long as its step wants', async () => {
+    const waits: number[] = []
+    type State = { readonly expects: 'hold' | 'end' }
+    const role: Role<State, object, never> = {
+      hold: [
+        on(messageType(21, 'hold', anyItem), () => ({
+          next: { expects: 'end' },
+          reply: helloAck,
+          effects: [],
+          holdMs: 70,
+        })),
+      ],
+      end: [on(messageType(23, 'end', anyItem), () => ({ next: null, reply: null, effects: [] }))],
+    }
+    await converse({
+      role,
+      first: { next: { expects: 'hold' }, reply: helloAck, effects: [] },
+      context: {},
+      transport: scripted({ message: helloAck }, { message: acceptOwner }).transport,
+      now,
+      wait: async (ms) => {
+        waits.push(ms)
+      },
+    })
+    expect(waits).toEqual([70])
   })
 })
