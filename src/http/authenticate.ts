@@ -1,8 +1,10 @@
 /** Who is asking: a bearer token → Principal. Which tokens there are, main.ts says. */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
+import type { Clock } from '../clock.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
+import { RateLimit } from './rate-limit.ts'
 import type { Source } from './source.ts'
 
 export interface Principal {
@@ -20,11 +22,25 @@ export type AppEnv = {
 /** Undefined for a token that is not, or no longer, good for anything. */
 export type FindPrincipal = (token: string) => Promise<Principal | undefined>
 
-export function authenticate(findPrincipal: FindPrincipal): MiddlewareHandler<AppEnv> {
+/** Wrong tokens from one address; a good one always gets through. */
+const GUESSES = { perSecond: 10, burst: 300 }
+/** Calls with one token. */
+const CALLS = { perSecond: 500, burst: 2_000 }
+
+export function authenticate(
+  findPrincipal: FindPrincipal,
+  clock: Clock,
+): MiddlewareHandler<AppEnv> {
+  const guesses = new RateLimit(GUESSES, clock)
+  const calls = new RateLimit(CALLS, clock)
   return async (c, next) => {
     const token = bearerTokenOf(c)
     const principal = token === undefined ? undefined : await findPrincipal(token)
-    if (!principal) throw notAuthenticated(token)
+    if (!principal) {
+      if (token !== undefined) refuseHaste(guesses.take(c.var.source.address))
+      throw notAuthenticated(token)
+    }
+    refuseHaste(calls.take(principal.id))
     c.set('principal', principal)
     await next()
   }
@@ -32,6 +48,13 @@ export function authenticate(findPrincipal: FindPrincipal): MiddlewareHandler<Ap
 
 function bearerTokenOf(c: Context): string | undefined {
   return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+}
+
+function refuseHaste(waitSeconds: number): void {
+  if (waitSeconds === 0) return
+  throw new Problem('too-many-requests', `try again in ${waitSeconds} s`, {
+    headers: { 'retry-after': String(waitSeconds) },
+  })
 }
 
 /** RFC 6750, section 3.1: no error code where no token was sent. */

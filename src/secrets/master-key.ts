@@ -1,9 +1,22 @@
 /** The master key: a file beside the database, never in it. All keys at rest are sealed under it. */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
-import type { Bytes } from '../../protocol/bytes.ts'
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { type Bytes, utf8 } from '../../protocol/bytes.ts'
+import type { Database } from '../database/open.ts'
+import type { Sealer } from './seal.ts'
+import { findMasterKeyCheck, storeMasterKeyCheck } from './store.ts'
 
 const KEY_BYTES = 32
+const CHECK = 'master-key-check'
 
 /** What an administrator must put right before the service can start. */
 export class StartRefused extends Error {
@@ -38,8 +51,33 @@ function makeMasterKey(file: string): Bytes {
   return key
 }
 
-/** Makes a file of one line that its owner alone can read; fails if there is one. */
-export function writeSecretFile(file: string, line: string): void {
+/**
+ * Refuses a key that is not this database's. What it must open is sealed once, on the first start.
+ */
+export async function checkMasterKey(
+  database: Database,
+  sealer: Sealer,
+  file: string,
+): Promise<void> {
+  const sealed = await findMasterKeyCheck(database.db)
+  if (!sealed) {
+    const check = sealer.seal(CHECK, utf8(CHECK))
+    await database.commit((tx) => storeMasterKeyCheck(tx, check), { durable: true })
+  } else if (!sealer.open(CHECK, sealed)) {
+    throw new StartRefused(`${file} holds another key than the database was made with`)
+  }
+}
+
+/** Puts a file of one line that its owner alone can read in the place of what was there. */
+export function replaceSecretFile(file: string, line: string): void {
+  const draft = `${file}.new`
+  rmSync(draft, { force: true })
+  writeSecretFile(draft, line)
+  renameSync(draft, file)
+}
+
+/** Makes such a file; fails if there is one. */
+function writeSecretFile(file: string, line: string): void {
   const fd = openSync(file, 'wx', 0o600)
   try {
     writeSync(fd, `${line}\n`)

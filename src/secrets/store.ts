@@ -1,4 +1,4 @@
-/** Private keys, sealed. */
+/** Private keys, sealed; and what tells whether a master key is the one they were sealed under. */
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Executor } from '../database/connection.ts'
@@ -39,4 +39,21 @@ export class PrivateKeyStore {
   async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<void> {
     await tx.insertInto('private_key').values(row).execute()
   }
+}
+
+const MASTER_KEY_CHECK = 'master-key-check'
+
+export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | undefined> {
+  const row = await executor
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', MASTER_KEY_CHECK)
+    .executeTakeFirst()
+  return row && Buffer.from(row.value, 'base64')
+}
+
+export async function storeMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
+  const value = Buffer.from(check).toString('base64')
+  const row = { name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
+  await tx.insertInto('setting').values(row).execute()
 }

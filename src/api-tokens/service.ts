@@ -1,0 +1,130 @@
+/** Tokens of the management API: made, shown once, checked, revoked. */
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/open.ts'
+import type { Events } from '../events.ts'
+import type { Principal } from '../http/authenticate.ts'
+import { permissionsOf } from '../http/permissions.ts'
+import { Problem } from '../http/problem.ts'
+import { type ApiTokenRow, ApiTokenStore } from './store.ts'
+
+export interface ApiTokensServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly events: Events
+}
+
+export interface NewToken {
+  readonly name: string
+  readonly scopes: readonly string[]
+  /** Without it the token is good until it is revoked. */
+  readonly ttlSeconds?: number | undefined
+}
+
+/** `fdoa_`, the id, the secret. */
+const TOKEN = /^(fdoa_[0-9a-f]{16})_([\w-]{43})$/
+const ADMIN = 'admin'
+
+export class ApiTokens {
+  readonly #services: ApiTokensServices
+  readonly #store = new ApiTokenStore()
+
+  constructor(services: ApiTokensServices) {
+    this.#services = services
+  }
+
+  /** Whose token this is; undefined for any that is not good now. */
+  async findPrincipal(token: string): Promise<Principal | undefined> {
+    const [, id, secret] = TOKEN.exec(token) ?? []
+    if (id === undefined || secret === undefined) return undefined
+    const { database, clock } = this.#services
+    const row = await this.#store.find(database.db, id)
+    // Looked at in the same way whether there is such a token or not.
+    const isIt = isSame(row?.hash ?? NO_HASH, hashOf(secret))
+    if (!row || !isIt || row.revoked_at !== null) return undefined
+    if (row.expires_at !== null && row.expires_at <= clock.now().toISOString()) return undefined
+    const permissions = permissionsOf(row.scopes.split(' ')) ?? new Set()
+    return { id, name: row.name, kind: 'token', permissions }
+  }
+
+  /** No one can give more than they hold. */
+  async create(wanted: NewToken, by: Principal): Promise<{ row: ApiTokenRow; token: string }> {
+    const permissions = permissionsOf(wanted.scopes)
+    if (!permissions) throw new Problem('invalid-request', 'scopes: one of them is unknown')
+    const beyond = [...permissions].filter((permission) => !by.permissions.has(permission))
+    if (beyond.length > 0) {
+      throw new Problem('not-permitted', `your own token lacks ${beyond.join(', ')}`)
+    }
+    const { row, token } = this.#make(wanted)
+    await this.#services.database.commit((tx) => this.#store.add(tx, row))
+    const { id, name, scopes } = row
+    this.#services.events.apiTokenCreated({ token: id, name, scopes, by: by.id })
+    return { row, token }
+  }
+
+  list(limit: number, after?: string): Promise<ApiTokenRow[]> {
+    return this.#store.list(this.#services.database.db, limit, after)
+  }
+
+  async revoke(id: string, by: Principal): Promise<void> {
+    const { database, clock, events } = this.#services
+    const now = clock.now().toISOString()
+    const revoked = await database.commit((tx) => this.#store.revoke(tx, id, now), {
+      durable: true,
+    })
+    if (!revoked) throw new Problem('not-found', `there is no token ${id} to revoke`)
+    events.apiTokenRevoked({ token: id, by: by.id })
+  }
+
+  /** The first token there is, which `keep` must put where its owner finds it; once only. */
+  async makeFirst(keep: (token: string) => void): Promise<void> {
+    const { database } = this.#services
+    if ((await this.#store.listNamed(database.db, ADMIN)).length > 0) return
+    await this.#makeAdmin(keep)
+  }
+
+  /** Another administrator token, in place of any that were before. */
+  async replaceFirst(keep: (token: string) => void): Promise<void> {
+    const { database, clock } = this.#services
+    const now = clock.now().toISOString()
+    for (const { id } of await this.#store.listNamed(database.db, ADMIN)) {
+      await database.commit((tx) => this.#store.revoke(tx, id, now))
+    }
+    await this.#makeAdmin(keep)
+  }
+
+  /** Kept before it is stored: if the process dies between, the next start makes another. */
+  async #makeAdmin(keep: (token: string) => void): Promise<void> {
+    const { row, token } = this.#make({ name: ADMIN, scopes: ['admin'] })
+    keep(token)
+    await this.#services.database.commit((tx) => this.#store.add(tx, row), { durable: true })
+  }
+
+  #make({ name, scopes, ttlSeconds }: NewToken): { row: ApiTokenRow; token: string } {
+    const now = this.#services.clock.now()
+    const id = `fdoa_${randomBytes(8).toString('hex')}`
+    const secret = randomBytes(32).toString('base64url')
+    const expires = ttlSeconds === undefined ? null : new Date(now.getTime() + ttlSeconds * 1000)
+    const row = {
+      id,
+      name,
+      hash: hashOf(secret),
+      scopes: scopes.join(' '),
+      created_at: now.toISOString(),
+      expires_at: expires && expires.toISOString(),
+      revoked_at: null,
+    }
+    return { row, token: `${id}_${secret}` }
+  }
+}
+
+const NO_HASH = '0'.repeat(64)
+
+/** The secret is random and long: a plain hash is as good as a slow one. */
+function hashOf(secret: string): string {
+  return hash('sha256', secret, 'hex')
+}
+
+function isSame(a: string, b: string): boolean {
+  return timingSafeEqual(Buffer.from(a), Buffer.from(b))
+}

@@ -1,0 +1,47 @@
+/** Tokens of the management API, by the hash of their secret. */
+import type { Selectable } from 'kysely'
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type { ApiTokenTable } from '../database/tables.ts'
+
+export type ApiTokenRow = Selectable<ApiTokenTable>
+
+const find = statement((db, p: { id: string }) =>
+  db.selectFrom('api_token').selectAll().where('id', '=', p.id),
+)
+
+export class ApiTokenStore {
+  find(executor: Executor, id: string): Promise<ApiTokenRow | undefined> {
+    return find.first(executor, { id })
+  }
+
+  /** In the order they were made. */
+  list(executor: Executor, limit: number, after = ''): Promise<ApiTokenRow[]> {
+    return executor
+      .selectFrom('api_token')
+      .selectAll()
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(limit)
+      .execute()
+  }
+
+  async add(tx: Executor, row: ApiTokenRow): Promise<void> {
+    await tx.insertInto('api_token').values(row).execute()
+  }
+
+  /** False if there is no such token, or it was revoked before. */
+  async revoke(tx: Executor, id: string, revoked_at: string): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('api_token')
+      .set({ revoked_at })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  }
+
+  listNamed(executor: Executor, name: string): Promise<ApiTokenRow[]> {
+    return executor.selectFrom('api_token').selectAll().where('name', '=', name).execute()
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Business events, one member each: what happened is said once, and counted and logged from here.
+ * Facts name things by their ids, never by their secrets.
+ */
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface Facts {
+  deviceManufactured: { guid: string; device: string; serial: string | null }
+  voucherImported: { guid: string; device: string; by: string }
+  voucherExtended: { guid: string; to: string }
+  voucherDeleted: { guid: string; by: string }
+  registrationMade: { guid: string; rendezvous: string; seconds: number }
+  registrationFailed: { guid: string; rendezvous: string; reason: string }
+  deviceRegistered: { guid: string; seconds: number }
+  deviceRedirected: { guid: string }
+  onboardingStarted: { guid: string; device: string }
+  deviceOnboarded: { guid: string; device: string; previousGuid: string }
+  onboardingFailed: { guid: string; device: string; reason: string }
+  certificateIssued: { serial: string; device: string; profile: string }
+  accessTokenIssued: { device: string; scopes: string }
+  keyImported: { key: string; purpose: string; by: string }
+  apiTokenCreated: { token: string; name: string; scopes: string; by: string }
+  apiTokenRevoked: { token: string; by: string }
+}
+
+export type Events = { readonly [Name in keyof Facts]: (facts: Facts[Name]) => void }
+
+const NAMES: Record<keyof Facts, string> = {
+  deviceManufactured: 'device-manufactured',
+  voucherImported: 'voucher-imported',
+  voucherExtended: 'voucher-extended',
+  voucherDeleted: 'voucher-deleted',
+  registrationMade: 'registration-made',
+  registrationFailed: 'registration-failed',
+  deviceRegistered: 'device-registered',
+  deviceRedirected: 'device-redirected',
+  onboardingStarted: 'onboarding-started',
+  deviceOnboarded: 'device-onboarded',
+  onboardingFailed: 'onboarding-failed',
+  certificateIssued: 'certificate-issued',
+  accessTokenIssued: 'access-token-issued',
+  keyImported: 'key-imported',
+  apiTokenCreated: 'api-token-created',
+  apiTokenRevoked: 'api-token-revoked',
+}
+
+/** Those of a single device come by the thousand. */
+const FREQUENT = new Set<string>(['deviceRedirected', 'onboardingStarted', 'accessTokenIssued'])
+
+export function createEvents(log: Log, metrics?: Metrics): Events {
+  const entries = Object.entries(NAMES).map(([member, event]) => {
+    const level = FREQUENT.has(member) ? 'debug' : 'info'
+    const record = (facts: object) => {
+      metrics?.countEvent(event)
+      log[level]({ event, ...facts }, event)
+    }
+    return [member, record] as const
+  })
+  return Object.fromEntries(entries) as unknown as Events
+}

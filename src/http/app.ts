@@ -1,0 +1,110 @@
+/** Puts the routers together: request ids, headers, authentication, errors. */
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { Hono, type MiddlewareHandler } from 'hono'
+import type { Ranges } from '../addresses.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
+import { type IsReady, healthRoutes } from './health.ts'
+import { openApiRoute } from './openapi.ts'
+import { Problem, problemOf, problemResponse } from './problem.ts'
+import { File, type Route, route } from './route.ts'
+import { HERE, IncomingSource } from './source.ts'
+
+export interface AppServices {
+  readonly log: Log
+  readonly clock: Clock
+  readonly trustedProxies: Ranges
+  readonly findPrincipal: FindPrincipal
+  readonly isReady: IsReady
+  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  /** The management API, below /api/v1. */
+  readonly routes: readonly Route[]
+  /** Routers with ways of their own to know a caller: FDO, OAuth, the device API. */
+  readonly others: readonly Hono<AppEnv>[]
+}
+
+export function createApp(services: AppServices): Hono<AppEnv> {
+  const { log, routes, others, isReady, metrics, findPrincipal, clock } = services
+  const app = new Hono<AppEnv>()
+  // First, and without middleware: most requests are theirs.
+  for (const other of others) app.route('/', other)
+  app.route('/', healthRoutes(isReady))
+
+  const known = authenticate(findPrincipal, clock)
+  const request = requestFacts(services)
+  app.use('/api/*', request, known)
+  app.route('/api/v1', router([...routes, openApiRoute(routes)]))
+  app.use('/metrics', request, known)
+  app.route('/', router([metricsRoute(metrics)]))
+
+  app.notFound((c) => problemResponse(new Problem('not-found', 'there is nothing here'), c, id(c)))
+  app.onError((error, c) => {
+    const problem = problemOf(error)
+    if (problem.code === 'internal-error') {
+      log.error({ err: error, request: id(c), method: c.req.method, path: c.req.path }, 'failed')
+    }
+    return problemResponse(problem, c, id(c))
+  })
+  return app
+}
+
+/** One declared router: what it takes and gives is checked, and it describes itself. */
+export function router(routes: readonly Route[]): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook(result) {
+      if (!result.success) throw new Problem('invalid-request', textOf(result.error))
+    },
+  })
+  for (const { register } of routes) register(app)
+  return app
+}
+
+function metricsRoute(metrics: AppServices['metrics']): Route {
+  return route({
+    method: 'get',
+    path: '/metrics',
+    summary: 'Figures for Prometheus',
+    permission: 'metrics:read',
+    file: ['text/plain'],
+    handle: async () => new File(metrics.contentType, await metrics.text()),
+  })
+}
+
+/** Gives the request its id and its source, and the log its line. */
+function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const began = performance.now()
+    const incoming = c.env?.incoming as IncomingMessage | undefined
+    const source = incoming ? new IncomingSource(incoming, trustedProxies) : HERE
+    c.set('source', source)
+    await next()
+    c.header('x-request-id', id(c))
+    c.header('cache-control', 'no-store')
+    c.header('x-content-type-options', 'nosniff')
+    log.info(
+      {
+        request: id(c),
+        method: c.req.method,
+        path: c.req.path,
+        status: c.res.status,
+        ms: Math.round(performance.now() - began),
+        principal: c.var.principal?.id,
+        source: source.address,
+      },
+      'request',
+    )
+  }
+}
+
+/** The id of a request, made when it is first asked for. */
+function id(c: { var: { requestId?: string }; set(name: 'requestId', id: string): void }): string {
+  if (!c.var.requestId) c.set('requestId', randomBytes(8).toString('hex'))
+  return c.var.requestId ?? ''
+}
+
+function textOf(error: unknown): string {
+  return error instanceof z.ZodError ? z.prettifyError(error) : 'not what this takes'
+}

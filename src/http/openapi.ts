@@ -1,0 +1,38 @@
+/** The OpenAPI document of the management API, read off its routes. */
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { AppEnv } from './authenticate.ts'
+import { type Route, route } from './route.ts'
+
+const ABOUT = {
+  openapi: '3.1.0',
+  info: {
+    title: 'firstlight management API',
+    version: '1',
+    description: 'Vouchers, devices, keys, groups and plans of a FIDO Device Onboard service.',
+  },
+  servers: [{ url: '/api/v1' }],
+}
+
+/** The document describes itself, too. */
+export function openApiRoute(others: readonly Route[]): Route {
+  let document: object | undefined
+  const self: Route = route({
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    permission: 'openapi:read',
+    result: z.record(z.string(), z.unknown()),
+    handle: () => (document ??= openApiDocument([...others, self])) as Record<string, unknown>,
+  })
+  return self
+}
+
+export function openApiDocument(routes: readonly Route[]): object {
+  const app = new OpenAPIHono<AppEnv>()
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+  })
+  for (const { register } of routes) register(app)
+  return app.getOpenAPI31Document(ABOUT)
+}

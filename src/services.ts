@@ -1,0 +1,22 @@
+/** Everything long-lived that main.ts builds. Whoever needs some of it takes Pick<Services, …>. */
+import type { RandomBytes } from '../protocol/types/base.ts'
+import type { ApiTokens } from './api-tokens/service.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Database } from './database/open.ts'
+import type { Events } from './events.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { KeyStore } from './secrets/key-store.ts'
+
+export interface Services {
+  readonly config: Config
+  readonly clock: Clock
+  readonly randomBytes: RandomBytes
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly events: Events
+  readonly database: Database
+  readonly keyStore: KeyStore
+  readonly apiTokens: ApiTokens
+}
