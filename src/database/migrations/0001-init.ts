@@ -68,7 +68,7 @@ async function devices(schema: Schema): Promise<void> {
   await schema
     .createTable('device')
     .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('guid', 'text', (column) => column.notNull().unique())
+    .addColumn('guid', 'text', (column) => column.notNull())
     .addColumn('serial', 'text')
     .addColumn('model', 'text', (column) => column.notNull())
     .addColumn('group_name', 'text', (column) => column.notNull())
@@ -79,6 +79,7 @@ async function devices(schema: Schema): Promise<void> {
     .addColumn('onboarded_at', 'text')
     .addForeignKeyConstraint('device_in_group', ['group_name'], 'device_group', ['name'])
     .execute()
+  await schema.createIndex('device_guid').on('device').column('guid').execute()
   await schema.createIndex('device_serial').on('device').column('serial').execute()
   await schema
     .createTable('device_event')

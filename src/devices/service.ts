@@ -1,0 +1,202 @@
+/** The devices: what state each is in, how it got there, and what its group lets it do. */
+import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
+import type { Database } from '../database/open.ts'
+import { Problem } from '../http/problem.ts'
+import type { DeviceBook, DeviceFacts } from '../vouchers/device-book.ts'
+import { type DeviceState, MOVES } from './lifecycle.ts'
+import * as store from './store.ts'
+import type { DeviceFilter, DeviceRow, GroupRow } from './store.ts'
+
+export interface DeviceServices {
+  readonly database: Database
+  readonly clock: Clock
+}
+
+/** Where devices are until somebody puts them elsewhere. */
+export const DEFAULT_GROUP = 'default'
+const DEFAULT_SCOPES = 'device:whoami'
+
+/** What the token endpoint asks of a device. */
+export interface DeviceScopes {
+  readonly guid: string
+  readonly state: DeviceState
+  readonly scopes: readonly string[]
+}
+
+/** A move that is not the beginning or the end of a life. */
+export interface DeviceMove {
+  readonly id: string
+  readonly move: keyof typeof store.moveDevice
+  readonly detail?: object
+  /** Shown until the next move. */
+  readonly error?: string
+}
+
+export class DeviceService implements DeviceBook {
+  readonly #database: Database
+  readonly #clock: Clock
+
+  private constructor({ database, clock }: DeviceServices) {
+    this.#database = database
+    this.#clock = clock
+  }
+
+  /** Makes the default group if this is the first start. */
+  static async open(services: DeviceServices): Promise<DeviceService> {
+    const devices = new DeviceService(services)
+    await devices.#addGroup(services.database.db, DEFAULT_GROUP, DEFAULT_SCOPES)
+    return devices
+  }
+
+  async made(tx: Executor, device: DeviceFacts & { readonly owned: boolean }): Promise<void> {
+    const { id, guid, owned } = device
+    await this.#beginLife(tx, device, owned ? 'owned' : 'manufactured')
+    await this.#event(tx, id, 'manufactured', 'manufactured', { guid })
+    if (owned) await this.#event(tx, id, 'owned', 'owned', { guid })
+  }
+
+  async owned(tx: Executor, device: DeviceFacts): Promise<void> {
+    await this.#beginLife(tx, device, 'owned')
+    await this.#event(tx, device.id, 'owned', 'owned', { guid: device.guid })
+  }
+
+  #beginLife(tx: Executor, device: DeviceFacts, state: DeviceState): Promise<number> {
+    const { id, guid, serial, model } = device
+    const group = DEFAULT_GROUP
+    return store.beginLife.run(tx, { id, guid, serial, model, group, state, at: this.#now() })
+  }
+
+  async onboarded(
+    tx: Executor,
+    device: { readonly id: string; readonly guid: string; readonly newGuid: string | null },
+  ): Promise<void> {
+    const { id, guid: previous_guid, newGuid } = device
+    const guid = newGuid ?? previous_guid
+    const moved = await store.finishOnboarding.run(tx, { id, guid, at: this.#now() })
+    if (moved === 0) throw new Error(`device ${id} is onboarded but never began`)
+    const type = newGuid === null ? 'onboarded-with-reuse' : 'onboarded'
+    await this.#event(tx, id, type, 'onboarded', { guid, previous_guid })
+  }
+
+  /** False, and nothing changed, where the device's state does not admit the move. */
+  async moveDevice(tx: Executor, { id, move, detail, error }: DeviceMove): Promise<boolean> {
+    const at = this.#now()
+    const moved = await store.moveDevice[move].run(tx, { id, error: error ?? null, at })
+    if (moved === 0) return false
+    const more = error === undefined ? detail : { ...detail, error }
+    await this.#event(tx, id, move, MOVES[move].to, more)
+    return true
+  }
+
+  async note(tx: Executor, id: string, type: string, detail: object): Promise<void> {
+    const note = { device_id: id, at: this.#now(), type, detail: JSON.stringify(detail) }
+    await store.insertNote.run(tx, note)
+  }
+
+  /** For factories that do not give two devices one serial number. */
+  async isSerialOfAnother(serial: string, id: string): Promise<boolean> {
+    return (await store.findOtherWithSerial.first(this.#database.db, { serial, id })) !== undefined
+  }
+
+  async findScopes(id: string): Promise<DeviceScopes | undefined> {
+    const found = await store.findScopes.first(this.#database.db, { id })
+    return found && { ...found, scopes: listed(found.scopes) }
+  }
+
+  async find(id: string, executor: Executor = this.#database.db): Promise<DeviceRow | undefined> {
+    return store.findById.first(executor, { id })
+  }
+
+  /** By the GUID it has now. */
+  async findByGuid(guid: string): Promise<DeviceRow | undefined> {
+    return store.findByGuid.first(this.#database.db, { guid })
+  }
+
+  list(filter: DeviceFilter): Promise<DeviceRow[]> {
+    return store.listDevices(this.#database.db, filter)
+  }
+
+  history(id: string) {
+    return store.listEvents.all(this.#database.db, { id })
+  }
+
+  /** How many devices are in each state. */
+  countByState() {
+    return store.countByState(this.#database.db)
+  }
+
+  async assignGroup(id: string, group: string): Promise<void> {
+    await this.#database.commit(async (tx) => {
+      if (!(await store.findGroup.first(tx, { name: group }))) throw noGroup(group)
+      const device = await store.findById.first(tx, { id })
+      if (!device) throw new Problem('not-found', `there is no device ${id}`)
+      if (device.group_name === group) return
+      await store.assignGroup.run(tx, { id, group, at: this.#now() })
+      await this.note(tx, id, 'group-assigned', { from: device.group_name, to: group })
+    })
+  }
+
+  listGroups(page: { readonly limit: number; readonly after?: string | undefined }) {
+    return store.listGroups(this.#database.db, page)
+  }
+
+  /** Throws not-found. */
+  async findGroup(name: string): Promise<GroupRow> {
+    const group = await store.findGroup.first(this.#database.db, { name })
+    if (!group) throw noGroup(name)
+    return group
+  }
+
+  async addGroup(name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const added = await this.#addGroup(this.#database.db, name, scopes.join(' '))
+    if (added === 0) throw new Problem('conflict', `there is a group ${name} already`)
+    return this.findGroup(name)
+  }
+
+  async changeGroup(name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const at = this.#now()
+    await store.updateGroup.run(this.#database.db, { name, scopes: scopes.join(' '), at })
+    return this.findGroup(name)
+  }
+
+  async removeGroup(name: string): Promise<void> {
+    if (name === DEFAULT_GROUP) throw new Problem('conflict', 'the default group has to stay')
+    await this.findGroup(name)
+    const removed = await store.deleteGroup.run(this.#database.db, { name })
+    if (removed === 0) throw new Problem('conflict', `there are devices in the group ${name}`)
+  }
+
+  #addGroup(executor: Executor, name: string, scopes: string): Promise<number> {
+    const at = this.#now()
+    return store.insertGroup.run(executor, { name, scopes, created_at: at, updated_at: at })
+  }
+
+  async #event(
+    tx: Executor,
+    id: string,
+    type: string,
+    state: DeviceState,
+    detail: object | undefined,
+  ): Promise<void> {
+    await store.insertEvent.run(tx, {
+      device_id: id,
+      at: this.#now(),
+      type,
+      state,
+      detail: detail === undefined ? null : JSON.stringify(detail),
+    })
+  }
+
+  #now(): string {
+    return this.#clock.now().toISOString()
+  }
+}
+
+export function listed(scopes: string): readonly string[] {
+  return scopes.split(' ').filter((scope) => scope !== '')
+}
+
+function noGroup(name: string): Problem {
+  return new Problem('not-found', `there is no group ${name}`)
+}

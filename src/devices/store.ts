@@ -1,0 +1,224 @@
+/** The devices, how they got where they are, and their groups. */
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from '../database/tables.ts'
+import { type DeviceState, MOVES, type Move } from './lifecycle.ts'
+
+export type DeviceRow = DeviceTable
+export type GroupRow = DeviceGroupTable
+export type DeviceEvent = Omit<DeviceEventTable, 'seq'>
+
+interface NewLife {
+  readonly id: string
+  readonly guid: string
+  readonly serial: string | null
+  readonly model: string
+  readonly group: string
+  readonly state: DeviceState
+  readonly at: string
+}
+
+/** A device that is new, or begins anew. It stays in its group. */
+export const beginLife = statement((db, p: NewLife) =>
+  db
+    .insertInto('device')
+    .values({
+      id: p.id,
+      guid: p.guid,
+      serial: p.serial,
+      model: p.model,
+      group_name: p.group,
+      state: p.state,
+      last_error: null,
+      created_at: p.at,
+      updated_at: p.at,
+      onboarded_at: null,
+    })
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet((eb) => ({
+        guid: p.guid,
+        serial: eb.fn.coalesce('excluded.serial', 'device.serial'),
+        model: p.model,
+        state: p.state,
+        last_error: null,
+        updated_at: p.at,
+      })),
+    ),
+)
+
+interface Moved {
+  readonly id: string
+  readonly error: string | null
+  readonly at: string
+}
+
+function moveBy(move: Move) {
+  const { to, from } = MOVES[move]
+  return statement((db, p: Moved) =>
+    db
+      .updateTable('device')
+      .set({ state: to, last_error: p.error, updated_at: p.at })
+      .where('id', '=', p.id)
+      .where('state', 'in', from),
+  )
+}
+
+/** Those within a life. They change nothing where the device's state does not admit them. */
+export const moveDevice = {
+  registered: moveBy('registered'),
+  'registration-lapsed': moveBy('registration-lapsed'),
+  onboarding: moveBy('onboarding'),
+  failed: moveBy('failed'),
+} as const
+
+/** TO2 is done. */
+export const finishOnboarding = statement(
+  (db, p: { readonly id: string; readonly guid: string; readonly at: string }) =>
+    db
+      .updateTable('device')
+      .set({
+        state: MOVES.onboarded.to,
+        guid: p.guid,
+        last_error: null,
+        updated_at: p.at,
+        onboarded_at: p.at,
+      })
+      .where('id', '=', p.id)
+      .where('state', 'in', MOVES.onboarded.from),
+)
+
+export const insertEvent = statement((db, event: DeviceEvent) =>
+  db.insertInto('device_event').values({
+    device_id: event.device_id,
+    at: event.at,
+    type: event.type,
+    state: event.state,
+    detail: event.detail,
+  }),
+)
+
+/** In the state the device has. */
+export const insertNote = statement((db, note: Omit<DeviceEvent, 'state'>) =>
+  db
+    .insertInto('device_event')
+    .columns(['device_id', 'at', 'type', 'state', 'detail'])
+    .expression((eb) =>
+      eb
+        .selectFrom('device')
+        .select((select) => [
+          'id',
+          select.val(note.at).as('at'),
+          select.val(note.type).as('type'),
+          'state',
+          select.val(note.detail).as('detail'),
+        ])
+        .where('id', '=', note.device_id),
+    ),
+)
+
+export const findById = statement((db, p: { id: string }) =>
+  db.selectFrom('device').selectAll().where('id', '=', p.id),
+)
+
+export const findByGuid = statement((db, p: { guid: string }) =>
+  db.selectFrom('device').selectAll().where('guid', '=', p.guid),
+)
+
+export const findOtherWithSerial = statement((db, p: { serial: string; id: string }) =>
+  db.selectFrom('device').select('id').where('serial', '=', p.serial).where('id', '!=', p.id),
+)
+
+export const listEvents = statement((db, p: { id: string }) =>
+  db
+    .selectFrom('device_event')
+    .select(['at', 'type', 'state', 'detail'])
+    .where('device_id', '=', p.id)
+    .orderBy('seq'),
+)
+
+/** What a device's token may carry, and what it is called now. */
+export const findScopes = statement((db, p: { id: string }) =>
+  db
+    .selectFrom('device')
+    .innerJoin('device_group', 'device_group.name', 'device.group_name')
+    .select(['device.guid', 'device.state', 'device_group.scopes'])
+    .where('device.id', '=', p.id),
+)
+
+export interface DeviceFilter {
+  readonly limit: number
+  /** The last id of the page before. */
+  readonly after?: string | undefined
+  readonly state?: DeviceState | undefined
+  readonly group?: string | undefined
+  readonly model?: string | undefined
+  readonly serial?: string | undefined
+}
+
+/** Ordered by id, so that a page stays the same while devices arrive. */
+export function listDevices(db: Executor, filter: DeviceFilter): Promise<DeviceRow[]> {
+  let query = db.selectFrom('device').selectAll().orderBy('id').limit(filter.limit)
+  if (filter.after !== undefined) query = query.where('id', '>', filter.after)
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state)
+  if (filter.group !== undefined) query = query.where('group_name', '=', filter.group)
+  if (filter.model !== undefined) query = query.where('model', '=', filter.model)
+  if (filter.serial !== undefined) query = query.where('serial', '=', filter.serial)
+  return query.execute()
+}
+
+export async function countByState(
+  db: Executor,
+): Promise<{ readonly state: DeviceState; readonly count: number }[]> {
+  const rows = await db
+    .selectFrom('device')
+    .select(({ fn }) => ['state', fn.countAll().as('count')])
+    .groupBy('state')
+    .execute()
+  return rows.map(({ state, count }) => ({ state, count: Number(count) }))
+}
+
+export const assignGroup = statement((db, p: { id: string; group: string; at: string }) =>
+  db.updateTable('device').set({ group_name: p.group, updated_at: p.at }).where('id', '=', p.id),
+)
+
+export const insertGroup = statement((db, group: GroupRow) =>
+  db
+    .insertInto('device_group')
+    .values({
+      name: group.name,
+      scopes: group.scopes,
+      created_at: group.created_at,
+      updated_at: group.updated_at,
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing()),
+)
+
+export const updateGroup = statement((db, p: { name: string; scopes: string; at: string }) =>
+  db
+    .updateTable('device_group')
+    .set({ scopes: p.scopes, updated_at: p.at })
+    .where('name', '=', p.name),
+)
+
+/** Not while a device is in it. */
+export const deleteGroup = statement((db, p: { name: string }) =>
+  db
+    .deleteFrom('device_group')
+    .where('name', '=', p.name)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('device').select('id').where('group_name', '=', p.name))),
+    ),
+)
+
+export const findGroup = statement((db, p: { name: string }) =>
+  db.selectFrom('device_group').selectAll().where('name', '=', p.name),
+)
+
+export function listGroups(
+  db: Executor,
+  page: { readonly limit: number; readonly after?: string | undefined },
+): Promise<GroupRow[]> {
+  let query = db.selectFrom('device_group').selectAll().orderBy('name').limit(page.limit)
+  if (page.after !== undefined) query = query.where('name', '>', page.after)
+  return query.execute()
+}

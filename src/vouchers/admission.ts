@@ -1,0 +1,142 @@
+/** Whether a voucher from elsewhere is taken in: whether it is genuine, ours, and news. */
+import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
+import { type PublicKey } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
+import { findVoucherFlaw } from '../../protocol/voucher/verify.ts'
+import {
+  type Voucher,
+  type VoucherCheck,
+  VoucherError,
+  ownerKeyOf,
+  parseVoucher,
+} from '../../protocol/voucher/voucher.ts'
+import { spkiOfCertificate } from '../../protocol/x509/certificate.ts'
+import { deviceIdOf } from './device-id.ts'
+import type { VoucherRow } from './store.ts'
+
+/** Why an import is refused: a check of the voucher itself, or one of these. */
+export type ImportCheck =
+  | VoucherCheck
+  | 'owner-key-not-ours'
+  | 'guid-of-another-device'
+  | 'voucher-differs'
+  | 'voucher-truncated'
+  | 'handed-over'
+  | 'superseded'
+  | 'already-onboarded'
+
+export interface Refusal {
+  readonly check: ImportCheck
+  readonly detail: string
+}
+
+/** What is held against a voucher: keys and certificates we know, and the time. */
+export interface Trust {
+  /** Signs as the owner with this key; undefined if it is none of ours. */
+  findOwnerSigner(key: PublicKey): Promise<Signer | undefined>
+  /** The device CAs whose vouchers are taken in; undefined for any. */
+  trustedDeviceCas(): readonly Bytes[] | undefined
+}
+
+export interface GenuineVoucher {
+  readonly voucher: Voucher
+  readonly guid: string
+  readonly deviceId: string
+}
+
+export type Verdict = GenuineVoucher | (Refusal & { readonly guid: string | null })
+
+/** Looks at the voucher alone, at every signature and hash. */
+export async function verify(encoded: Bytes, trust: Trust, now: Date): Promise<Verdict> {
+  const voucher = tryToParse(encoded)
+  if (isRefusal(voucher)) return { guid: null, ...voucher }
+  const guid = toHex(voucher.header.value.guid)
+  const anchors = trust.trustedDeviceCas()
+  const flaw = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
+  if (flaw) return { guid, ...flaw }
+  if (voucher.entries.length === 0) {
+    return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
+  }
+  if (!(await trust.findOwnerSigner(ownerKeyOf(voucher).value))) {
+    return { guid, ...refuse('owner-key-not-ours', 'its last entry names a key we do not have') }
+  }
+  const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
+  return { voucher, guid, deviceId: deviceIdOf(spkiOfCertificate(leaf)) }
+}
+
+function tryToParse(encoded: Bytes): Voucher | Refusal {
+  try {
+    return parseVoucher(encoded)
+  } catch (error) {
+    if (error instanceof VoucherError) return { check: error.check, detail: error.message }
+    throw error
+  }
+}
+
+export function isRefusal<T>(value: T | Refusal): value is Refusal {
+  return typeof value === 'object' && value !== null && 'check' in value
+}
+
+/** `new`: no such GUID. `longer`: the same voucher, sold on meanwhile. `same`: nothing to do. */
+export type Admission = 'new' | 'longer' | 'same' | Refusal
+
+/**
+ * Holds a verified voucher, whose last owner is one of us, against the one of the same GUID.
+ *
+ * A voucher with its last entries cut off verifies all the same: it is what each former owner
+ * still has. Only more entries than we know of can tell us anything new.
+ */
+export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | undefined): Admission {
+  if (!ours) return 'new'
+  if (ours.device_id !== deviceId) {
+    return refuse('guid-of-another-device', `this GUID is that of ${ours.device_id}`)
+  }
+  if (ours.state === 'replaced') {
+    return refuse('already-onboarded', `replaced by ${ours.superseded_by} when it was onboarded`)
+  }
+  if (ours.superseded_by !== null) {
+    return refuse('superseded', `the device has been made anew as ${ours.superseded_by}`)
+  }
+  const relation = compare(parseVoucher(ours.cbor), voucher)
+  if (relation === 'different') return refuse('voucher-differs', 'sold otherwise than ours was')
+  if (relation === 'shorter') {
+    return refuse('voucher-truncated', `${voucher.entries.length} of ${ours.entries} entries`)
+  }
+  if (relation === 'same' && ours.state === 'handed-over') {
+    return refuse('handed-over', 'we sold it, and nobody sold it back')
+  }
+  return relation
+}
+
+type Relation = 'same' | 'longer' | 'shorter' | 'different'
+
+/** How `theirs` stands to `ours`: entries are compared byte for byte, as are headers. */
+function compare(ours: Voucher, theirs: Voucher): Relation {
+  if (!equalBytes(ours.header.bytes, theirs.header.bytes)) return 'different'
+  const shared = Math.min(ours.entries.length, theirs.entries.length)
+  for (let i = 0; i < shared; i++) {
+    if (!equalBytes(entry(ours, i), entry(theirs, i))) return 'different'
+  }
+  const more = theirs.entries.length - ours.entries.length
+  return more === 0 ? 'same' : more > 0 ? 'longer' : 'shorter'
+}
+
+function entry(voucher: Voucher, index: number): Bytes {
+  return voucher.entries[index]?.bytes ?? new Uint8Array(0)
+}
+
+/**
+ * What becomes of a voucher when the Device gets another by DI or import. One that somebody else
+ * has, or by which it was onboarded, is left alone; either way it is served no more.
+ */
+export function displaced(
+  earlier: Pick<VoucherRow, 'state' | 'origin' | 'exported_at'>,
+): VoucherRow['state'] {
+  if (earlier.state === 'handed-over' && earlier.exported_at !== null) return 'handed-over'
+  const wasUsed = earlier.state === 'replaced' || earlier.origin === 'onboarded'
+  return wasUsed ? 'left' : 'superseded'
+}
+
+function refuse(check: ImportCheck, detail: string): Refusal {
+  return { check, detail }
+}

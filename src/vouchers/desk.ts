@@ -1,0 +1,155 @@
+/** Vouchers as an administrator deals with them: taken in, looked at, given away, sold, removed. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { PublicKey } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
+import { extendVoucher } from '../../protocol/voucher/extend.ts'
+import { type Voucher, VoucherError, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { Executor } from '../database/connection.ts'
+import { Problem } from '../http/problem.ts'
+import { type GenuineVoucher, type ImportCheck, admit, isRefusal, verify } from './admission.ts'
+import type { VoucherLedger } from './ledger.ts'
+import * as store from './store.ts'
+import type { VoucherFilter, VoucherRow } from './store.ts'
+
+/** What came of one voucher in an import. */
+export interface ImportResult {
+  readonly guid: string | null
+  readonly ok: boolean
+  /** The check it failed. */
+  readonly check: ImportCheck | null
+  readonly detail: string | null
+}
+
+const MOST_AT_ONCE = 16
+
+export class VoucherDesk {
+  readonly #ledger: VoucherLedger
+
+  constructor(ledger: VoucherLedger) {
+    this.#ledger = ledger
+  }
+
+  /** Each is taken in alone, or else refused and nothing changed. */
+  async import(vouchers: readonly Bytes[]): Promise<ImportResult[]> {
+    const results: ImportResult[] = []
+    for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
+      const some = vouchers.slice(i, i + MOST_AT_ONCE)
+      results.push(...(await Promise.all(some.map((one) => this.#importOne(one)))))
+      // Devices are waiting, too.
+      await nextTurn()
+    }
+    return results
+  }
+
+  async #importOne(encoded: Bytes): Promise<ImportResult> {
+    const { clock, database } = this.#ledger.services
+    const verdict = await verify(encoded, this.#ledger.services, clock.now())
+    if (isRefusal(verdict)) return { ok: false, ...verdict }
+    const { guid } = verdict
+    const admission = await database.commit((tx) => this.#takeIn(tx, verdict), { durable: true })
+    if (isRefusal(admission)) return { guid, ok: false, ...admission }
+    return { guid, ok: true, check: null, detail: admission === 'same' ? 'held already' : null }
+  }
+
+  async #takeIn(tx: Executor, { voucher, guid, deviceId }: GenuineVoucher) {
+    const ledger = this.#ledger
+    const ours = await store.findVoucher.first(tx, { guid })
+    const admission = admit(voucher, deviceId, ours)
+    if (admission === 'same' || isRefusal(admission)) return admission
+    await ledger.displaceOthers(tx, deviceId, guid)
+    const row = ledger.rowOf(voucher, deviceId, { origin: 'imported', state: 'held' })
+    if (admission === 'new') await store.insertVoucher.run(tx, row)
+    else await store.storeLonger.run(tx, { ...row, at: row.updated_at })
+    await ledger.devices.owned(tx, { id: deviceId, guid, model: row.device_info, serial: null })
+    await ledger.held(tx, guid, voucher)
+    return admission
+  }
+
+  list(filter: VoucherFilter) {
+    return store.listVouchers(this.#ledger.db, filter)
+  }
+
+  /** Throws not-found. */
+  async find(guid: string): Promise<VoucherRow> {
+    const row = await store.findVoucher.first(this.#ledger.db, { guid })
+    return row ?? notFound(guid)
+  }
+
+  parse({ guid, cbor }: VoucherRow): Voucher {
+    return this.#ledger.parse(guid, cbor)
+  }
+
+  /** To be given away: one that was sold to somebody is with them from now on. */
+  async export(guid: string): Promise<VoucherRow> {
+    const row = await this.find(guid)
+    if (row.state === 'handed-over' && row.exported_at === null) {
+      await store.markExported.run(this.#ledger.db, { guid, at: this.#ledger.now() })
+    }
+    return row
+  }
+
+  /**
+   * Sells a Device by one more entry. Sold to another party the voucher is theirs; sold to a key
+   * of ours it stays, ready to onboard the Device once more.
+   */
+  async sell(guid: string, to: PublicKey): Promise<VoucherRow> {
+    const ledger = this.#ledger
+    const row = await this.find(guid)
+    if (row.state !== 'held') throw new Problem('conflict', `this voucher is ${row.state}`)
+    const voucher = this.parse(row)
+    const signer =
+      (await ledger.findSigner(voucher)) ??
+      (await ledger.services.findManufacturerSigner(ownerKeyOf(voucher).value))
+    if (!signer) throw new Problem('conflict', 'the key that owns it is not in this service')
+    const sold = ledger.parse(guid, await extendAsAsked(voucher, signer, to))
+    const state = (await ledger.findSigner(sold)) ? 'held' : 'handed-over'
+    const { device_id: deviceId, origin } = row
+    const after = ledger.rowOf(sold, deviceId, { origin, state })
+    await ledger.services.database.commit((tx) => this.#storeSale(tx, row, after), {
+      durable: true,
+    })
+    return this.find(guid)
+  }
+
+  async #storeSale(tx: Executor, before: VoucherRow, after: VoucherRow): Promise<void> {
+    const ledger = this.#ledger
+    const { guid, device_id: id, device_info: model } = after
+    const now = await store.findVoucher.first(tx, { guid })
+    if (now?.revision !== before.revision || now.state !== before.state) {
+      throw new Problem('conflict', 'the voucher has changed meanwhile: look at it again')
+    }
+    await ledger.displaceOthers(tx, id, guid)
+    await store.storeLonger.run(tx, { ...after, at: after.updated_at })
+    if (after.state === 'held') {
+      await ledger.devices.owned(tx, { id, guid, model, serial: null })
+      await ledger.held(tx, guid, this.parse(after))
+    } else {
+      await ledger.devices.note(tx, id, 'handed-over', { guid, to: after.owner_key })
+      await ledger.released(tx, guid)
+    }
+  }
+
+  /** Throws not-found. */
+  async delete(guid: string): Promise<void> {
+    await this.#ledger.services.database.commit(async (tx) => {
+      const deleted = (await store.deleteVoucher.first(tx, { guid })) ?? notFound(guid)
+      await this.#ledger.devices.note(tx, deleted.device_id, 'voucher-deleted', { guid })
+      await this.#ledger.released(tx, guid)
+    })
+  }
+}
+
+async function extendAsAsked(voucher: Voucher, signer: Signer, to: PublicKey): Promise<Bytes> {
+  try {
+    return await extendVoucher(voucher, signer, to)
+  } catch (error) {
+    if (!(error instanceof VoucherError)) throw error
+    const { check, message } = error
+    throw new Problem('check-failed', message, { members: { check }, cause: error })
+  }
+}
+
+function notFound(guid: string): never {
+  throw new Problem('not-found', `there is no voucher ${guid}`)
+}

@@ -1,0 +1,104 @@
+/** What every change of a voucher has in common: its row, its device, and whoever registers it. */
+import { hash } from 'node:crypto'
+import { type Bytes, toHex } from '../../protocol/bytes.ts'
+import type { PublicKey } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
+import { type Voucher, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
+import type { Database } from '../database/open.ts'
+import { type Trust, displaced } from './admission.ts'
+import type { DeviceBook } from './device-book.ts'
+import { ParsedVouchers } from './parsed.ts'
+import * as store from './store.ts'
+import type { VoucherRow } from './store.ts'
+
+export interface VoucherServices extends Trust {
+  /** Signs the first sale of what DI made here; undefined for a key that is not ours. */
+  findManufacturerSigner(key: PublicKey): Promise<Signer | undefined>
+  readonly database: Database
+  readonly clock: Clock
+  readonly devices: DeviceBook
+}
+
+/** Whoever registers vouchers at a rendezvous; told in the transaction that changes them. */
+export interface VoucherWatcher {
+  /** Ours to serve from now on. */
+  held(tx: Executor, held: { readonly guid: string; readonly voucher: Voucher }): Promise<void>
+  /** No longer ours to serve. */
+  released(tx: Executor, guid: string): Promise<void>
+}
+
+export class VoucherLedger {
+  readonly services: VoucherServices
+  readonly #watchers: VoucherWatcher[] = []
+  readonly #parsed = new ParsedVouchers()
+
+  constructor(services: VoucherServices) {
+    this.services = services
+  }
+
+  get db(): Executor {
+    return this.services.database.db
+  }
+
+  get devices(): DeviceBook {
+    return this.services.devices
+  }
+
+  now(): string {
+    return this.services.clock.now().toISOString()
+  }
+
+  parse(guid: string, cbor: Bytes): Voucher {
+    return this.#parsed.parse(guid, cbor)
+  }
+
+  findSigner(voucher: Voucher): Promise<Signer | undefined> {
+    return this.services.findOwnerSigner(ownerKeyOf(voucher).value)
+  }
+
+  /** The row of a voucher that is new here. */
+  rowOf(voucher: Voucher, deviceId: string, how: Pick<VoucherRow, 'origin' | 'state'>): VoucherRow {
+    const { guid, deviceInfo } = voucher.header.value
+    const at = this.now()
+    return {
+      guid: toHex(guid),
+      device_id: deviceId,
+      device_info: deviceInfo,
+      owner_key: hash('sha256', ownerKeyOf(voucher).value.key.spki, 'hex'),
+      ...how,
+      entries: voucher.entries.length,
+      revision: 1,
+      superseded_by: null,
+      exported_at: null,
+      cbor: voucher.bytes,
+      created_at: at,
+      updated_at: at,
+    }
+  }
+
+  /** Never two vouchers of one device key are served: the one that comes displaces all others. */
+  async displaceOthers(tx: Executor, deviceId: string, by: string): Promise<void> {
+    for (const earlier of await store.findOfDevice.all(tx, { deviceId })) {
+      const { guid } = earlier
+      if (guid === by) continue
+      const state = displaced(earlier)
+      await store.setState.run(tx, { guid, state, supersededBy: by, at: this.now() })
+      await this.devices.note(tx, deviceId, `voucher-${state}`, { guid, by })
+      await this.released(tx, guid)
+    }
+  }
+
+  watch(watcher: VoucherWatcher): void {
+    this.#watchers.push(watcher)
+  }
+
+  async held(tx: Executor, guid: string, voucher: Voucher): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.held(tx, { guid, voucher })
+  }
+
+  async released(tx: Executor, guid: string): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.released(tx, guid)
+  }
+}

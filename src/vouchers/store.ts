@@ -1,0 +1,198 @@
+/** The Ownership Vouchers this service holds, sold and has held. */
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type { VoucherTable } from '../database/tables.ts'
+
+export type VoucherRow = VoucherTable
+export type VoucherState = VoucherRow['state']
+
+export const insertVoucher = statement((db, row: VoucherRow) =>
+  db.insertInto('voucher').values({
+    guid: row.guid,
+    device_id: row.device_id,
+    device_info: row.device_info,
+    owner_key: row.owner_key,
+    state: row.state,
+    origin: row.origin,
+    entries: row.entries,
+    revision: row.revision,
+    superseded_by: row.superseded_by,
+    exported_at: row.exported_at,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    cbor: row.cbor,
+  }),
+)
+
+export const findVoucher = statement((db, p: { guid: string }) =>
+  db.selectFrom('voucher').selectAll().where('guid', '=', p.guid),
+)
+
+/** What TO2 and TO0 may use: see VoucherTable.state. */
+export const findServable = statement((db, p: { guid: string }) =>
+  db
+    .selectFrom('voucher')
+    .select(['device_id', 'state', 'revision', 'cbor'])
+    .where('guid', '=', p.guid)
+    .where('state', 'in', ['held', 'replaced'])
+    .where('entries', '>', 0),
+)
+
+export const findDeviceOf = statement((db, p: { guid: string }) =>
+  db.selectFrom('voucher').select('device_id').where('guid', '=', p.guid),
+)
+
+/** The vouchers of a device that another of the same device affects. */
+export const findOfDevice = statement((db, p: { deviceId: string }) =>
+  db
+    .selectFrom('voucher')
+    .select(['guid', 'state', 'origin', 'exported_at'])
+    .where('device_id', '=', p.deviceId)
+    .where((eb) =>
+      eb.or([
+        eb('state', 'in', ['held', 'replaced']),
+        eb.and([eb('state', '=', 'handed-over'), eb('superseded_by', 'is', null)]),
+      ]),
+    )
+    .orderBy('created_at'),
+)
+
+interface StateChange {
+  readonly guid: string
+  readonly state: VoucherState
+  readonly supersededBy: string | null
+  readonly at: string
+}
+
+export const setState = statement((db, p: StateChange) =>
+  db
+    .updateTable('voucher')
+    .set({ state: p.state, superseded_by: p.supersededBy, updated_at: p.at })
+    .where('guid', '=', p.guid),
+)
+
+/** The same voucher with entries that were not there before. */
+export const storeLonger = statement(
+  (
+    db,
+    p: Pick<VoucherRow, 'guid' | 'owner_key' | 'state' | 'entries' | 'cbor'> & {
+      readonly at: string
+    },
+  ) =>
+    db
+      .updateTable('voucher')
+      .set(({ eb }) => ({
+        owner_key: p.owner_key,
+        state: p.state,
+        entries: p.entries,
+        cbor: p.cbor,
+        superseded_by: null,
+        exported_at: null,
+        revision: eb('revision', '+', 1),
+        updated_at: p.at,
+      }))
+      .where('guid', '=', p.guid),
+)
+
+interface Finished {
+  readonly guid: string
+  readonly revision: number
+  readonly state: VoucherState
+  readonly supersededBy: string | null
+  readonly at: string
+}
+
+/** The end of a TO2; gives nothing where another run ended first. */
+export const finishRun = statement((db, p: Finished) =>
+  db
+    .updateTable('voucher')
+    .set(({ eb }) => ({
+      state: p.state,
+      superseded_by: p.supersededBy,
+      revision: eb('revision', '+', 1),
+      updated_at: p.at,
+    }))
+    .where('guid', '=', p.guid)
+    .where('revision', '=', p.revision)
+    .where('state', 'in', ['held', 'replaced'])
+    .returning(['device_id', 'device_info']),
+)
+
+/** Replacements of earlier runs, which the Device has shown it never took on. */
+export const removeUnused = statement((db, p: { deviceId: string; except: string }) =>
+  db
+    .deleteFrom('voucher')
+    .where('device_id', '=', p.deviceId)
+    .where('origin', '=', 'onboarded')
+    .where('state', '=', 'held')
+    .where('entries', '=', 0)
+    .where('guid', '!=', p.except),
+)
+
+/** What was kept for a Device that had not heard of its new voucher. */
+export const removeReplacedBy = statement((db, p: { deviceId: string; guid: string }) =>
+  db
+    .deleteFrom('voucher')
+    .where('device_id', '=', p.deviceId)
+    .where('superseded_by', '=', p.guid)
+    .where('state', '=', 'replaced')
+    .returning('guid'),
+)
+
+export const removeReplacedBefore = statement((db, p: { before: string }) =>
+  db
+    .deleteFrom('voucher')
+    .where('state', '=', 'replaced')
+    .where('updated_at', '<', p.before)
+    .returning('guid'),
+)
+
+export const deleteVoucher = statement((db, p: { guid: string }) =>
+  db.deleteFrom('voucher').where('guid', '=', p.guid).returning(['device_id', 'state']),
+)
+
+export const markExported = statement((db, p: { guid: string; at: string }) =>
+  db
+    .updateTable('voucher')
+    .set({ exported_at: p.at })
+    .where('guid', '=', p.guid)
+    .where('state', '=', 'handed-over')
+    .where('exported_at', 'is', null),
+)
+
+export interface VoucherFilter {
+  readonly limit: number
+  /** The last GUID of the page before. */
+  readonly after?: string | undefined
+  readonly state?: VoucherState | undefined
+  readonly origin?: VoucherRow['origin'] | undefined
+  readonly deviceId?: string | undefined
+  readonly deviceInfo?: string | undefined
+}
+
+/** Ordered by GUID, so that a page stays the same while vouchers arrive. */
+export function listVouchers(db: Executor, filter: VoucherFilter) {
+  let query = db
+    .selectFrom('voucher')
+    .select([
+      'guid',
+      'device_id',
+      'device_info',
+      'owner_key',
+      'state',
+      'origin',
+      'entries',
+      'superseded_by',
+      'exported_at',
+      'created_at',
+      'updated_at',
+    ])
+    .orderBy('guid')
+    .limit(filter.limit)
+  if (filter.after !== undefined) query = query.where('guid', '>', filter.after)
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state)
+  if (filter.origin !== undefined) query = query.where('origin', '=', filter.origin)
+  if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)
+  if (filter.deviceInfo !== undefined) query = query.where('device_info', '=', filter.deviceInfo)
+  return query.execute()
+}
