@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+/** `firstlight`: finds the command, and loads no more than that command needs. */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { CliFailure, EXIT } from './failure.ts'
+import { reportFailure } from './output.ts'
+
+interface CommandEntry {
+  readonly description: string
+  readonly load: () => Promise<Command>
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  serve: {
+    description: 'run the service',
+    load: async () => (await import('./commands/serve.ts')).serveCommand(),
+  },
+  voucher: {
+    description: 'ownership vouchers, in files and in the service',
+    load: async () => (await import('./commands/voucher.ts')).voucherCommand(),
+  },
+  device: {
+    description: 'the device agent, and the devices of the service',
+    load: async () => (await import('./commands/device.ts')).deviceCommand(),
+  },
+  fleet: {
+    description: 'make and onboard many devices at once, against any FDO server',
+    load: async () => (await import('./commands/fleet.ts')).fleetCommand(),
+  },
+  key: {
+    description: 'the keys of the service',
+    load: async () => (await import('./commands/key.ts')).keyCommand(),
+  },
+  token: {
+    description: 'tokens of the management API',
+    load: async () => (await import('./commands/token.ts')).tokenCommand(),
+  },
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('firstlight')
+    .description('FIDO Device Onboard: manufacturer, rendezvous, owner, and the device')
+    .version(version(), '-V, --version')
+    .showHelpAfterError()
+  const wanted = COMMANDS[argv[0] ?? '']
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    if (entry === wanted) program.addCommand(await entry.load())
+    else program.command(name).description(entry.description)
+  }
+  exitAsDocumented(program)
+  await program.parseAsync(argv, { from: 'user' })
+}
+
+/** commander ends with 1 where the command line is wrong; scripts rely on 2. */
+function exitAsDocumented(command: Command): void {
+  command.exitOverride()
+  command.commands.forEach(exitAsDocumented)
+}
+
+function version(): string {
+  // The same from src/ and from dist/src/, where the program is run.
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      const text = readFileSync(new URL(path, import.meta.url), 'utf8')
+      return (JSON.parse(text) as { version: string }).version
+    } catch {
+      continue // One of the two is not there.
+    }
+  }
+  return 'unknown'
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const json = process.argv.includes('--json')
+  if (!(error instanceof CommanderError)) reportFailure(error, json)
+  // Asking for help is no mistake; for all else commander has written its line on stderr.
+  else if (error.exitCode === 0) process.exitCode = 0
+  else if (json) reportFailure(new CliFailure('usage', error.message), json)
+  else process.exitCode = EXIT.usage
+}
