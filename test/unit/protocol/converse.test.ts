@@ -5,7 +5,7 @@ import { type FdoTransport, converse } from '../../../protocol/converse.ts'
 import { PeerRefusal, errorMessage, parseErrorMessage } from '../../../protocol/error-message.ts'
 import { FdoError } from '../../../protocol/errors.ts'
 import { type Message, messageType } from '../../../protocol/message.ts'
-import { type Role, on } from '../../../protocol/role.ts'
+import { type Role, type Step, on } from '../../../protocol/role.ts'
 import { beginTo0, to0Owner } from '../../../protocol/to0/owner.ts'
 import { ADDRESSES, worldOf } from '../../support/registering.ts'
 
@@ -87,7 +87,13 @@ describe('a conversation', () => {
           holdMs: 70,
         })),
       ],
-      end: [on(messageType(23, 'end', anyItem), () => ({ next: null, reply: null, effects: [] }))],
+      end: [
+        on(messageType(23, 'end', anyItem), (): Step<State, never> => ({
+          next: null,
+          reply: null,
+          effects: [],
+        })),
+      ],
     }
     await converse({
       role,
