@@ -213,6 +213,7 @@ function isRange(text: string): boolean {
   }
 }
 
-function isWildcard(host: string): boolean {
-  return ['0.0.0.0', '::', '[::]', '*'].includes(host)
+/** Listens on every address, and so is none that a device could be told. */
+export function isWildcard(host: string): boolean {
+  return ['0.0.0.0', '::', '[::]'].includes(host)
 }

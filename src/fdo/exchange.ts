@@ -33,6 +33,11 @@ export class Exchange {
   readonly #services: RunServices
   readonly #runs: Runs
   readonly #released = new AbortController()
+  readonly #counts = new Map([
+    ['answered', 0],
+    ['refused', 0],
+    ['failed', 0],
+  ])
   #atOnce = 0
 
   constructor(services: RunServices) {
@@ -47,6 +52,11 @@ export class Exchange {
     return number === ERROR_MESSAGE || roles.some(({ firstMessage }) => firstMessage === protocol)
   }
 
+  /** Messages so far, by what came of them. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts
+  }
+
   /** Never throws: what goes wrong is answered with an Error message. */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++
@@ -54,6 +64,7 @@ export class Exchange {
     try {
       if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
       taken = await this.#take(request)
+      this.#count('answered')
     } catch (error) {
       return this.refuse(error, request.number, request.source)
     } finally {
@@ -68,6 +79,7 @@ export class Exchange {
     const { clock, log, randomBytes } = this.#services
     const correlationId = Buffer.from(randomBytes(4)).readUInt32BE()
     const facts = { message: number, source: source.address, correlationId }
+    this.#count(error instanceof FdoError ? 'refused' : 'failed')
     if (error instanceof FdoError) {
       log.info({ ...facts, code: error.code, reason: reasonOf(error) }, 'FDO message refused')
     } else {
@@ -114,6 +126,10 @@ export class Exchange {
       if (!(error instanceof FdoError)) throw error
     }
     return { message: null, authorization: undefined }
+  }
+
+  #count(outcome: string): void {
+    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1)
   }
 
   async #hold(ms: number): Promise<void> {

@@ -29,12 +29,13 @@ export interface AppServices {
 export function createApp(services: AppServices): Hono<AppEnv> {
   const { log, routes, others, isReady, metrics, findPrincipal, clock } = services
   const app = new Hono<AppEnv>()
-  // First, and without middleware: most requests are theirs.
+  const request = requestFacts(services)
+  app.use('/device/*', request)
+  // First, and almost without middleware: most requests are theirs.
   for (const other of others) app.route('/', other)
   app.route('/', healthRoutes(isReady))
 
   const known = authenticate(findPrincipal, clock)
-  const request = requestFacts(services)
   app.use('/api/*', request, known)
   app.route('/api/v1', router([...routes, openApiRoute(routes)]))
   app.use('/metrics', request, known)

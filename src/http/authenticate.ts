@@ -46,7 +46,7 @@ export function authenticate(
   }
 }
 
-function bearerTokenOf(c: Context): string | undefined {
+export function bearerTokenOf(c: Context): string | undefined {
   return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
@@ -58,7 +58,7 @@ function refuseHaste(waitSeconds: number): void {
 }
 
 /** RFC 6750, section 3.1: no error code where no token was sent. */
-function notAuthenticated(token: string | undefined): Problem {
+export function notAuthenticated(token: string | undefined): Problem {
   const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
   const detail =
     token === undefined ? 'send a token: Authorization: Bearer …' : 'this token is not valid'

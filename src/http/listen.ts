@@ -1,7 +1,6 @@
 /** HTTP and HTTPS listeners on several addresses, and their orderly end. */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -35,6 +34,8 @@ const LIMITS = {
   noDelay: true,
 }
 const HANDSHAKE_MS = 10_000
+/** How often a listener that closes looks for connections nobody uses any more. */
+const LOOK_FOR_IDLE_MS = 50
 
 export async function listen(listener: Listener, { hosts, port, tls }: Bind): Promise<Listening> {
   const servers: Server[] = []
@@ -43,7 +44,7 @@ export async function listen(listener: Listener, { hosts, port, tls }: Bind): Pr
     for (const host of hosts) {
       const server = tls ? secureServer(tls, listener) : createServer(LIMITS, listener)
       servers.push(server)
-      bound = await bind(server, host.replace(/^\[(.*)\]$/, '$1'), bound)
+      bound = await bind(server, host, bound)
     }
   } catch (error) {
     for (const server of servers) server.close()
@@ -75,18 +76,26 @@ function isSecure(server: Server): server is Server & {
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {
+  const address = host.replace(/^\[(.*)\]$/, '$1')
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, ipv6Only: host === '::' ? false : host.includes(':') }, () => {
+    // An IPv6 wildcard beside another listener must not claim IPv4 as well.
+    const ipv6Only = address.includes(':')
+    server.listen({ host: address, port, ipv6Only }, () => {
       server.off('error', reject)
-      resolve((server.address() as AddressInfo).port)
+      const bound = server.address()
+      resolve(bound !== null && typeof bound === 'object' ? bound.port : port)
     })
   })
 }
 
+/** A connection kept alive becomes idle only once its last request has been answered. */
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeIdleConnections()
+    const idle = setInterval(() => server.closeIdleConnections(), LOOK_FOR_IDLE_MS)
+    server.close(() => {
+      clearInterval(idle)
+      resolve()
+    })
   })
 }

@@ -4,6 +4,7 @@ export const PERMISSIONS = [
   'voucher:read',
   'voucher:import',
   'voucher:export',
+  'voucher:sell',
   'voucher:delete',
   'device:read',
   'device:write',

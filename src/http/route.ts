@@ -21,6 +21,8 @@ export interface Input<Params, Query, Body> {
   /** The body as it came, where the declaration says `bytes`. */
   readonly bytes: Bytes
   readonly contentType: string
+  /** What the caller would like to get. */
+  readonly accept: string
   readonly principal: Principal
   readonly source: Source
 }
@@ -39,7 +41,7 @@ export interface Declaration<Params, Query, Body, Result> {
   readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
   /** The JSON answer; without it and `file` the answer is 204. */
   readonly result?: ZodType<Result>
-  /** Media types of an answer that is no JSON: `handle` then gives a File. */
+  /** Media types of an answer that is no JSON: `handle` then gives a File. Beside `result`, or alone. */
   readonly file?: readonly string[]
   /** Of the answer when all went well, if not 200 or 204. */
   readonly status?: 200 | 201 | 202
@@ -128,6 +130,7 @@ function register<Params, Query, Body, Result>(
       body: (body ? checked.valid('json') : undefined) as Body,
       bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
       contentType: mediaTypeOf(c.req.header('content-type')),
+      accept: c.req.header('accept') ?? '',
       principal: c.var.principal,
       source: c.var.source,
     })
@@ -168,10 +171,12 @@ function responsesOf<P, Q, B, Result>({ result, file, status }: Declaration<P, Q
     description: 'What is wrong, RFC 9457',
     content: { 'application/problem+json': { schema: ProblemDocument } },
   }
-  if (file) return { 200: { description: 'OK', content: contentOf(file) }, default: problem }
-  if (!result) return { 204: { description: 'Done' }, default: problem }
-  const answer = { description: 'OK', content: { 'application/json': { schema: result } } }
-  return { [status ?? 200]: answer, default: problem }
+  if (!result && !file) return { 204: { description: 'Done' }, default: problem }
+  const content = {
+    ...(file && contentOf(file)),
+    ...(result && { 'application/json': { schema: result } }),
+  }
+  return { [status ?? 200]: { description: 'OK', content }, default: problem }
 }
 
 const ProblemDocument = z

@@ -1,0 +1,94 @@
+/** The listeners the configuration asks for, and the addresses they are reached at. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { certificatesToPem } from '../protocol/x509/pem.ts'
+import type { Clock } from './clock.ts'
+import { type Config, ConfigError, isWildcard } from './config.ts'
+import { type Listener, type Listening, listen } from './http/listen.ts'
+import type { Log } from './log.ts'
+import { ServerCertificate } from './pki/server-certificate.ts'
+import type { Pki } from './pki/service.ts'
+
+export interface ListenersServices {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly pki: Pki
+}
+
+export interface Listeners {
+  readonly http: string | null
+  readonly https: string | null
+  /** What devices and owners are told. */
+  readonly publicUrl: string
+  /** Answers what has begun, for `patienceMs` at most. */
+  close(patienceMs: number): Promise<void>
+}
+
+export async function openListeners(
+  services: ListenersServices,
+  listener: Listener,
+  signal: AbortSignal,
+): Promise<Listeners> {
+  const { config } = services
+  const { hosts } = config
+  const plain =
+    config.port === undefined
+      ? undefined
+      : await named('FIRSTLIGHT_PORT', listen(listener, { hosts, port: config.port }))
+  const secure = await openSecure(services, listener, signal)
+  const open = [plain, secure].filter((one) => one !== undefined)
+  const http = plain ? urlOf('http', hosts, plain.port) : null
+  const https = secure ? urlOf('https', hosts, secure.port) : null
+  const publicUrl = config.publicUrl ?? http ?? https ?? ''
+  return { http, https, publicUrl, close: (patienceMs) => drain(open, patienceMs) }
+}
+
+async function openSecure(
+  services: ListenersServices,
+  listener: Listener,
+  signal: AbortSignal,
+): Promise<Listening | undefined> {
+  const { config, clock, log, pki } = services
+  const { hosts, tlsPort: port, tlsFiles } = config
+  writeFileSync(config.caFile, certificatesToPem(pki.trustBundle()))
+  if (port === undefined) return undefined
+  if (tlsFiles) {
+    const tls = { cert: readFileSync(tlsFiles.cert), key: readFileSync(tlsFiles.key) }
+    return named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
+  }
+  const certificate = new ServerCertificate(pki, clock, namesOf(config))
+  const tls = await certificate.issue()
+  const listening = await named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
+  const report = (err: unknown) => log.error({ err }, 'no new certificate for the listener')
+  void certificate.keepFresh((renewed) => listening.renew(renewed), report, signal)
+  return listening
+}
+
+/** By what names clients call this service. */
+function namesOf({ hosts, publicUrl }: Config): readonly string[] {
+  const publicHost = publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
+  const own = hosts.filter((host) => !isWildcard(host))
+  return [...publicHost, ...own, 'localhost', '127.0.0.1', '::1']
+}
+
+function urlOf(scheme: string, hosts: readonly string[], port: number): string {
+  const host = (hosts.find((one) => !isWildcard(one)) ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1')
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** What goes wrong when a listener opens is the configuration's fault. */
+async function named<T>(variable: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError(`${variable}, FIRSTLIGHT_HOST: ${reason}`, { cause })
+  }
+}
+
+async function drain(open: readonly Listening[], patienceMs: number): Promise<void> {
+  const closed = Promise.all(open.map((one) => one.close()))
+  const cut = setTimeout(() => open.forEach((one) => one.destroy()), patienceMs)
+  await closed
+  clearTimeout(cut)
+}

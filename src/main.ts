@@ -1,0 +1,163 @@
+/** The composition root: configuration → database → domains → listeners, and back down again. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync } from 'node:fs'
+import { getRequestListener } from '@hono/node-server'
+import { apiTokenRoutes } from './api-tokens/routes.ts'
+import { ApiTokens } from './api-tokens/service.ts'
+import { realClock } from './clock.ts'
+import { type Config, loadConfig } from './config.ts'
+import { type Database, openDatabase } from './database/open.ts'
+import { type Domains, buildDomains } from './domains.ts'
+import { createEvents } from './events.ts'
+import { Exchange } from './fdo/exchange.ts'
+import { fdoRoutes } from './fdo/routes.ts'
+import { SealingKeys } from './fdo/sealing-keys.ts'
+import { createApp } from './http/app.ts'
+import { keyRoutes } from './keys/routes.ts'
+import { openListeners } from './listeners.ts'
+import { createLog } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { KeyStore } from './secrets/key-store.ts'
+import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import { Sealer } from './secrets/seal.ts'
+import type { Services } from './services.ts'
+
+export interface RunningService {
+  readonly http: string | null
+  readonly https: string | null
+  readonly publicUrl: string
+  readonly services: Services
+  readonly domains: Domains
+  /** FDO without a socket. */
+  readonly exchange: Exchange
+  /** Answers what has begun, for ten seconds at most, and closes everything. */
+  stop(): Promise<void>
+}
+
+/** What tests put in the place of the real thing. */
+export type Fakes = Partial<Pick<Services, 'clock' | 'randomBytes' | 'log'>>
+
+const DRAIN_MS = 10_000
+const SWEEP_MS = 60_000
+
+/** Throws ConfigError or StartRefused for what its administrator has to put right. */
+export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
+  const { services, sealer } = await openServices(config, fakes)
+  const { database, metrics, apiTokens } = services
+  const stopped = new AbortController()
+  let publicUrl = ''
+  const domains = await buildDomains(services, () => publicUrl)
+  const keys = await SealingKeys.load({ ...services, sealer })
+  const exchange = new Exchange({ ...services, keys, roles: domains.roles })
+  metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
+  await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
+
+  const app = appOf(services, domains, exchange, () => !stopped.signal.aborted)
+  const handler = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const { pki } = domains
+  const listeners = await openListeners({ ...services, pki }, handler, stopped.signal)
+  publicUrl = listeners.publicUrl
+  domains.start(stopped.signal)
+  void sweep(services, stopped.signal, [
+    () => exchange.sweep(),
+    () => keys.replaceIfDue(),
+    ...domains.sweeps,
+  ])
+  return {
+    ...listeners,
+    services,
+    domains,
+    exchange,
+    async stop() {
+      stopped.abort()
+      exchange.release()
+      await listeners.close(DRAIN_MS)
+      await domains.stop()
+      await database.close()
+    },
+  }
+}
+
+/** For a stopped service whose administrator has lost the token; gives the file of the new one. */
+export async function resetAdminToken(dataDir: string): Promise<string> {
+  const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
+  const { services } = await openServices(config, {})
+  await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
+  await services.database.close()
+  return config.adminTokenFile
+}
+
+async function openServices(config: Config, fakes: Fakes) {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
+  const sealer = new Sealer(masterKey)
+  const database = await openDatabase(config.databaseFile)
+  try {
+    await checkMasterKey(database, sealer, config.masterKeyFile)
+    return { services: await servicesOver(database, sealer, config, fakes), sealer }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function servicesOver(
+  database: Database,
+  sealer: Sealer,
+  config: Config,
+  fakes: Fakes,
+): Promise<Services> {
+  const { clock = realClock, log = createLog(config.logLevel) } = fakes
+  const metrics = new Metrics()
+  const events = createEvents(log, metrics)
+  return {
+    config,
+    clock,
+    log,
+    metrics,
+    events,
+    database,
+    randomBytes: fakes.randomBytes ?? randomBytes,
+    keyStore: await KeyStore.open({ database, clock, sealer }),
+    apiTokens: new ApiTokens({ database, clock, events }),
+  }
+}
+
+function appOf(services: Services, domains: Domains, exchange: Exchange, isRunning: () => boolean) {
+  const { config, database, apiTokens } = services
+  const { trustedProxies } = config
+  return createApp({
+    ...services,
+    trustedProxies,
+    findPrincipal: (token) => apiTokens.findPrincipal(token),
+    isReady: async () => isRunning() && (await isAlive(database)),
+    routes: [...apiTokenRoutes(apiTokens), ...keyRoutes(services), ...domains.routes],
+    others: [fdoRoutes({ exchange, trustedProxies }), ...domains.others],
+  })
+}
+
+async function isAlive({ db }: Database): Promise<boolean> {
+  try {
+    await db.selectFrom('setting').select('name').limit(1).execute()
+    return true
+  } catch {
+    // Whatever it is, the service cannot do its work now.
+    return false
+  }
+}
+
+/** Forgets what has lapsed, every minute; one that fails is tried again with the next. */
+async function sweep(
+  { clock, log }: Services,
+  signal: AbortSignal,
+  sweeps: readonly (() => Promise<unknown>)[],
+): Promise<void> {
+  while (!signal.aborted) {
+    // Rejects when the signal comes: nothing is wrong then.
+    await clock.sleep(SWEEP_MS, signal).catch(() => {})
+    for (const one of sweeps) {
+      if (signal.aborted) return
+      await one().catch((err: unknown) => log.error({ err }, 'a sweep failed'))
+    }
+  }
+}
