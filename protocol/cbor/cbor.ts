@@ -54,7 +54,7 @@ for (const tag of [0, 1]) {
 /** Reads exactly one item, strictly; throws MESSAGE_BODY_ERROR. Maps become `Map`. */
 export function decode(bytes: Bytes, options: ScanOptions = {}): CborValue {
   scan(bytes, options)
-  return normalize(decoder.decode(bytes))
+  return normalize(decoder.decode(bytes.slice())) // a copy, since cbor-x leaves a mark on its input
 }
 
 /** Irons out cbor-x: wide integers that fit a number, its own tag class, Node's Buffer. */
