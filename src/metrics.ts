@@ -1,45 +1,57 @@
-/** What Prometheus reads. Counts are kept as plain numbers and handed over when it asks. */
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+/**
+ * What Prometheus reads. Counts are kept as plain numbers, and the library that writes them down is
+ * not loaded before somebody asks: it would delay every start.
+ */
+import type { Registry } from 'prom-client'
 
-/** A name, and the value of its one label, to a count. */
+/** A label's values and their counts. */
 type Counts = ReadonlyMap<string, number>
 
+interface Watched {
+  readonly help: string
+  readonly label: string
+  readonly counts: () => Counts
+}
+
 export class Metrics {
-  readonly #registry = new Registry()
-  readonly #events: Counter
+  readonly #watched = new Map<string, Watched>()
+  readonly #events = new Map<string, number>()
+  #registry: Promise<Registry> | undefined
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry })
-    this.#events = new Counter({
-      name: 'firstlight_events_total',
-      help: 'Business events, by name',
-      labelNames: ['event'],
-      registers: [this.#registry],
-    })
+    this.watch('firstlight_events', 'Business events, by name', 'event', () => this.#events)
   }
 
   countEvent(event: string): void {
-    this.#events.inc({ event })
+    this.#events.set(event, (this.#events.get(event) ?? 0) + 1)
   }
 
-  /** Reads `counts` whenever it is asked for. */
+  /** Reads `counts`, which only grow, whenever it is asked for. */
   watch(name: string, help: string, label: string, counts: () => Counts): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect() {
-        for (const [value, count] of counts()) this.set({ [label]: value }, count)
-      },
-    })
+    this.#watched.set(name, { help, label, counts })
   }
 
-  get contentType(): string {
-    return this.#registry.contentType
+  async text(): Promise<string> {
+    this.#registry ??= this.#register()
+    return (await this.#registry).metrics()
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics()
+  async #register(): Promise<Registry> {
+    const { Counter, Registry, collectDefaultMetrics } = await import('prom-client')
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry })
+    for (const [name, { help, label, counts }] of this.#watched) {
+      new Counter({
+        name: `${name}_total`,
+        help,
+        labelNames: [label],
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [value, count] of counts()) this.inc({ [label]: value }, count)
+        },
+      })
+    }
+    return registry
   }
 }

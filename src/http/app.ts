@@ -19,7 +19,7 @@ export interface AppServices {
   readonly trustedProxies: Ranges
   readonly findPrincipal: FindPrincipal
   readonly isReady: IsReady
-  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  readonly metrics: { text(): Promise<string> }
   /** The management API, below /api/v1. */
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller: FDO, OAuth, the device API. */
@@ -70,7 +70,7 @@ function metricsRoute(metrics: AppServices['metrics']): Route {
     summary: 'Figures for Prometheus',
     permission: 'metrics:read',
     file: ['text/plain'],
-    handle: async () => new File(metrics.contentType, await metrics.text()),
+    handle: async () => new File('text/plain; version=0.0.4; charset=utf-8', await metrics.text()),
   })
 }
 

@@ -6,7 +6,7 @@ export function serveCommand(): Command {
     .description('run the manufacturer, rendezvous and owner service')
     .option('--config <file>', 'settings as JSON: the FIRSTLIGHT_ variables in lower case')
     .action(async ({ config: file }: { config?: string }) => {
-      process.exitCode = await serve(file)
+      process.exit(await serve(file))
     })
 }
 
