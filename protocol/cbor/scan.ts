@@ -75,6 +75,17 @@ export function scanSequence(source: Bytes, options: ScanOptions = {}): Item[] {
   return items
 }
 
+/** Cuts a CBOR sequence into its items, each within the limits that a single one has. */
+export function splitSequence(source: Bytes): Bytes[] {
+  const parts: Bytes[] = []
+  for (let offset = 0; offset < source.length;) {
+    const { end } = new Scanner(source, {}).read(offset, 0)
+    parts.push(source.subarray(offset, end))
+    offset = end
+  }
+  return parts
+}
+
 class Scanner {
   readonly #source: Bytes
   readonly #options: ScanOptions

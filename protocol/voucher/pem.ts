@@ -1,13 +1,12 @@
 /** Vouchers as text: PEM (RFC 7468) under the label OWNERSHIP VOUCHER. */
-import { type Bytes, fromBase64, toBase64 } from '../bytes.ts'
+import { type Bytes, fromBase64 } from '../bytes.ts'
+import { toPem } from '../x509/pem.ts'
 import { VoucherError } from './voucher.ts'
 
 const LABEL = 'OWNERSHIP VOUCHER'
-const LINE = 64
 
 export function voucherToPem(voucher: Bytes): string {
-  const lines = toBase64(voucher).match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
-  return [`-----BEGIN ${LABEL}-----`, ...lines, `-----END ${LABEL}-----`, ''].join('\n')
+  return toPem(LABEL, voucher)
 }
 
 /** Whether the bytes look like text rather than CBOR: a voucher's first byte is 0x84 or 0x85. */

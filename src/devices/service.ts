@@ -94,9 +94,12 @@ export class DeviceService implements DeviceBook {
     await store.insertNote.run(tx, note)
   }
 
-  /** For factories that do not give two devices one serial number. */
-  async isSerialOfAnother(serial: string, id: string): Promise<boolean> {
-    return (await store.findOtherWithSerial.first(this.#database.db, { serial, id })) !== undefined
+  /** The device with this serial number; the oldest, where factories gave it out twice. */
+  async findIdBySerial(
+    serial: string,
+    executor: Executor = this.#database.db,
+  ): Promise<string | undefined> {
+    return (await store.findBySerial.first(executor, { serial }))?.id
   }
 
   async findScopes(id: string): Promise<DeviceScopes | undefined> {

@@ -124,8 +124,13 @@ export const findByGuid = statement((db, p: { guid: string }) =>
   db.selectFrom('device').selectAll().where('guid', '=', p.guid),
 )
 
-export const findOtherWithSerial = statement((db, p: { serial: string; id: string }) =>
-  db.selectFrom('device').select('id').where('serial', '=', p.serial).where('id', '!=', p.id),
+export const findBySerial = statement((db, p: { serial: string }) =>
+  db
+    .selectFrom('device')
+    .select('id')
+    .where('serial', '=', p.serial)
+    .orderBy('created_at')
+    .limit(1),
 )
 
 export const listEvents = statement((db, p: { id: string }) =>

@@ -31,24 +31,25 @@ export class VoucherDesk {
   }
 
   /** Each is taken in alone, or else refused and nothing changed. */
-  async import(vouchers: readonly Bytes[]): Promise<ImportResult[]> {
+  async import(vouchers: readonly Bytes[], by: string): Promise<ImportResult[]> {
     const results: ImportResult[] = []
     for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
       const some = vouchers.slice(i, i + MOST_AT_ONCE)
-      results.push(...(await Promise.all(some.map((one) => this.#importOne(one)))))
+      results.push(...(await Promise.all(some.map((one) => this.#importOne(one, by)))))
       // Devices are waiting, too.
       await nextTurn()
     }
     return results
   }
 
-  async #importOne(encoded: Bytes): Promise<ImportResult> {
-    const { clock, database } = this.#ledger.services
+  async #importOne(encoded: Bytes, by: string): Promise<ImportResult> {
+    const { clock, database, events } = this.#ledger.services
     const verdict = await verify(encoded, this.#ledger.services, clock.now())
     if (isRefusal(verdict)) return { ok: false, ...verdict }
-    const { guid } = verdict
+    const { guid, deviceId: device } = verdict
     const admission = await database.commit((tx) => this.#takeIn(tx, verdict), { durable: true })
     if (isRefusal(admission)) return { guid, ok: false, ...admission }
+    if (admission !== 'same') events.voucherImported({ guid, device, by })
     return { guid, ok: true, check: null, detail: admission === 'same' ? 'held already' : null }
   }
 
@@ -106,9 +107,9 @@ export class VoucherDesk {
     const state = (await ledger.findSigner(sold)) ? 'held' : 'handed-over'
     const { device_id: deviceId, origin } = row
     const after = ledger.rowOf(sold, deviceId, { origin, state })
-    await ledger.services.database.commit((tx) => this.#storeSale(tx, row, after), {
-      durable: true,
-    })
+    const { database, events } = ledger.services
+    await database.commit((tx) => this.#storeSale(tx, row, after), { durable: true })
+    events.voucherExtended({ guid, to: after.owner_key })
     return this.find(guid)
   }
 
@@ -131,12 +132,14 @@ export class VoucherDesk {
   }
 
   /** Throws not-found. */
-  async delete(guid: string): Promise<void> {
-    await this.#ledger.services.database.commit(async (tx) => {
+  async delete(guid: string, by: string): Promise<void> {
+    const { database, events } = this.#ledger.services
+    await database.commit(async (tx) => {
       const deleted = (await store.deleteVoucher.first(tx, { guid })) ?? notFound(guid)
       await this.#ledger.devices.note(tx, deleted.device_id, 'voucher-deleted', { guid })
       await this.#ledger.released(tx, guid)
     })
+    events.voucherDeleted({ guid, by })
   }
 }
 

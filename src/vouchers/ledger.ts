@@ -7,6 +7,7 @@ import { type Voucher, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
+import type { Events } from '../events.ts'
 import { type Trust, displaced } from './admission.ts'
 import type { DeviceBook } from './device-book.ts'
 import { ParsedVouchers } from './parsed.ts'
@@ -19,6 +20,7 @@ export interface VoucherServices extends Trust {
   readonly database: Database
   readonly clock: Clock
   readonly devices: DeviceBook
+  readonly events: Pick<Events, 'voucherImported' | 'voucherExtended' | 'voucherDeleted'>
 }
 
 /** Whoever registers vouchers at a rendezvous; told in the transaction that changes them. */

@@ -51,7 +51,7 @@ export class VoucherService {
   }
 
   /** The end of DI. To be called in the transaction that ends the session. */
-  async voucherMade(tx: Executor, made: MadeVoucher): Promise<{ readonly deviceId: string }> {
+  async voucherMade(tx: Executor, made: MadeVoucher): Promise<void> {
     const ledger = this.#ledger
     const guid = toHex(made.guid)
     const id = deviceIdOf(made.deviceKey)
@@ -64,11 +64,10 @@ export class VoucherService {
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, guid, model, serial, owned })
     if (owned) await ledger.held(tx, guid, voucher)
-    return { deviceId: id }
   }
 
   /** The voucher to answer TO2 with, or to register by TO0; undefined if there is none. */
-  async findServableVoucher(
+  async findServable(
     guid: Bytes,
     executor: Executor = this.#ledger.db,
   ): Promise<ServableVoucher | undefined> {

@@ -1,0 +1,166 @@
+/** /api/v1/devices: where each device is and how it got there. /api/v1/groups: what it may do. */
+import { z } from '@hono/zod-openapi'
+import { Problem } from '../http/problem.ts'
+import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
+import type { VoucherService } from '../vouchers/service.ts'
+import type { DeviceService } from './service.ts'
+import type { DeviceRow } from './store.ts'
+import {
+  ChangedGroup,
+  DeviceStateName,
+  DeviceView,
+  DeviceWithHistory,
+  GroupName,
+  GroupView,
+  NewGroup,
+  type To0Status,
+  deviceView,
+  eventView,
+  groupView,
+} from './view.ts'
+
+export interface DeviceRoutesServices {
+  readonly devices: DeviceService
+  readonly vouchers: Pick<VoucherService, 'findDeviceId'>
+  /** How it stands with the rendezvous servers, by GUID; devices nobody registers are left out. */
+  readonly to0StatusOf: (guids: readonly string[]) => Promise<ReadonlyMap<string, To0Status>>
+}
+
+const DeviceParam = z.object({
+  device: z.string().max(64).openapi({ description: 'the id, or a GUID it has or had' }),
+})
+
+export function deviceRoutes(services: DeviceRoutesServices): readonly Route[] {
+  return [listRoute(services), showRoute(services), changeRoute(services)]
+}
+
+function listRoute({ devices, to0StatusOf }: DeviceRoutesServices): Route {
+  return route({
+    method: 'get',
+    path: '/devices',
+    summary: 'List the devices',
+    permission: 'device:read',
+    query: PageQuery.extend({
+      state: DeviceStateName.optional(),
+      group: z.string().max(64).optional(),
+      model: z.string().max(1024).optional(),
+      serial: z.string().max(1024).optional(),
+    }),
+    result: pageOf(DeviceView),
+    async handle({ query: { limit, cursor, ...filter } }) {
+      const after = positionOf(cursor)
+      const rows = await devices.list({ ...filter, after, limit: limit + 1 })
+      const to0 = await to0StatusOf(rows.map(({ guid }) => guid))
+      return pageFrom(
+        rows,
+        limit,
+        ({ id }) => id,
+        (row) => deviceView(row, to0.get(row.guid)),
+      )
+    },
+  })
+}
+
+function showRoute(services: DeviceRoutesServices): Route {
+  return route({
+    method: 'get',
+    path: '/devices/{device}',
+    summary: 'A device and how it got where it is',
+    permission: 'device:read',
+    params: DeviceParam,
+    result: DeviceWithHistory,
+    handle: async ({ params }) => withHistory(services, await named(services, params.device)),
+  })
+}
+
+function changeRoute(services: DeviceRoutesServices): Route {
+  return route({
+    method: 'patch',
+    path: '/devices/{device}',
+    summary: 'Put a device into a group',
+    permission: 'device:write',
+    params: DeviceParam,
+    body: z.strictObject({ group: GroupName }),
+    result: DeviceWithHistory,
+    async handle({ params, body }) {
+      const { id } = await named(services, params.device)
+      await services.devices.assignGroup(id, body.group)
+      return withHistory(services, await named(services, id))
+    },
+  })
+}
+
+async function withHistory({ devices, to0StatusOf }: DeviceRoutesServices, row: DeviceRow) {
+  const to0 = await to0StatusOf([row.guid])
+  const events = await devices.history(row.id)
+  return { ...deviceView(row, to0.get(row.guid)), history: events.map(eventView) }
+}
+
+/** By its id, the GUID it has, or one it had as long as that voucher is here; or throws. */
+async function named(services: DeviceRoutesServices, name: string): Promise<DeviceRow> {
+  const { devices, vouchers } = services
+  const guid = name.replaceAll('-', '').toLowerCase()
+  const found = (await devices.find(name)) ?? (await devices.findByGuid(guid))
+  if (found) return found
+  const id = await vouchers.findDeviceId(guid)
+  const before = id === undefined ? undefined : await devices.find(id)
+  if (before) return before
+  throw new Problem('not-found', `there is no device ${name}`)
+}
+
+const GroupParam = z.object({ name: GroupName })
+
+export function groupRoutes(devices: DeviceService): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/groups',
+      summary: 'List the groups of devices',
+      permission: 'group:read',
+      query: PageQuery,
+      result: pageOf(GroupView),
+      async handle({ query: { limit, cursor } }) {
+        const rows = await devices.listGroups({ limit: limit + 1, after: positionOf(cursor) })
+        return pageFrom(rows, limit, ({ name }) => name, groupView)
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/groups',
+      summary: 'Add a group',
+      permission: 'group:write',
+      body: NewGroup,
+      result: GroupView,
+      status: 201,
+      handle: async ({ body: { name, scopes } }) => groupView(await devices.addGroup(name, scopes)),
+    }),
+    route({
+      method: 'get',
+      path: '/groups/{name}',
+      summary: 'A group of devices',
+      permission: 'group:read',
+      params: GroupParam,
+      result: GroupView,
+      handle: async ({ params: { name } }) => groupView(await devices.findGroup(name)),
+    }),
+    route({
+      method: 'patch',
+      path: '/groups/{name}',
+      summary: 'Change what the devices of a group may do',
+      permission: 'group:write',
+      params: GroupParam,
+      body: ChangedGroup,
+      result: GroupView,
+      handle: async ({ params: { name }, body: { scopes } }) =>
+        groupView(await devices.changeGroup(name, scopes)),
+    }),
+    route({
+      method: 'delete',
+      path: '/groups/{name}',
+      summary: 'Remove a group that no device is in',
+      permission: 'group:write',
+      params: GroupParam,
+      handle: ({ params: { name } }) => devices.removeGroup(name),
+    }),
+  ]
+}
