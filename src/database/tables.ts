@@ -21,6 +21,10 @@ export interface Tables {
   registration: RegistrationTable
   to0_job: To0JobTable
 
+  // ── onboarding: what devices get, and what they have sent
+  plan: PlanTable
+  upload: UploadTable
+
   // ── pki
   certificate: CertificateTable
 
@@ -188,6 +192,34 @@ export interface To0JobTable {
   last_error: string | null
   /** Until when the rendezvous keeps it. */
   expires_at: string | null
+  /** A digest of the owner addresses it was told. */
+  addresses: string | null
+}
+
+/** What a device gets in TO2, and which devices. */
+export interface PlanTable {
+  name: string
+  version: number
+  /** A JSON document: see onboarding/plan.ts. */
+  document: string
+  /** Grows with every change of any plan: tells whether what is in memory is still true. */
+  change: number
+  created_at: string
+  updated_at: string
+}
+
+/** A file that a device sent in TO2; its bytes are below the data directory. */
+export interface UploadTable {
+  id: Generated<number>
+  device_id: string
+  /** The TO2 run that brought it: the folder it is in. */
+  run_id: string
+  /** The plan's name for it, never the device's. */
+  name: string
+  length: number
+  /** 0 until TO2 is done. */
+  is_kept: number
+  created_at: string
 }
 
 /** Every certificate issued here; its row is there before the signature is. */

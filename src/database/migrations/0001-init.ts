@@ -9,6 +9,7 @@ export const init: Migration = {
     await vouchers(schema)
     await devices(schema)
     await registrations(schema)
+    await onboarding(schema)
     await pki(schema)
     await secrets(schema)
   },
@@ -118,9 +119,33 @@ async function registrations(schema: Schema): Promise<void> {
     .addColumn('next_at', 'text', (column) => column.notNull())
     .addColumn('last_error', 'text')
     .addColumn('expires_at', 'text')
+    .addColumn('addresses', 'text')
     .addPrimaryKeyConstraint('to0_job_once', ['guid', 'directive'])
     .execute()
   await schema.createIndex('to0_job_due').on('to0_job').columns(['origin', 'next_at']).execute()
+}
+
+async function onboarding(schema: Schema): Promise<void> {
+  await schema
+    .createTable('plan')
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('version', 'integer', (column) => column.notNull())
+    .addColumn('document', 'text', (column) => column.notNull())
+    .addColumn('change', 'integer', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('upload')
+    .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('device_id', 'text', (column) => column.notNull())
+    .addColumn('run_id', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('length', 'bigint', (column) => column.notNull())
+    .addColumn('is_kept', 'integer', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addUniqueConstraint('upload_once', ['device_id', 'run_id', 'name'])
+    .execute()
 }
 
 async function pki(schema: Schema): Promise<void> {

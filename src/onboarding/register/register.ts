@@ -1,0 +1,233 @@
+/**
+ * Keeps our vouchers registered, with every rendezvous they name: as soon as a voucher is ours, and
+ * again before the registration lapses. What is to be done is in the database, so that a restart
+ * loses nothing; of what is there only what is due next is ever looked at.
+ */
+import { hash } from 'node:crypto'
+import { encodeAs } from '../../../protocol/cbor/schema.ts'
+import { To2Addresses } from '../../../protocol/types/to2-address.ts'
+import type { Voucher } from '../../../protocol/voucher/voucher.ts'
+import type { Executor } from '../../database/connection.ts'
+import type { Database } from '../../database/open.ts'
+import type { Events } from '../../events.ts'
+import type { Log } from '../../log.ts'
+import { type AttemptServices, placesOf, register } from './attempt.ts'
+import { type Outcome, Place } from './place.ts'
+import { Slots } from './slots.ts'
+import * as store from './store.ts'
+import type { Job } from './store.ts'
+
+export interface RegisterServices extends AttemptServices {
+  readonly database: Database
+  readonly log: Log
+  readonly events: Pick<Events, 'registrationMade' | 'registrationFailed'>
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly vouchers: AttemptServices['vouchers'] & {
+    findDeviceId(guid: string, executor: Executor): Promise<string | undefined>
+  }
+  readonly devices: {
+    moveDevice(
+      tx: Executor,
+      move: {
+        readonly id: string
+        readonly move: 'registered' | 'registration-lapsed'
+        readonly detail?: object
+        readonly error?: string
+      },
+    ): Promise<boolean>
+  }
+  readonly ownerAddresses: AttemptServices['ownerAddresses'] & {
+    onChange(listener: () => void): void
+  }
+}
+
+/** How a voucher's registrations stand, taken together. */
+export interface To0Status {
+  readonly state: 'waiting' | 'registered' | 'failing'
+  readonly lastError: string | null
+  readonly expiresAt: string | null
+}
+
+/** At all places together. */
+const AT_ONCE = 64
+
+export class Register {
+  readonly #services: RegisterServices
+  readonly #places = new Map<string, Place>()
+  readonly #running: Promise<void>[] = []
+  readonly #slots = new Slots(AT_ONCE)
+  readonly #stopped = new AbortController()
+  #started = false
+
+  constructor(services: RegisterServices) {
+    this.#services = services
+  }
+
+  async start(): Promise<void> {
+    for (const origin of await store.listOrigins(this.#services.database.db)) this.#placeAt(origin)
+    this.#started = true
+    for (const place of this.#places.values()) this.#open(place)
+    this.#services.ownerAddresses.onChange(() => void this.#readdress())
+    await this.#readdress()
+  }
+
+  /** Resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await Promise.all(this.#running)
+  }
+
+  /** A voucher is ours; in the transaction that makes it so. */
+  async held(
+    tx: Executor,
+    { guid, voucher }: { readonly guid: string; readonly voucher: Voucher },
+  ): Promise<void> {
+    const next_at = this.#services.clock.now().toISOString()
+    const origins = new Set<string>()
+    for (const { index: directive, targets } of placesOf(voucher)) {
+      const origin = targets[0]?.url
+      if (origin === undefined || origins.has(origin)) continue
+      origins.add(origin)
+      await store.putJob.run(tx, { guid, directive, origin, next_at })
+      // It will look after this transaction: who reads outside waits for its end.
+      this.#placeAt(origin).wake()
+    }
+  }
+
+  /** A voucher is ours no longer. */
+  async released(tx: Executor, guid: string): Promise<void> {
+    await store.removeJobs.run(tx, { guid })
+  }
+
+  /** Of each of these vouchers that is to be registered at all. */
+  async statusOf(guids: readonly string[]): Promise<ReadonlyMap<string, To0Status>> {
+    const statuses = new Map<string, To0Status>()
+    if (guids.length === 0) return statuses
+    for (const job of await store.listJobsOf(this.#services.database.db, guids)) {
+      const one = this.#statusOf(job)
+      const others = statuses.get(job.guid)
+      statuses.set(job.guid, others ? together(others, one) : one)
+    }
+    return statuses
+  }
+
+  #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
+    const { origin, last_error, expires_at } = job
+    const lastError = last_error ?? this.#places.get(origin)?.lastError ?? null
+    const isLive = expires_at !== null && expires_at > this.#services.clock.now().toISOString()
+    if (isLive) return { state: 'registered', lastError, expiresAt: expires_at }
+    return { state: lastError === null ? 'waiting' : 'failing', lastError, expiresAt: null }
+  }
+
+  #placeAt(origin: string): Place {
+    const known = this.#places.get(origin)
+    if (known) return known
+    const place = new Place(origin, {
+      ...this.#services,
+      slots: this.#slots,
+      attempt: (job) => register(this.#services, job),
+      settle: (job, outcome, nextAt) => this.#settle({ job, outcome, nextAt, origin }),
+    })
+    this.#places.set(origin, place)
+    if (this.#started) this.#open(place)
+    return place
+  }
+
+  #open(place: Place): void {
+    this.#running.push(place.run(this.#stopped.signal))
+  }
+
+  async #settle(settled: Settled): Promise<void> {
+    const { database, clock, ownerAddresses, events } = this.#services
+    const { job, outcome, origin: rendezvous } = settled
+    const now = clock.now()
+    if (outcome.kind === 'registered') {
+      const addresses = digestOf(await ownerAddresses.value())
+      await database.commit((tx) => this.#registered(tx, settled, { now, addresses }))
+      const { waitSeconds: seconds } = outcome
+      events.registrationMade({ guid: job.guid, rendezvous, seconds })
+      return
+    }
+    const { reason } = outcome
+    await database.commit((tx) => this.#failed(tx, settled, { now, reason }))
+    // That a place cannot be reached is said of the place, once.
+    if (outcome.kind === 'refused') {
+      events.registrationFailed({ guid: job.guid, rendezvous, reason })
+    }
+  }
+
+  async #registered(
+    tx: Executor,
+    { job, outcome, nextAt, origin: rendezvous }: Settled,
+    { now, addresses }: { now: Date; addresses: string },
+  ): Promise<void> {
+    const { guid, directive } = job
+    const seconds = 'waitSeconds' in outcome ? outcome.waitSeconds : 0
+    const expires_at = new Date(now.getTime() + seconds * 1000).toISOString()
+    const row = { guid, directive, next_at: nextAt.toISOString(), expires_at, addresses }
+    const stored = await store.markRegistered.run(tx, row)
+    if (stored === 0 || job.state === 'registered') return
+    const { vouchers, devices } = this.#services
+    const id = await vouchers.findDeviceId(guid, tx)
+    const detail = { guid, rendezvous, expires_at }
+    if (id !== undefined) await devices.moveDevice(tx, { id, move: 'registered', detail })
+  }
+
+  async #failed(
+    tx: Executor,
+    { job, nextAt }: Settled,
+    { now, reason }: { now: Date; reason: string },
+  ): Promise<void> {
+    const { guid, directive, attempts } = job
+    const isLive = job.expires_at !== null && job.expires_at > now.toISOString()
+    const stored = await store.markFailed.run(tx, {
+      guid,
+      directive,
+      state: isLive ? 'registered' : 'failing',
+      attempts: attempts + 1,
+      next_at: nextAt.toISOString(),
+      last_error: reason,
+    })
+    if (stored === 0 || isLive || job.state !== 'registered') return
+    const elsewhere = await store.findLive.first(tx, { guid, now: now.toISOString() })
+    const { vouchers, devices } = this.#services
+    const id = elsewhere ? undefined : await vouchers.findDeviceId(guid, tx)
+    const move = 'registration-lapsed'
+    if (id !== undefined) await devices.moveDevice(tx, { id, move, error: reason })
+  }
+
+  /** What was registered with other addresses than those that hold now is registered anew. */
+  async #readdress(): Promise<void> {
+    const { database, clock, ownerAddresses, log } = this.#services
+    try {
+      const addresses = digestOf(await ownerAddresses.value())
+      const now = clock.now().toISOString()
+      while (await database.commit((tx) => store.hastenStale(tx, addresses, now)));
+      for (const place of this.#places.values()) place.wake()
+    } catch (err) {
+      log.error({ err }, 'registrations with old addresses were left as they are')
+    }
+  }
+}
+
+interface Settled {
+  readonly job: Job
+  readonly outcome: Outcome
+  readonly nextAt: Date
+  readonly origin: string
+}
+
+/** One rendezvous that knows the owner is enough; what is wrong elsewhere is told all the same. */
+function together(a: To0Status, b: To0Status): To0Status {
+  const [best, other] = RANK[b.state] > RANK[a.state] ? [b, a] : [a, b]
+  const expiresAt =
+    [best.expiresAt ?? '', other.expiresAt ?? ''].reduce((x, y) => (x > y ? x : y)) || null
+  return { state: best.state, lastError: best.lastError ?? other.lastError, expiresAt }
+}
+
+const RANK = { waiting: 0, failing: 1, registered: 2 }
+
+function digestOf(addresses: To2Addresses): string {
+  return hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)
+}

@@ -1,0 +1,120 @@
+/** Which vouchers are to be registered where, when next, and how it went. */
+import type { Executor } from '../../database/connection.ts'
+import { statement } from '../../database/statement.ts'
+import type { To0JobTable } from '../../database/tables.ts'
+
+export type Job = Pick<To0JobTable, 'guid' | 'directive' | 'state' | 'attempts' | 'expires_at'>
+type JobRow = To0JobTable
+
+/** Anew, too, where the voucher has grown: another key of ours owns it now. */
+export const putJob = statement(
+  (db, p: Pick<JobRow, 'guid' | 'directive' | 'origin' | 'next_at'>) =>
+    db
+      .insertInto('to0_job')
+      .values({
+        guid: p.guid,
+        directive: p.directive,
+        origin: p.origin,
+        state: 'waiting',
+        attempts: 0,
+        next_at: p.next_at,
+        last_error: null,
+        expires_at: null,
+        addresses: null,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['guid', 'directive']).doUpdateSet({
+          attempts: 0,
+          next_at: p.next_at,
+        }),
+      ),
+)
+
+export const findSoonest = statement((db, p: { origin: string; limit: number }) =>
+  db
+    .selectFrom('to0_job')
+    .select(['guid', 'directive', 'state', 'attempts', 'next_at', 'expires_at'])
+    .where('origin', '=', p.origin)
+    .orderBy('next_at')
+    .limit(p.limit),
+)
+
+type Success = Pick<JobRow, 'guid' | 'directive' | 'next_at' | 'expires_at' | 'addresses'>
+
+export const markRegistered = statement((db, p: Success) =>
+  db
+    .updateTable('to0_job')
+    .set({
+      state: 'registered',
+      attempts: 0,
+      last_error: null,
+      next_at: p.next_at,
+      expires_at: p.expires_at,
+      addresses: p.addresses,
+    })
+    .where('guid', '=', p.guid)
+    .where('directive', '=', p.directive),
+)
+
+type Failure = Pick<JobRow, 'guid' | 'directive' | 'state' | 'attempts' | 'next_at' | 'last_error'>
+
+export const markFailed = statement((db, p: Failure) =>
+  db
+    .updateTable('to0_job')
+    .set({
+      state: p.state,
+      attempts: p.attempts,
+      last_error: p.last_error,
+      next_at: p.next_at,
+    })
+    .where('guid', '=', p.guid)
+    .where('directive', '=', p.directive),
+)
+
+export const removeJobs = statement((db, p: { guid: string }) =>
+  db.deleteFrom('to0_job').where('guid', '=', p.guid),
+)
+
+/** Any rendezvous that still has it. */
+export const findLive = statement((db, p: { guid: string; now: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('directive')
+    .where('guid', '=', p.guid)
+    .where('expires_at', '>', p.now)
+    .limit(1),
+)
+
+export async function listOrigins(db: Executor): Promise<string[]> {
+  const rows = await db.selectFrom('to0_job').select('origin').distinct().execute()
+  return rows.map(({ origin }) => origin)
+}
+
+export function listJobsOf(db: Executor, guids: readonly string[]) {
+  return db
+    .selectFrom('to0_job')
+    .select(['guid', 'origin', 'state', 'last_error', 'expires_at'])
+    .where('guid', 'in', guids)
+    .orderBy('directive')
+    .execute()
+}
+
+const SLICE = 500
+
+/** Some of the registrations that name other addresses than these become due; false if none are. */
+export async function hastenStale(tx: Executor, addresses: string, now: string): Promise<boolean> {
+  const stale = tx
+    .selectFrom('to0_job')
+    .select('guid')
+    .where('addresses', '!=', addresses)
+    .where('next_at', '>', now)
+    .where('state', '=', 'registered')
+    .limit(SLICE)
+  const { numUpdatedRows } = await tx
+    .updateTable('to0_job')
+    .set({ next_at: now })
+    .where('guid', 'in', stale)
+    .where('next_at', '>', now)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
