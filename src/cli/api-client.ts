@@ -16,6 +16,8 @@ export interface ApiCall {
   readonly body?: Uint8Array | string
   readonly contentType?: string
   readonly accept?: string
+  /** A status besides 2xx whose answer is wanted. */
+  readonly orStatus?: number
 }
 
 export interface ApiAnswer {
@@ -69,6 +71,7 @@ export class ApiClient {
   async send(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
     const answer = await this.#exchange(new URL(path, this.#base), call)
     if (answer.status >= 200 && answer.status < 300) return answer
+    if (answer.status === call.orStatus) return answer
     throw failureFrom(answer)
   }
 
