@@ -50,6 +50,8 @@ const PRAGMAS = [
   'synchronous = NORMAL',
   'foreign_keys = ON',
   'secure_delete = ON',
+  // Sessions change the same few pages again and again: let them do so before they are moved.
+  'wal_autocheckpoint = 4000',
   // Longer waits are the event loop's: see GroupCommit.
   'busy_timeout = 20',
 ]

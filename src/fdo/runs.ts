@@ -50,8 +50,15 @@ export interface Turn {
   readonly role: MountedRole
   readonly run: Run
   readonly state: Bytes
-  /** How many messages the run's row has answered; undefined while it has no row. */
-  readonly version: number | undefined
+  /** Undefined while the run has no row. */
+  readonly row: TurnRow | undefined
+}
+
+interface TurnRow {
+  /** The run's name in the database. */
+  readonly name: string
+  /** How many messages it has answered. */
+  readonly version: number
 }
 
 /** An answer, and the token that goes with it. */
@@ -76,14 +83,14 @@ export class Runs {
     if (first) {
       const { firstMessage, initialState } = first
       const run = { id: randomBytes(RUN_ID_BYTES), role: firstMessage, startedAt: secondsOf(now) }
-      return { role: first, run, state: initialState, version: undefined }
+      return { role: first, run, state: initialState, row: undefined }
     }
     const token = await readToken(keys, request.authorization, now)
     if (token.kind === 'row') return this.#turnInRow(token, request)
     const role = this.#roleFor(token.run.role, request.number)
-    const row = role.keepsRows ? await this.#find(token.run.id) : undefined
+    const row = role.keepsRows ? await this.#find(runName(token.run.id)) : undefined
     if (row) return repeatOf(token.run.id, row, 0, request)
-    return { role, run: token.run, state: token.state, version: undefined }
+    return { role, run: token.run, state: token.state, row: undefined }
   }
 
   /** The turn that a peer's own Error takes; undefined where no row is waiting for a message. */
@@ -91,8 +98,9 @@ export class Runs {
     const { keys, clock } = this.#services
     const token = await readToken(keys, authorization, clock.now())
     if (token.kind !== 'row') return undefined
-    const row = await this.#find(token.runId)
-    return row?.version === token.version ? this.#openRow(token.runId, row) : undefined
+    const name = runName(token.runId)
+    const row = await this.#find(name)
+    return row?.version === token.version ? this.#openRow(token.runId, name, row) : undefined
   }
 
   /**
@@ -101,35 +109,38 @@ export class Runs {
    */
   async store(turn: Turn, step: Answer, request: Authorized): Promise<Answered> {
     const { database, clock, keys } = this.#services
-    const { run, version } = turn
+    const { run } = turn
     const { durable, reply } = step
-    if (version === undefined && !step.inRow) {
+    if (!turn.row && !step.inRow) {
       if (step.hasEffects) await database.commit((tx) => step.write(tx), { durable })
       const authorization = step.next && (await sealToken(keys, run, step.next, clock.now()))
       return { message: reply, authorization: authorization ?? request.authorization ?? '' }
     }
-    const row = await this.#rowOf(turn, step, request)
+    const { name, version } = turn.row ?? { name: runName(run.id), version: 0 }
+    const row = await this.#rowAfter(run, { name, version }, step, request)
     const write = async (tx: Executor) => {
-      const isFirst = await this.#moveOn(tx, turn, row)
+      const isFirst = turn.row
+        ? await this.#sessions.advance(tx, name, version, row)
+        : await this.#sessions.insert(tx, name, row)
       if (isFirst) await step.write(tx)
       return isFirst
     }
     const isFirst = await database.commit(write, { durable })
     if (isFirst) return { message: reply, authorization: rowToken(run.id, row.version) }
-    const faster = await this.#find(run.id)
+    const faster = await this.#find(name)
     if (!faster) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended meanwhile')
-    return repeatOf(run.id, faster, version ?? 0, request)
+    return repeatOf(run.id, faster, version, request)
   }
 
   /** An error ends the run, if it has a row and that is still where this message found it. */
-  async breakOff({ role, run, state, version }: Turn, error: unknown): Promise<void> {
-    if (version === undefined) return
+  async breakOff({ role, run, state, row }: Turn, error: unknown): Promise<void> {
+    if (!row) return
     const { database, clock, log } = this.#services
     const now = clock.now()
     const times = { now: now.toISOString(), expires: tombstoneUntil(run, now) }
     const end = (tellRole: boolean) =>
       database.commit(async (tx) => {
-        const ended = await this.#sessions.clear(tx, runName(run.id), version, times)
+        const ended = await this.#sessions.clear(tx, row.name, row.version, times)
         if (ended && tellRole) await role.brokenOff(state, error, tx)
       })
     try {
@@ -151,21 +162,22 @@ export class Runs {
   }
 
   async #turnInRow(token: RowToken, request: Authorized): Promise<Turn | Answered> {
-    const row = await this.#find(token.runId)
+    const name = runName(token.runId)
+    const row = await this.#find(name)
     if (!row) throw new FdoError('INVALID_JWT_TOKEN', 'no such run, or long ended')
     this.#roleFor(row.role, request.number)
     const isNext = token.version === row.version && row.ended_at === null
-    if (isNext && !isSame(row, request)) return this.#openRow(token.runId, row)
+    if (isNext && !isSame(row, request)) return this.#openRow(token.runId, name, row)
     return repeatOf(token.runId, row, token.version, request)
   }
 
-  async #openRow(runId: Bytes, row: SessionRow): Promise<Turn> {
+  async #openRow(runId: Bytes, name: string, row: SessionRow): Promise<Turn> {
     const { keys, roles } = this.#services
     const role = roles.find(({ firstMessage }) => firstMessage === row.role)
-    const state = row.state && (await keys.open(sealedFor(runId, row.version), row.state))
+    const state = row.state && (await keys.open(sealedFor(name, row.version), row.state))
     if (!role || !state) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended')
-    const startedAt = secondsOf(new Date(row.started_at))
-    return { role, run: { id: runId, role: row.role, startedAt }, state, version: row.version }
+    const run = { id: runId, role: row.role, startedAt: secondsOf(new Date(row.started_at)) }
+    return { role, run, state, row: { name, version: row.version } }
   }
 
   /** A token of another protocol is as good as none. */
@@ -175,22 +187,27 @@ export class Runs {
     throw new FdoError('INVALID_JWT_TOKEN', `a token of the protocol of ${firstMessage}`)
   }
 
-  async #find(runId: Bytes): Promise<SessionRow | undefined> {
+  async #find(name: string): Promise<SessionRow | undefined> {
     const { database, clock } = this.#services
-    const row = await this.#sessions.find(database.db, runName(runId))
+    const row = await this.#sessions.find(database.db, name)
     const now = clock.now()
     if (!row || row.expires_at <= now.toISOString()) return undefined
     const overdue = row.ended_at !== null && row.ended_at <= later(now, -REPEATED_FOR_MS)
     return overdue ? { ...row, reply: null, reply_type: null } : row
   }
 
-  async #rowOf({ run, version = 0 }: Turn, step: Answer, request: Message): Promise<SessionRow> {
+  async #rowAfter(
+    run: Run,
+    { name, version }: TurnRow,
+    step: Answer,
+    request: Message,
+  ): Promise<SessionRow> {
     const { keys, clock } = this.#services
     const now = clock.now()
     const ended = step.next === null
     return {
       role: run.role,
-      state: step.next && (await keys.seal(sealedFor(run.id, version + 1), step.next)),
+      state: step.next && (await keys.seal(sealedFor(name, version + 1), step.next)),
       version: version + 1,
       request_hash: hashOf(request),
       reply: step.reply.bytes,
@@ -199,13 +216,6 @@ export class Runs {
       ended_at: ended ? now.toISOString() : null,
       expires_at: ended ? tombstoneUntil(run, now) : later(now, IDLE_ROW_MS),
     }
-  }
-
-  /** False if another message was faster. */
-  #moveOn(tx: Executor, { run, version }: Turn, row: SessionRow): Promise<boolean> {
-    const id = runName(run.id)
-    if (version === undefined) return this.#sessions.insert(tx, id, row)
-    return this.#sessions.advance(tx, id, version, row)
   }
 }
 
@@ -239,8 +249,8 @@ function hashOf({ number, bytes }: Message): Bytes {
 }
 
 /** What a row's state is sealed for: that run, at that point. */
-function sealedFor(runId: Bytes, version: number): string {
-  return `fdo-session:${runName(runId)}:${version}`
+function sealedFor(name: string, version: number): string {
+  return `fdo-session:${name}:${version}`
 }
 
 /** A run's end is remembered for its last answer, and while a sealed token of it may be about. */
