@@ -16,6 +16,7 @@ export function wgetDevice(host: DeviceHost): DeviceModule {
   let name: string | undefined
   let sha384: Bytes | undefined
   let transfer: Promise<Outcome | Error> | undefined
+  let isOver = false
 
   function receive(message: string, value: Item): void {
     const path = `${WGET}:${message}`
@@ -30,7 +31,8 @@ export function wgetDevice(host: DeviceHost): DeviceModule {
     if (!/^https?:\/\//i.test(url)) throw misuse(`a URL that is not HTTP: ${url}`)
     const target = name ?? requireInnerPath(lastSegment(url))
     // Kept as a value until it is asked for: nobody awaits it while the device speaks and listens.
-    transfer = fetchInto(host, url, target, sha384).catch((error: unknown) =>
+    const isWanted = () => !isOver
+    transfer = fetchInto(host, url, target, sha384, isWanted).catch((error: unknown) =>
       error instanceof Error ? error : new Error(String(error)),
     )
     name = undefined
@@ -49,7 +51,12 @@ export function wgetDevice(host: DeviceHost): DeviceModule {
     return false
   }
 
-  return { name: WGET, receive, speak }
+  /** What goes on is given up, and leaves nothing behind. */
+  function close(): void {
+    isOver = true
+  }
+
+  return { name: WGET, receive, speak, close }
 }
 
 async function fetchInto(
@@ -57,12 +64,13 @@ async function fetchInto(
   url: string,
   name: string,
   sha384: Bytes | undefined,
+  isWanted: () => boolean,
 ): Promise<Outcome> {
   const { status, statusText, body } = await host.fetch(url)
   if (status !== 200) return { error: `${status} ${statusText}`.trim() }
   const file = await host.files.create(name)
   try {
-    const { length, digest } = await write(body, file)
+    const { length, digest } = await write(body, file, isWanted)
     if (sha384 && !equalBytes(digest, sha384)) return { error: 'SHA-384 mismatch' }
     await file.commit()
     return { done: length }
@@ -75,10 +83,12 @@ async function fetchInto(
 async function write(
   body: AsyncIterable<Bytes>,
   file: NewFile,
+  isWanted: () => boolean,
 ): Promise<{ length: number; digest: Bytes }> {
   const hash = startHash(SHA384)
   let length = 0
   for await (const piece of body) {
+    if (!isWanted()) throw new HostFailure('TO2 is over')
     await file.write(piece)
     hash.update(piece)
     length += piece.length
