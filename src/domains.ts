@@ -1,12 +1,40 @@
 /** The domains of the roles this service plays, joined to each other. Part of the composition root. */
+import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
+import { toHex } from '../protocol/bytes.ts'
+import { type PublicKey, algorithmFor } from '../protocol/crypto/public-key.ts'
+import { ConfigError, type RoleName } from './config.ts'
+import { deviceRoutes, groupRoutes } from './devices/routes.ts'
+import { DeviceService } from './devices/service.ts'
+import { inProcess } from './fdo/client.ts'
+import type { Exchange } from './fdo/exchange.ts'
 import type { MountedRole } from './fdo/mounted-role.ts'
 import type { AppEnv } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
+import {
+  type FindFirstOwner,
+  firstOwnerFromPem,
+  firstOwnerHere,
+} from './manufacturing/first-owner.ts'
+import { MANUFACTURER, ManufacturerKeys, OWNER } from './manufacturing/keys.ts'
+import { manufacturerRole } from './manufacturing/role.ts'
+import { Connections } from './onboarding/register/connections.ts'
+import { Register } from './onboarding/register/register.ts'
+import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
 import { ALL_KINDS } from './secrets/key-store.ts'
 import type { Services } from './services.ts'
+import { tokenRoutes } from './tokens/routes.ts'
+import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
+import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
+import { addressRoutes } from './settings/routes.ts'
+import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
+import { VoucherDesk } from './vouchers/desk.ts'
+import { deviceIdOf } from './vouchers/device-id.ts'
+import { VoucherLedger } from './vouchers/ledger.ts'
+import { voucherRoutes } from './vouchers/routes.ts'
+import { VoucherService } from './vouchers/service.ts'
 
 export interface Domains {
   readonly pki: Pki
@@ -18,31 +46,186 @@ export interface Domains {
   readonly others: readonly Hono<AppEnv>[]
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
-  start(signal: AbortSignal): void
+  start(signal: AbortSignal, exchange: Exchange): void
   stop(): Promise<void>
 }
 
-/** `publicUrl` is known once the listeners are open. */
-export async function buildDomains(services: Services, _publicUrl: () => string): Promise<Domains> {
-  const { config, database, clock, randomBytes, keyStore, log } = services
-  const pki = await Pki.open({ database, randomBytes, now: () => clock.now(), keys: keyStore })
-  const rendezvous = { database, clock, randomBytes, deviceAnchors: () => pki.deviceAnchors() }
-  const plays = new Set(config.roles)
-  const purposes = plays.has('manufacturer') ? ['manufacturer', 'owner'] : ['owner']
+/** Known once the listeners are open. */
+export interface Addresses {
+  /** What devices and owners are told. */
+  readonly publicUrl: () => string
+  /** Where devices show their certificates; empty without HTTPS. */
+  readonly tlsUrl: () => string
+}
+
+export async function buildDomains(services: Services, addresses: Addresses): Promise<Domains> {
+  const { publicUrl, tlsUrl } = addresses
+  const ground = await groundOf(services, publicUrl)
+  const { pki, vouchers, devices, settings } = ground
+  const plays = new Set(services.config.roles)
+  const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
+  const rendezvous = { ...services, deviceAnchors: ground.trustedDeviceCas }
+  const roles = [
+    ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
+    ...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : []),
+  ]
+  const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
+  const to0StatusOf = async (guids: readonly string[]) =>
+    (await registering?.register.statusOf(guids)) ?? new Map()
 
   return {
     pki,
-    roles: [...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : [])],
-    routes: [],
-    others: [],
-    sweeps: [() => sweepRegistrations(rendezvous), () => pki.maintain()],
-    start(signal) {
-      for (const purpose of purposes) {
-        keyStore.ensure(purpose, ALL_KINDS).catch((err: unknown) => {
-          if (!signal.aborted) log.error({ err, purpose }, 'a key could not be made')
-        })
-      }
+    roles,
+    routes: [
+      ...voucherRoutes(ground.desk),
+      ...deviceRoutes({ devices, vouchers, to0StatusOf }),
+      ...groupRoutes(devices),
+      ...addressRoutes(settings),
+      ...certificateRoutes(services.database),
+    ],
+    others: [authorityRoutes(pki), ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : [])],
+    sweeps: [
+      () => sweepRegistrations(rendezvous),
+      () => pki.maintain(),
+      () => vouchers.removeStale(),
+    ],
+    start(signal, exchange) {
+      makeKeys(services, plays, signal)
+      registering?.start(exchange).catch((err: unknown) => {
+        if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
+      })
     },
-    async stop() {},
+    async stop() {
+      await registering?.stop()
+    },
+  }
+}
+
+type Ground = Awaited<ReturnType<typeof groundOf>>
+
+/** What all roles stand on. */
+async function groundOf(services: Services, publicUrl: () => string) {
+  const { config, database, clock, randomBytes, keyStore } = services
+  const pki = await Pki.open({
+    ...{ database, randomBytes, keys: keyStore },
+    now: () => clock.now(),
+    serverAnchors: listenerAuthorities(config),
+  })
+  const manufacturerKeys = new ManufacturerKeys(keyStore, (spki) => pki.certifyVoucherKey(spki))
+  const authorities = deviceAuthorities(config, pki.deviceAnchors())
+  const trustedDeviceCas = () => authorities
+  const devices = await DeviceService.open({ database, clock })
+  const ledger = new VoucherLedger({
+    ...services,
+    devices,
+    trustedDeviceCas,
+    findManufacturerSigner: (key) => manufacturerKeys.findSigner(key),
+    findOwnerSigner: ({ type, key }: PublicKey) =>
+      keyStore.findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
+  })
+  const settings = {
+    rendezvousInfo: rendezvousInfoSetting({ database, clock, publicUrl }),
+    ownerAddresses: ownerAddressesSetting({ database, clock, publicUrl }),
+  }
+  return {
+    pki,
+    manufacturerKeys,
+    trustedDeviceCas,
+    devices,
+    ledger,
+    settings,
+    vouchers: new VoucherService(ledger),
+    desk: new VoucherDesk(ledger),
+  }
+}
+
+function manufacturerOf(services: Services, ground: Ground): MountedRole {
+  const { config, events } = services
+  const { pki, devices, vouchers, settings, manufacturerKeys: keys } = ground
+  const { diAllow: allow, diClientCaFile, uniqueSerials } = config
+  const clientAnchors =
+    diClientCaFile === undefined
+      ? undefined
+      : readAuthorities('FIRSTLIGHT_DI_CLIENT_CA', diClientCaFile)
+  return manufacturerRole({
+    ...services,
+    keys,
+    pki,
+    vouchers,
+    door: { allow, clientAnchors },
+    firstOwner: firstOwnerOf(services),
+    rendezvousInfo: settings.rendezvousInfo,
+    findSerial: uniqueSerials ? (serial, tx) => devices.findIdBySerial(serial, tx) : undefined,
+    deviceMade({ guid, deviceKey, serial }) {
+      events.deviceManufactured({ guid: toHex(guid), device: deviceIdOf(deviceKey), serial })
+    },
+  })
+}
+
+/** Where onboarded devices get their tokens, and use them. */
+async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: () => string) {
+  const { config, keyStore } = services
+  return tokenRoutes({
+    ...services,
+    pki,
+    tlsUrl,
+    trustedProxies: config.trustedProxies,
+    key: signingKeyOf(await keyStore.signer(TOKEN_KEY_PURPOSE, 'p256')),
+    findDevice: (id) => devices.findScopes(id),
+  })
+}
+
+function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {
+  const { firstOwner } = config
+  if (firstOwner === 'none') return undefined
+  if (firstOwner === 'self') return firstOwnerHere(keyStore)
+  try {
+    return firstOwnerFromPem(readFileSync(firstOwner, 'utf8'))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
+  }
+}
+
+/** Our own rendezvous, where there is one, is spoken to without a socket. */
+function registerOf(services: Services, ground: Ground, publicUrl: () => string) {
+  const { vouchers, devices, ledger, settings } = ground
+  let exchange: Exchange | undefined
+  const transport = () => {
+    if (!exchange) throw new Error('the register was used before the service was up')
+    return inProcess(exchange)
+  }
+  const isOwn = services.config.roles.includes('rendezvous')
+  const connections = new Connections(isOwn ? { url: publicUrl, transport } : undefined)
+  const register = new Register({
+    ...services,
+    vouchers,
+    devices,
+    ownerAddresses: settings.ownerAddresses,
+    random: Math.random,
+    connect: (target) => connections.to(target),
+  })
+  ledger.watch(register)
+  return {
+    register,
+    start(started: Exchange): Promise<void> {
+      exchange = started
+      return register.start()
+    },
+    async stop(): Promise<void> {
+      await register.stop()
+      connections.close()
+    },
+  }
+}
+
+/** Made ahead: a device should not have to wait until an RSA key is found. */
+function makeKeys(services: Services, plays: ReadonlySet<RoleName>, signal: AbortSignal): void {
+  const { keyStore, log } = services
+  const purposes = plays.has('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
+  for (const purpose of purposes) {
+    keyStore.ensure(purpose, ALL_KINDS).catch((err: unknown) => {
+      if (!signal.aborted) log.error({ err, purpose }, 'a key could not be made')
+    })
   }
 }

@@ -20,6 +20,8 @@ export interface Listeners {
   readonly https: string | null
   /** What devices and owners are told. */
   readonly publicUrl: string
+  /** Where devices show their certificates: no proxy may stand there. */
+  readonly tlsUrl: string | null
   /** Answers what has begun, for `patienceMs` at most. */
   close(patienceMs: number): Promise<void>
 }
@@ -40,7 +42,8 @@ export async function openListeners(
   const http = plain ? urlOf('http', hosts, plain.port) : null
   const https = secure ? urlOf('https', hosts, secure.port) : null
   const publicUrl = config.publicUrl ?? http ?? https ?? ''
-  return { http, https, publicUrl, close: (patienceMs) => drain(open, patienceMs) }
+  const tlsUrl = secure ? tlsUrlOf(config, secure.port) : null
+  return { http, https, publicUrl, tlsUrl, close: (patienceMs) => drain(open, patienceMs) }
 }
 
 async function openSecure(
@@ -69,6 +72,12 @@ function namesOf({ hosts, publicUrl }: Config): readonly string[] {
   const publicHost = publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
   const own = hosts.filter((host) => !isWildcard(host))
   return [...publicHost, ...own, 'localhost', '127.0.0.1', '::1']
+}
+
+/** By the name devices are told, at the port that is bound here. */
+function tlsUrlOf({ hosts, publicUrl }: Config, port: number): string {
+  if (publicUrl?.startsWith('https:')) return new URL(publicUrl).origin
+  return urlOf('https', publicUrl === undefined ? hosts : [new URL(publicUrl).hostname], port)
 }
 
 function urlOf(scheme: string, hosts: readonly string[], port: number): string {

@@ -46,7 +46,11 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   const { database, metrics, apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
-  const domains = await buildDomains(services, () => publicUrl)
+  let tlsUrl = ''
+  const domains = await buildDomains(services, {
+    publicUrl: () => publicUrl,
+    tlsUrl: () => tlsUrl,
+  })
   const keys = await SealingKeys.load({ ...services, sealer })
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
   metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
@@ -57,7 +61,8 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   const { pki } = domains
   const listeners = await openListeners({ ...services, pki }, handler, stopped.signal)
   publicUrl = listeners.publicUrl
-  domains.start(stopped.signal)
+  tlsUrl = listeners.tlsUrl ?? ''
+  domains.start(stopped.signal, exchange)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
     () => keys.replaceIfDue(),

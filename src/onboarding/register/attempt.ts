@@ -19,7 +19,7 @@ import type { Job } from './store.ts'
 export interface AttemptServices {
   readonly clock: Clock
   readonly vouchers: {
-    findServableVoucher(
+    findServable(
       guid: Bytes,
     ): Promise<Pick<To0OwnerContext, 'voucher' | 'signer'> | undefined>
   }
@@ -35,7 +35,7 @@ const MOST_REASON_CHARACTERS = 300
 /** Throws only what is a bug of ours. */
 export async function register(services: AttemptServices, job: Job): Promise<Outcome> {
   const { vouchers, ownerAddresses } = services
-  const held = await vouchers.findServableVoucher(fromHex(job.guid))
+  const held = await vouchers.findServable(fromHex(job.guid))
   if (!held) return refused('the voucher, or the key that owns it, is not here')
   const { voucher, signer } = held
   const attempt = placesOf(voucher).find(({ index }) => index === job.directive)

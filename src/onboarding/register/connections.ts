@@ -1,0 +1,43 @@
+/** How the register reaches a rendezvous: without a socket where it is this very service. */
+import type { Target } from '../../../protocol/types/rendezvous-plan.ts'
+import { type FdoTransport, type HttpTransport, httpTransport } from '../../fdo/client.ts'
+
+export interface OwnRendezvous {
+  /** Where others reach it. */
+  readonly url: () => string
+  readonly transport: () => FdoTransport
+}
+
+/** A rendezvous that takes longer counts as gone. */
+const TIMEOUT_MS = 15_000
+const CONNECTIONS = 8
+
+export class Connections {
+  readonly #own: OwnRendezvous | undefined
+  readonly #open = new Map<string, HttpTransport>()
+
+  constructor(own: OwnRendezvous | undefined) {
+    this.#own = own
+  }
+
+  to({ url }: Target): FdoTransport {
+    if (this.#own && isSame(url, this.#own.url())) return this.#own.transport()
+    const known = this.#open.get(url)
+    if (known) return known.send
+    // Whom the rendezvous' certificate names is of no weight: the voucher and to1d are signed.
+    const tls = { rejectUnauthorized: false }
+    const made = httpTransport(url, { timeoutMs: TIMEOUT_MS, connections: CONNECTIONS, tls })
+    this.#open.set(url, made)
+    return made.send
+  }
+
+  close(): void {
+    for (const transport of this.#open.values()) transport.close()
+    this.#open.clear()
+  }
+}
+
+/** One of them may leave out the port that its scheme implies. */
+function isSame(url: string, ownUrl: string): boolean {
+  return URL.canParse(ownUrl) && new URL(url).origin === new URL(ownUrl).origin
+}
