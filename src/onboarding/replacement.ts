@@ -1,0 +1,33 @@
+/** Who a device is to be after TO2. What becomes of its old voucher is src/vouchers' to say. */
+import type { Kept } from '../../protocol/cbor/schema.ts'
+import type { NewCredential, ServedVoucher } from '../../protocol/to2/owner/state.ts'
+import type { RandomBytes } from '../../protocol/types/base.ts'
+import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
+import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { Plan } from './plans.ts'
+
+export interface ReplacementServices {
+  readonly randomBytes: RandomBytes
+  /** Where the device is to look when it is sold again. */
+  readonly rendezvousInfo: { value(): Promise<Kept<RendezvousInfo>> }
+}
+
+const GUID_BYTES = 16
+
+/**
+ * A new name, and the key by which it is ours already: as the voucher writes that key, because the
+ * device can read that. The voucher it leaves has no entry, and stays as it is until it is sold.
+ */
+export async function replacementFor(
+  { voucher, signer }: ServedVoucher,
+  plan: Plan,
+  { randomBytes, rendezvousInfo }: ReplacementServices,
+): Promise<NewCredential | 'reuse'> {
+  if (plan.document.credential === 'reuse') return 'reuse'
+  return {
+    guid: randomBytes(GUID_BYTES),
+    rvInfo: await rendezvousInfo.value(),
+    owner2Key: ownerKeyOf(voucher),
+    owner2Signer: signer,
+  }
+}

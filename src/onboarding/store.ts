@@ -1,0 +1,124 @@
+/** Plans, and what devices have uploaded. */
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type { PlanTable, UploadTable } from '../database/tables.ts'
+
+export type PlanRow = PlanTable
+export type UploadRow = Omit<UploadTable, 'id'> & { readonly id: number }
+
+/** Whether any plan has changed since they were read. */
+export const findPlanChange = statement((db, _: object) =>
+  db
+    .selectFrom('plan')
+    .select(({ fn }) => [fn.max('change').as('latest'), fn.countAll().as('count')]),
+)
+
+export const listPlans = statement((db, _: object) =>
+  db.selectFrom('plan').selectAll().orderBy('name'),
+)
+
+export const findPlan = statement((db, p: { name: string }) =>
+  db.selectFrom('plan').selectAll().where('name', '=', p.name),
+)
+
+export const insertPlan = statement((db, row: PlanRow) =>
+  db.insertInto('plan').values({
+    name: row.name,
+    version: row.version,
+    document: row.document,
+    change: row.change,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  }),
+)
+
+interface PlanChange {
+  readonly name: string
+  readonly document: string
+  readonly version: number
+  readonly change: number
+  readonly at: string
+}
+
+/** `version` is the one this change makes; nothing happens where another came first. */
+export const updatePlan = statement((db, p: PlanChange & { readonly before: number }) =>
+  db
+    .updateTable('plan')
+    .set({ document: p.document, version: p.version, change: p.change, updated_at: p.at })
+    .where('name', '=', p.name)
+    .where('version', '=', p.before),
+)
+
+export const deletePlan = statement((db, p: { name: string }) =>
+  db.deleteFrom('plan').where('name', '=', p.name),
+)
+
+/** Done again where a message was not committed after all. */
+export const recordUpload = statement((db, row: Omit<UploadRow, 'id' | 'is_kept'>) =>
+  db
+    .insertInto('upload')
+    .values({
+      device_id: row.device_id,
+      run_id: row.run_id,
+      name: row.name,
+      length: row.length,
+      is_kept: 0,
+      created_at: row.created_at,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['device_id', 'run_id', 'name']).doUpdateSet({ length: row.length }),
+    ),
+)
+
+interface OfRun {
+  readonly deviceId: string
+  readonly runId: string
+}
+
+export const keepUploads = statement((db, p: OfRun) =>
+  db
+    .updateTable('upload')
+    .set({ is_kept: 1 })
+    .where('device_id', '=', p.deviceId)
+    .where('run_id', '=', p.runId),
+)
+
+export const dropUploads = statement((db, p: OfRun) =>
+  db
+    .deleteFrom('upload')
+    .where('device_id', '=', p.deviceId)
+    .where('run_id', '=', p.runId)
+    .where('is_kept', '=', 0),
+)
+
+/** What runs that nobody ended have left. */
+export const dropForgottenUploads = statement((db, p: { before: string }) =>
+  db
+    .deleteFrom('upload')
+    .where('is_kept', '=', 0)
+    .where('created_at', '<', p.before)
+    .returning(['device_id', 'run_id']),
+)
+
+export const findUpload = statement((db, p: { id: number }) =>
+  db.selectFrom('upload').selectAll().where('id', '=', p.id).where('is_kept', '=', 1),
+)
+
+export function listUploads(
+  db: Executor,
+  page: {
+    readonly deviceId: string
+    readonly limit: number
+    readonly after?: number | undefined
+  },
+) {
+  let query = db
+    .selectFrom('upload')
+    .selectAll()
+    .where('device_id', '=', page.deviceId)
+    .where('is_kept', '=', 1)
+    .orderBy('id')
+    .limit(page.limit)
+  if (page.after !== undefined) query = query.where('id', '>', page.after)
+  return query.execute()
+}

@@ -1,0 +1,77 @@
+/**
+ * What devices send in TO2: below the data directory, a folder for each run, the file names made
+ * of hashes. What a run that was broken off has left is removed.
+ */
+import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { hash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Bytes } from '../../protocol/bytes.ts'
+
+/** Whose file, of which run; the name is the plan's. */
+export interface UploadName {
+  readonly deviceId: string
+  readonly runId: string
+  readonly name: string
+}
+
+const DEVICE_ID = /^[a-z0-9_]{1,64}$/
+const RUN_ID = /^[0-9a-f]{32}$/
+
+export class UploadFiles {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /**
+   * Before the transaction that moves the run on is committed: written again if it was not. Done
+   * at once, for what comes with one message is short and others wait for that transaction.
+   */
+  write(upload: UploadName, offset: number, bytes: Bytes): void {
+    mkdirSync(this.#folderOf(upload), { recursive: true, mode: 0o700 })
+    const file = openSync(this.#pathOf(upload), offset === 0 ? 'w' : 'r+', 0o600)
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(file, bytes, done, bytes.length - done, offset + done)
+      }
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  /** An empty file, where a device had nothing to send. */
+  touch(upload: UploadName): void {
+    this.write(upload, 0, new Uint8Array(0))
+  }
+
+  read(upload: UploadName, offset: number, length: number): Bytes {
+    const file = openSync(this.#pathOf(upload), 'r')
+    try {
+      const buffer = new Uint8Array(length)
+      return buffer.subarray(0, readSync(file, buffer, 0, length, offset))
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  async readAll(upload: UploadName): Promise<Bytes> {
+    return new Uint8Array(await readFile(this.#pathOf(upload)))
+  }
+
+  async removeRun(run: Omit<UploadName, 'name'>): Promise<void> {
+    await rm(this.#folderOf(run), { recursive: true, force: true })
+  }
+
+  #folderOf({ deviceId, runId }: Omit<UploadName, 'name'>): string {
+    if (!DEVICE_ID.test(deviceId) || !RUN_ID.test(runId)) {
+      throw new Error('not the id of a device and a run')
+    }
+    return join(this.#folder, deviceId, runId)
+  }
+
+  #pathOf(upload: UploadName): string {
+    return join(this.#folderOf(upload), hash('sha256', upload.name, 'hex'))
+  }
+}
