@@ -20,6 +20,7 @@ import { MANUFACTURER, ManufacturerKeys, OWNER } from './manufacturing/keys.ts'
 import { manufacturerRole } from './manufacturing/role.ts'
 import { Connections } from './onboarding/register/connections.ts'
 import { Register } from './onboarding/register/register.ts'
+import { type Onboarding, openOnboarding } from './onboarding/service.ts'
 import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
@@ -65,9 +66,11 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const plays = new Set(services.config.roles)
   const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
   const rendezvous = { ...services, deviceAnchors: ground.trustedDeviceCas }
+  const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
     ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
     ...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : []),
+    ...(onboarding ? [onboarding.role] : []),
   ]
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (guids: readonly string[]) =>
@@ -82,12 +85,14 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
+      ...(onboarding?.routes ?? []),
     ],
     others: [authorityRoutes(pki), ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : [])],
     sweeps: [
       () => sweepRegistrations(rendezvous),
       () => pki.maintain(),
       () => vouchers.removeStale(),
+      ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {
       makeKeys(services, plays, signal)
@@ -158,6 +163,19 @@ function manufacturerOf(services: Services, ground: Ground): MountedRole {
     findSerial: uniqueSerials ? (serial, tx) => devices.findIdBySerial(serial, tx) : undefined,
     deviceMade({ guid, deviceKey, serial }) {
       events.deviceManufactured({ guid: toHex(guid), device: deviceIdOf(deviceKey), serial })
+    },
+  })
+}
+
+/** TO2, and the plans behind it. */
+function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string): Onboarding {
+  const { pki, vouchers, devices, settings } = ground
+  return openOnboarding({
+    ...services,
+    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfo },
+    serviceAddresses() {
+      const url = tlsUrl()
+      return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
     },
   })
 }
