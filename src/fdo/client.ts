@@ -9,17 +9,11 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
-import type { Message } from '../../protocol/message.ts'
+import type { Answer, FdoTransport } from '../../protocol/converse.ts'
 import type { Exchange } from './exchange.ts'
 import { type Source, HERE } from '../http/source.ts'
 
-/** One message there, one back, and the token to send with the next. An Error comes back as 255. */
-export type FdoTransport = (message: Message, authorization: string | undefined) => Promise<Reply>
-
-export interface Reply {
-  readonly message: Message
-  readonly authorization: string | undefined
-}
+export type { FdoTransport }
 
 /** Nobody answered, or not as an FDO service does. The next address may do better. */
 export class TransportError extends Error {
@@ -106,7 +100,7 @@ async function readBody(response: IncomingMessage, mostBytes: number): Promise<B
 }
 
 /** Peers send their Error under 200 or 500, some without its type. */
-function replyOf({ statusCode = 0, headers }: IncomingMessage, bytes: Bytes, sent: number): Reply {
+function replyOf({ statusCode = 0, headers }: IncomingMessage, bytes: Bytes, sent: number): Answer {
   const { authorization } = headers
   const type = headers['message-type']
   const isError = type === undefined ? statusCode === 500 : Number(type) === ERROR_MESSAGE

@@ -112,9 +112,10 @@ function toText(bytes: Bytes): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
-/** Only what base64url writes, so that one token has one spelling. */
+/** Only what toText writes: one token has one spelling, spare bits of its end included. */
 function fromText(text: string): Buffer | undefined {
-  return /^[\w-]*$/.test(text) ? Buffer.from(text, 'base64url') : undefined
+  const bytes = Buffer.from(text, 'base64url')
+  return toText(bytes) === text ? bytes : undefined
 }
 
 function refused(reason: string): FdoError {
