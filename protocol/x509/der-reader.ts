@@ -127,7 +127,6 @@ export class DerReader {
     let content = start + 2
     if (length >= 0x80) {
       const width = length - 0x80
-      if (width === 0 || width > 3) throw this.#malformed('a length')
       length = 0
       for (const end = content + width; content < end; content++) {
         length = length * 256 + (source[content] ?? 0)
