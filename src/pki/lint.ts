@@ -65,7 +65,7 @@ const RULES: readonly Rule[] = [
     const attributes = attributesOf(derReader(certificate.subject))
     const values = [...attributes.values()]
     if (values.length === 0) return 'no subject'
-    if (values.some((text) => text === '' || text.length > MAX_ATTRIBUTE_CHARACTERS)) {
+    if (values.some((text) => text === '' || [...text].length > MAX_ATTRIBUTE_CHARACTERS)) {
       return 'a subject attribute that is empty or too long'
     }
     if (profile.subject === 'device-data' && !attributes.has(OID.serialNumber)) {
