@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fromPem } from '../../../../protocol/x509/pem.ts'
+import { createApp } from '../../../../src/http/app.ts'
+import type { Principal } from '../../../../src/http/authenticate.ts'
+import { permissionsOf } from '../../../../src/http/permissions.ts'
+import { silentLog } from '../../../../src/log.ts'
+import { authorityRoutes, certificateRoutes } from '../../../../src/pki/routes.ts'
+import { type TestPki, onboard, openTestPki, p256 } from '../../../support/pki.ts'
+
+let world: TestPki
+beforeEach(async () => {
+  world = await openTestPki()
+})
+afterEach(() => world.database.close())
+
+const appFor = (scope: string) => {
+  const permissions = permissionsOf([scope]) ?? new Set()
+  const principal: Principal = { id: 'fdot_1', name: 'test', kind: 'token', permissions }
+  return createApp({
+    log: silentLog,
+    clock: world.clock,
+    trustedProxies: [],
+    findPrincipal: async () => principal,
+    isReady: async () => true,
+    metrics: { text: async () => '' },
+    routes: certificateRoutes(world.database),
+    others: [authorityRoutes(world.pki)],
+  })
+}
+
+const list = async (query: string, scope = 'certificate:read') => {
+  const headers = { authorization: 'Bearer x' }
+  const answer = await appFor(scope).request(`/api/v1/certificates${query}`, { headers })
+  const body = (await answer.json()) as { items: Record<string, string>[]; next: string | null }
+  return { status: answer.status, body }
+}
+
+describe('GET /api/v1/certificates', () => {
+  it('lists what was issued, page after page', async () => {
+    await onboard(world, 'fdod_a')
+    await onboard(world, 'fdod_b')
+    const first = await list('?limit=3')
+    expect(first.body.items).toHaveLength(3)
+    const second = await list(`?limit=3&cursor=${first.body.next}`)
+    expect(second.body).toMatchObject({ next: null })
+    const serials = [...first.body.items, ...second.body.items].map(({ serial }) => serial)
+    expect(new Set(serials).size).toBe(5)
+    expect(serials).toEqual(serials.toSorted())
+  })
+
+  it('lists those of a device, or of a status', async () => {
+    await onboard(world, 'fdod_a', 'run 1')
+    await onboard(world, 'fdod_a', 'run 2')
+    await world.pki.issueLdevid({ deviceId: 'fdod_b', runId: 'run 3' }, p256().spki)
+    const of = async (query: string) =>
+      (await list(query)).body.items.map(({ device_id, status }) => [device_id, status])
+    expect((await of('?device_id=fdod_a')).sort()).toEqual([
+      ['fdod_a', 'active'],
+      ['fdod_a', 'superseded'],
+    ])
+    expect(await of('?status=pending')).toEqual([['fdod_b', 'pending']])
+    expect((await list('?status=unheard')).status).toBe(400)
+  })
+
+  it('needs the permission', async () => {
+    expect((await list('', 'device:read')).status).toBe(403)
+  })
+})
+
+describe('the certificates of the authority', () => {
+  it.each([
+    ['ca.pem', () => world.pki.trustBundle()],
+    ['device-ca.pem', () => world.pki.deviceAnchors()],
+  ])('are there for anyone: %s', async (name, expected) => {
+    const answer = await appFor('read').request(`/.well-known/firstlight/${name}`)
+    expect(answer.headers.get('content-type')).toBe('application/x-pem-file')
+    const digest = (der: Uint8Array) => createHash('sha256').update(der).digest('hex')
+    expect(fromPem(await answer.text())!.map(digest)).toEqual(expected().map(digest))
+  })
+})
