@@ -18,8 +18,8 @@ import type { SigningKey } from './signing-key.ts'
 import { type DeviceCaller, type VerifyServices, findCaller, findClient } from './verify.ts'
 
 export interface TokenServices {
-  /** Where this service is reached over HTTPS, without a path; known once it listens. */
-  readonly httpsUrl: () => string
+  /** Where devices show their certificates, without a path; known once this service listens. */
+  readonly tlsUrl: () => string
   readonly key: SigningKey
   readonly pki: Pki
   readonly findDevice: FindDevice
@@ -34,12 +34,12 @@ const METADATA_PATH = '/.well-known/oauth-authorization-server'
 const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
 
 export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
-  const { key, httpsUrl } = services
+  const { key, tlsUrl } = services
   const clients = new ClientsOfRequests()
   const provider = once(() => loadProvider({ ...services, ...names(services), clients }))
 
   return new Hono<AppEnv>()
-    .get(METADATA_PATH, (c) => c.json(metadata(httpsUrl()), 200, CACHE_FOR_MINUTES))
+    .get(METADATA_PATH, (c) => c.json(metadata(tlsUrl()), 200, CACHE_FOR_MINUTES))
     .get(JWKS_PATH, (c) => c.json({ keys: [key.publicJwk] }, 200, CACHE_FOR_MINUTES))
     .post(TOKEN_PATH, async (c) => {
       const { incoming, outgoing } = c.env
@@ -111,8 +111,8 @@ async function admit(
   return caller
 }
 
-function names({ httpsUrl }: TokenServices) {
-  return { issuer: httpsUrl(), audience: httpsUrl() + DEVICE_API_PATH }
+function names({ tlsUrl }: TokenServices) {
+  return { issuer: tlsUrl(), audience: tlsUrl() + DEVICE_API_PATH }
 }
 
 function certificateOf(c: Context<AppEnv>, { trustedProxies }: TokenServices) {

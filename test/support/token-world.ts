@@ -65,7 +65,7 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   const key = signingKeyOf(await keys.signer('token-signing'))
   let url = ''
   const listening = await openListener(test.pki, {
-    httpsUrl: () => url,
+    tlsUrl: () => url,
     key,
     pki: test.pki,
     findDevice: async (id) => devices.get(id),
