@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
 import { certificatesToPem, toPem } from '../../../../protocol/x509/pem.ts'
 import { ServerCertificate } from '../../../../src/pki/server-certificate.ts'
@@ -11,6 +11,8 @@ import { name } from '../../../../src/pki/der.ts'
 import { LDEVID, NO_END } from '../../../../src/pki/profiles.ts'
 import { Pki } from '../../../../src/pki/service.ts'
 import { type TestPki, memoryKeys, openTestPki, p256 } from '../../../support/pki.ts'
+
+const DAY_MS = 86_400_000
 
 let world: TestPki
 beforeEach(async () => {
@@ -150,7 +152,9 @@ describe.skipIf(!hasOpenssl)('openssl, strict', () => {
 
 describe('the listener’s certificate', () => {
   it('is renewed when a third of its life is left, and again after a failure', async () => {
-    const held = new ServerCertificate(world.pki, world.clock, ['localhost'])
+    const waiting: (() => void)[] = []
+    const sleep = () => new Promise<void>((wake) => waiting.push(wake))
+    const held = new ServerCertificate(world.pki, { now: () => world.clock.now(), sleep }, ['a.b'])
     const first = await held.issue()
     const used: string[] = []
     const failures: unknown[] = []
@@ -160,27 +164,28 @@ describe('the listener’s certificate', () => {
       (error) => failures.push(error),
       stop.signal,
     )
-    const hours = async (count: number) => {
-      for (let i = 0; i < count; i++) {
-        world.clock.advance(3_600_000)
-        await new Promise((resolve) => setTimeout(resolve, 1))
-      }
+    const look = async () => {
+      waiting.shift()?.()
+      await vi.waitFor(() => expect(waiting).toHaveLength(1), 10_000)
     }
-    world.clock.advance(59 * 24 * 3_600_000)
-    await hours(2)
+    world.clock.advance(59 * DAY_MS)
+    await look()
     expect(used).toHaveLength(0)
-    world.clock.advance(24 * 3_600_000)
+
+    world.clock.advance(DAY_MS)
     const { issueServerCertificate } = world.pki
     world.pki.issueServerCertificate = () => Promise.reject(new Error('busy'))
-    await hours(1)
+    await look()
     expect(failures).toHaveLength(1)
     world.pki.issueServerCertificate = issueServerCertificate
-    await hours(1)
+    await look()
     expect(used).toHaveLength(1)
     expect(used[0]).not.toBe(first.cert)
-    await hours(2)
+    await look()
     expect(used).toHaveLength(1)
+
     stop.abort()
+    waiting.shift()?.()
     await kept
   })
 })

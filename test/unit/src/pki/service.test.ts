@@ -68,22 +68,6 @@ describe('a birth certificate', () => {
     ])
   })
 
-  it('has a serialNumber whatever the device calls itself', async () => {
-    const { spki } = p256()
-    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 100 }), fc.string())
-    await fc.assert(
-      fc.asyncProperty(text, text, async (serial, model) => {
-        const [leaf] = await world.pki.issueDeviceCertificate({ spki, serial, model })
-        expect(new x509.X509Certificate(Buffer.from(leaf!)).subject).toContain('2.5.4.5=')
-      }),
-      { numRuns: 25 },
-    )
-    const [nameless] = await world.pki.issueDeviceCertificate({ spki })
-    expect(new x509.X509Certificate(Buffer.from(nameless!)).subject).toMatch(
-      /^2\.5\.4\.5=[0-9a-f]{32}$/,
-    )
-  })
-
   it('is no credential', async () => {
     const { spki } = p256()
     const [leaf] = await world.pki.issueDeviceCertificate({ spki, serial: 'S-1' })
