@@ -45,6 +45,7 @@ async function main(): Promise<void> {
 }
 
 async function tell(ready: Ready): Promise<void> {
+  env['FIRSTLIGHT_URL'] = ready.http
   say('1. The service', [
     `manufacturer, rendezvous and owner in one process (pid ${ready.pid})`,
     `listening on ${ready.http} and ${ready.https}`,

@@ -1,0 +1,74 @@
+/**
+ * Runs of real devices with our service, recorded: given the same keys, randomness, clock and
+ * signatures, the service says the same bytes again.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { replayingSource } from '../../scripts/record/randomness.ts'
+import { type Recording, instrument, unpackFile } from '../../scripts/record/recording.ts'
+import { FakeClock } from '../../src/clock.ts'
+import { loadConfig } from '../../src/config.ts'
+import { HERE } from '../../src/http/source.ts'
+import { silentLog } from '../../src/log.ts'
+import { type RunningService, startService } from '../../src/main.ts'
+import { fixture } from '../support/wire.ts'
+
+const FOLDER = new URL('../../fixtures/recordings/', import.meta.url)
+const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
+
+describe.each(names)('%s', (name) => {
+  const recording = fixture<Recording>(`recordings/${name}`)
+
+  it('is answered with the bytes it was answered with', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'firstlight-replay-'))
+    for (const [file, packed] of Object.entries(recording.data)) {
+      unpackFile(packed, join(folder, file))
+    }
+    const source = replayingSource(recording)
+    const config = loadConfig({
+      ...recording.env,
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_PORT: 'off',
+      FIRSTLIGHT_TLS_PORT: '0',
+    })
+    const clock = new FakeClock(recording.now)
+    const service = await startService(config, { ...source, clock, log: silentLog })
+    try {
+      instrument(service.exchange, source)
+      await replay(recording, service)
+    } finally {
+      await service.stop()
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
+
+async function replay({ messages }: Recording, service: RunningService): Promise<void> {
+  let authorization: string | undefined
+  for (const { number, request, reply } of messages) {
+    // What the service does by itself in between, TO0, takes no time of the recorded clock.
+    if (number === 30) await registered(service)
+    const answer = await service.exchange.answer({
+      number,
+      bytes: fromHex(request),
+      authorization,
+      source: HERE,
+    })
+    authorization = answer.authorization
+    const given = answer.message && {
+      number: answer.message.number,
+      body: toHex(answer.message.bytes),
+    }
+    expect(given, `the answer to ${number}`).toEqual(reply)
+  }
+}
+
+async function registered({ services }: RunningService): Promise<void> {
+  await vi.waitFor(async () => {
+    const rows = await services.database.db.selectFrom('registration').select('guid').execute()
+    expect(rows).not.toEqual([])
+  })
+}
