@@ -22,7 +22,7 @@ export function makesFolders({ device, modules }: Devmod): boolean {
   return modules.includes('fdo.csr') && device !== JAVA_CLIENT
 }
 
-/** The name under which a file of ours goes to this device: `identity/key.pem` or without folder. */
-export function nameOn(device: Devmod, name: string): string {
-  return makesFolders(device) ? name : name.replaceAll('/', '-')
+/** The name of a file of ours on a device that makes no folders. */
+export function withoutFolder(name: string): string {
+  return name.replaceAll('/', '-')
 }

@@ -6,8 +6,8 @@ import type { ContentFile } from './content.ts'
 import { csrOwner } from './csr/owner.ts'
 import { downloadOwner } from './download/owner.ts'
 import { fdoSysOwner } from './fdo-sys/owner.ts'
-import { IDENTITY } from './identity.ts'
-import { nameOn } from './peers.ts'
+import { IDENTITY, type IdentityNames } from './identity.ts'
+import { makesFolders, withoutFolder } from './peers.ts'
 import { uploadOwner } from './upload/owner.ts'
 import { wgetOwner } from './wget/owner.ts'
 
@@ -18,6 +18,7 @@ interface StepOptions {
   readonly required: boolean
 }
 
+const SERVICE_FILE = 'identity/service.json'
 const NO_FDO_SYS = { files: [], identity: null, actions: [] }
 
 /** A file to a place on the device: fdo.download, else fdo_sys. */
@@ -33,17 +34,23 @@ export function fileStep(options: StepOptions, file: ContentFile): PlanStep {
  * ask (fdo.csr), else key and certificate as files.
  */
 export function identityStep(options: StepOptions, device: Devmod): PlanStep {
-  const names = {
-    key: nameOn(device, IDENTITY.key),
-    certificate: nameOn(device, IDENTITY.certificate),
-    ca: nameOn(device, IDENTITY.ca),
-  }
-  return step(options, [
+  return step(options, makesFolders(device) ? IDENTITY_IN_FOLDER : IDENTITY_WITHOUT)
+}
+
+function identityWays(names: IdentityNames): readonly Way[] {
+  return [
     way(csrOwner, {}),
     way(downloadOwner, { files: [], identity: names }),
     way(fdoSysOwner, { ...NO_FDO_SYS, identity: names }),
-  ])
+  ]
 }
+
+const IDENTITY_IN_FOLDER = identityWays(IDENTITY)
+const IDENTITY_WITHOUT = identityWays({
+  key: withoutFolder(IDENTITY.key),
+  certificate: withoutFolder(IDENTITY.certificate),
+  ca: withoutFolder(IDENTITY.ca),
+})
 
 /** Where the device uses its identity: `identity/service.json`, a content like any other. */
 export function serviceStep(
@@ -51,7 +58,8 @@ export function serviceStep(
   device: Devmod,
   content: Omit<ContentFile, 'name'>,
 ): PlanStep {
-  return fileStep(options, { ...content, name: nameOn(device, 'identity/service.json') })
+  const name = makesFolders(device) ? SERVICE_FILE : withoutFolder(SERVICE_FILE)
+  return fileStep(options, { ...content, name })
 }
 
 export interface CommandOptions {

@@ -94,13 +94,11 @@ function readItems(key: string, value: Bytes, into: Incoming[]): Bytes {
 function endOfItem(source: Bytes, start: number): number | undefined {
   let offset = start
   for (let wanted = 1; wanted > 0; wanted--) {
-    const initial = source[offset]
-    if (initial === undefined) return undefined
+    const initial = source[offset] ?? 0
     const [major, info] = [initial >> 5, initial & 31]
     // Left to the scanner, which refuses indefinite lengths and what is reserved.
     if (info > 27) return source.length
     const width = info < 24 ? 0 : 1 << (info - 24)
-    if (offset + 1 + width > source.length) return undefined
     const argument = info < 24 ? info : numberAt(source, offset + 1, width)
     offset += 1 + width
     if (major === Major.BYTES || major === Major.TEXT) offset += argument

@@ -2,7 +2,7 @@
 import { bool } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
 import { DEVMOD, type Devmod } from '../fsim/devmod/messages.ts'
-import { type DevmodState, NO_DEVMOD, readDevmod } from '../fsim/devmod/owner.ts'
+import { type DevmodState, type DevmodValue, NO_DEVMOD, readDevmod } from '../fsim/devmod/owner.ts'
 import { type Incoming, Outbox } from './chunk.ts'
 import {
   type ModuleEnd,
@@ -64,11 +64,11 @@ export class OwnerWork {
   }
 
   async receive(incoming: readonly Incoming[]): Promise<void> {
+    const devmod: DevmodValue[] = []
     for (const { key, value } of incoming) {
       const { module, message } = splitKey(key)
       if (module === DEVMOD) {
-        // What comes after the plan was made changes nothing.
-        if (!this.device) this.devmod = readDevmod(this.devmod, message, value)
+        devmod.push({ message, value })
       } else if (message === 'active') {
         if (!bool.parse(value, key)) await this.#refuse(module)
       } else {
@@ -77,6 +77,8 @@ export class OwnerWork {
         if (at) this.#effects.push(...(await at.run.receive(message, value, this.#context)))
       }
     }
+    // What comes after the plan was made changes nothing.
+    if (!this.device) this.devmod = readDevmod(this.devmod, devmod)
   }
 
   /** devmod is complete: from here the plan says what happens. */

@@ -91,10 +91,12 @@ function headBytes(argument: number): number {
 }
 
 function utf8Length(text: string): number {
-  let length = 0
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0
-    length += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4
+  let length = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    // Half of a surrogate pair, of which either half takes two bytes.
+    const isHalf = unit >= 0xd800 && unit < 0xe000
+    if (unit >= 0x80) length += unit < 0x800 || isHalf ? 1 : 2
   }
   return length
 }

@@ -42,23 +42,36 @@ const serialNumber = either(text, {
   build,
 })
 
-/** Takes in one value; keys nobody knows are ignored. */
-export function readDevmod(state: DevmodState, message: string, value: Item): DevmodState {
-  const path = `${DEVMOD}:${message}`
-  if (message === 'active') return { ...state, isActive: bool.parse(value, path) }
-  if (message === 'nummodules') {
-    return { ...state, moduleCount: uint(MAX_MODULES).parse(value, path) }
+const TEXT_KEYS: ReadonlySet<string> = new Set([...REQUIRED_KEYS, ...OPTIONAL_KEYS])
+
+/** One value of devmod, its module's name taken off. */
+export interface DevmodValue {
+  readonly message: string
+  readonly value: Item
+}
+
+/** Takes in what has arrived; keys nobody knows are ignored. */
+export function readDevmod(state: DevmodState, arrived: readonly DevmodValue[]): DevmodState {
+  if (arrived.length === 0) return state
+  let { isActive, moduleCount } = state
+  const values = new Map(state.values)
+  const modules = [...state.modules]
+  for (const { message, value } of arrived) {
+    const path = `${DEVMOD}:${message}`
+    if (message === 'active') isActive = bool.parse(value, path)
+    else if (message === 'nummodules') moduleCount = uint(MAX_MODULES).parse(value, path)
+    else if (message === 'modules') modules.push(...parsePage(value, path))
+    else if (TEXT_KEYS.has(message)) values.set(message, parseText(message, value, path))
+    if (modules.length > MAX_MODULES) mismatch(path, `up to ${MAX_MODULES} modules`)
   }
-  if (message === 'modules') {
-    const modules = [...state.modules, ...parsePage(value, path)]
-    if (modules.length > MAX_MODULES) return mismatch(path, `up to ${MAX_MODULES} modules`)
-    return { ...state, modules }
-  }
-  const key = [...REQUIRED_KEYS, ...OPTIONAL_KEYS].find((known) => known === message)
-  if (!key) return state
-  const read = (key === 'sn' ? serialNumber : text).parse(value, path)
-  if (read.length > MAX_TEXT_LENGTH) return mismatch(path, `up to ${MAX_TEXT_LENGTH} characters`)
-  return { ...state, values: new Map(state.values).set(key, read) }
+  return { isActive, values, moduleCount, modules }
+}
+
+function parseText(message: string, value: Item, path: string): string {
+  const read = (message === 'sn' ? serialNumber : text).parse(value, path)
+  return read.length > MAX_TEXT_LENGTH
+    ? mismatch(path, `up to ${MAX_TEXT_LENGTH} characters`)
+    : read
 }
 
 /**
@@ -79,7 +92,7 @@ function parsePage(value: Item, path: string): readonly string[] {
 /** Throws INVALID_MESSAGE_ERROR where something required never came. */
 export function completeDevmod(state: DevmodState): Devmod {
   const { values, moduleCount } = state
-  const modules = state.modules.filter((name, i, all) => all.indexOf(name) === i)
+  const modules = new Set(state.modules)
   if (!state.isActive) throw missing('active')
   if (moduleCount === null) throw missing('nummodules')
   if (state.modules.length < moduleCount) throw missing('modules')
@@ -103,7 +116,7 @@ export function completeDevmod(state: DevmodState): Devmod {
     progenv: optional('progenv'),
     bin: required('bin'),
     mudurl: optional('mudurl'),
-    modules: modules.filter((name) => name !== DEVMOD),
+    modules: [...modules].filter((name) => name !== DEVMOD),
   }
 }
 

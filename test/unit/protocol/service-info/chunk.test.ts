@@ -104,7 +104,9 @@ describe('join', () => {
   it.each(['5f4101ff', '9fff', '1c', 'f97c00', 'd9010400', '62c328'])(
     'refuses the item %s, which is not strict CBOR',
     (hex) => {
-      expect(() => itemsOf([pairOf('m:a', fromHex(hex))])).toThrow(refusal)
+      const pairs = [pairOf('m:a', fromHex(hex))]
+      expect(() => join(null, pairs, false, 65_535)).toThrow(refusal)
+      expect(() => join(null, pairs, true, 65_535)).toThrow(refusal)
     },
   )
 })
