@@ -15,6 +15,7 @@ import type { Exchange, FdoAnswer } from './exchange.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */
 export const MOST_MESSAGE_BYTES = 65_535
+/** In which a message must have come. */
 const SLOWEST_BODY_MS = 15_000
 /** What is still read of a message refused for its length, so that its sender sees the answer. */
 const MOST_DISCARDED_BYTES = 1 << 20
@@ -22,9 +23,11 @@ const MOST_DISCARDED_BYTES = 1 << 20
 export interface FdoRoutesServices {
   readonly exchange: Exchange
   readonly trustedProxies: Ranges
+  readonly slowestBodyMs?: number
 }
 
-export function fdoRoutes({ exchange, trustedProxies }: FdoRoutesServices): Hono<AppEnv> {
+export function fdoRoutes(services: FdoRoutesServices): Hono<AppEnv> {
+  const { exchange, trustedProxies, slowestBodyMs = SLOWEST_BODY_MS } = services
   const app = new Hono<AppEnv>()
   app.all('/fdo/101/msg/:number{[0-9]{1,3}}', async (c) => {
     const number = Number(c.req.param('number'))
@@ -42,8 +45,9 @@ export function fdoRoutes({ exchange, trustedProxies }: FdoRoutesServices): Hono
     async function answer(): Promise<FdoAnswer> {
       let bytes: Bytes
       try {
-        bytes = await readMessage(incoming as IncomingMessage)
+        bytes = await readMessage(incoming as IncomingMessage, slowestBodyMs)
       } catch (error) {
+        discardRest(incoming as IncomingMessage, slowestBodyMs)
         return exchange.refuse(error, number, source)
       }
       return exchange.answer({ number, bytes, authorization, source })
@@ -53,52 +57,53 @@ export function fdoRoutes({ exchange, trustedProxies }: FdoRoutesServices): Hono
 }
 
 /** Throws MESSAGE_BODY_ERROR for what is no message by its length, its type or its slowness. */
-function readMessage(incoming: IncomingMessage): Promise<Bytes> {
+async function readMessage(incoming: IncomingMessage, slowestBodyMs: number): Promise<Bytes> {
   const { headers } = incoming
   const type = headers['content-type']
-  if (Number(headers['content-length'] ?? 0) > MOST_MESSAGE_BYTES) return refuseBody(incoming)
-  if (type !== undefined && !/^application\/cbor\b/i.test(type)) {
-    return refuseBody(incoming, `a body of type ${type}`)
-  }
+  if (Number(headers['content-length'] ?? 0) > MOST_MESSAGE_BYTES) throw refused('too long')
+  if (type !== undefined && !/^application\/cbor\b/i.test(type)) throw refused(`of type ${type}`)
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let length = 0
-    const timer = setTimeout(() => stop('a body that does not come'), SLOWEST_BODY_MS)
-    const stop = (reason?: string) => {
-      settle()
-      refuseBody(incoming, reason).catch(reject)
-    }
+    const timer = setTimeout(() => stop('too slow'), slowestBodyMs)
     const settle = () => {
       clearTimeout(timer)
       incoming.off('data', add).off('end', finish).off('close', abandon)
     }
+    const stop = (reason: string) => {
+      settle()
+      reject(refused(reason))
+    }
     const add = (part: Buffer) => {
       length += part.length
       parts.push(part)
-      if (length > MOST_MESSAGE_BYTES) stop()
+      if (length > MOST_MESSAGE_BYTES) stop('too long')
     }
     const finish = () => {
       settle()
-      resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
+      resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
     }
-    const abandon = () => stop('a body that broke off')
+    const abandon = () => stop('broken off')
     incoming.on('data', add).on('end', finish).on('close', abandon)
   })
 }
 
-/** Lets go what else is sent, unread, and the connection with it if that is much or slow. */
-function refuseBody(incoming: IncomingMessage, reason = 'too long'): Promise<never> {
+/** Lets go what is still sent of a refused body, and the connection if that is much or slow. */
+function discardRest(incoming: IncomingMessage, slowestBodyMs: number): void {
+  if (incoming.complete || incoming.destroyed) return
   let discarded = 0
   const hangUp = () => incoming.socket.destroy()
-  const timer = setTimeout(hangUp, SLOWEST_BODY_MS).unref()
+  const timer = setTimeout(hangUp, slowestBodyMs)
+  incoming.on('close', () => clearTimeout(timer))
   incoming.on('data', (part: Buffer) => {
     discarded += part.length
     if (discarded > MOST_DISCARDED_BYTES) hangUp()
   })
-  incoming.on('close', () => clearTimeout(timer)).on('end', () => clearTimeout(timer))
-  incoming.on('error', () => clearTimeout(timer))
   incoming.resume()
-  return Promise.reject(new FdoError('MESSAGE_BODY_ERROR', reason))
+}
+
+function refused(reason: string): FdoError {
+  return new FdoError('MESSAGE_BODY_ERROR', `a body ${reason}`)
 }
 
 /** Clients need Content-Length, and do not read a chunked or compressed answer. */
