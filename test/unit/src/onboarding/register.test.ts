@@ -1,0 +1,304 @@
+/** The owner's side of TO0 as a service: when it registers what, where, and what it tells of it. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { concat, toHex } from '../../../../protocol/bytes.ts'
+import type { FdoTransport } from '../../../../protocol/converse.ts'
+import { errorMessage } from '../../../../protocol/error-message.ts'
+import { SHA256, hashOf } from '../../../../protocol/crypto/hash.ts'
+import { FdoError } from '../../../../protocol/errors.ts'
+import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
+import { type To2Addresses, to2AddressesFromText } from '../../../../protocol/types/to2-address.ts'
+import { TransportError } from '../../../../src/fdo/client.ts'
+import { type Log, silentLog } from '../../../../src/log.ts'
+import { Register } from '../../../../src/onboarding/register/register.ts'
+import { rendezvousRoles } from '../../../../src/rendezvous/role.ts'
+import { transportTo } from '../../../support/mounted.ts'
+import { openTestPki, p256 } from '../../../support/pki.ts'
+import { type VoucherWorld, guid, openVoucherWorld } from '../../../support/voucher-world.ts'
+import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
+
+const DAY_MS = 86_400_000
+const NEAR = { dns: 'near.test', owner_port: 80, dev_port: 80, protocol: 'http' } as const
+const FAR = { dns: 'far.test', owner_port: 80, dev_port: 80, protocol: 'http' } as const
+
+const { pki } = await openTestPki()
+
+let world: VoucherWorld
+let register: Register
+let rendezvous: FdoTransport
+/** How each place behaves, if not well. */
+let places: Map<string, FdoTransport>
+/** Every message that was sent, by place. */
+let sent: string[]
+let atOnce: { now: number; most: number }
+let addresses: To2Addresses
+let announceAddresses: () => void
+let logged: string[]
+
+beforeEach(async () => {
+  world = await openVoucherWorld({ owners: partsOf().signers })
+  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
+  const roles = rendezvousRoles({ ...world, randomBytes, deviceAnchors: () => undefined })
+  rendezvous = transportTo(roles, world.database)
+  places = new Map()
+  sent = []
+  atOnce = { now: 0, most: 0 }
+  logged = []
+  addresses = to2AddressesFromText([{ dns: 'owner.test', port: 80, protocol: 'http' }])
+  register = newRegister()
+  world.ledger.watch(register)
+  await register.start()
+})
+afterEach(async () => {
+  await register.stop()
+  await world.database.close()
+})
+
+function newRegister(): Register {
+  const log = { ...silentLog, error: (facts: object) => logged.push(JSON.stringify(facts)) }
+  return new Register({
+    ...world,
+    log: log as unknown as Log,
+    events: { registrationMade: () => {}, registrationFailed: () => {} },
+    random: () => 0.5,
+    ownerAddresses: {
+      value: async () => addresses,
+      onChange: (listener) => void (announceAddresses = listener),
+    },
+    connect: ({ host }) => counted(host),
+  })
+}
+
+function counted(host: string): FdoTransport {
+  return async (message, authorization) => {
+    sent.push(`${host} ${message.number}`)
+    atOnce.most = Math.max(atOnce.most, ++atOnce.now)
+    try {
+      return await (places.get(host) ?? rendezvous)(message, authorization)
+    } finally {
+      atOnce.now--
+    }
+  }
+}
+
+const gone: FdoTransport = () => Promise.reject(new TransportError('connection refused'))
+const refusing: FdoTransport = async ({ number }) => ({
+  message: errorMessage(new FdoError('INVALID_OWNERSHIP_VOUCHER', ''), number, new Date(0)),
+  authorization: undefined,
+})
+
+/** Another device is made, and its voucher ours. */
+async function hold(byte: number, ...directives: object[]): Promise<string> {
+  const chain = await pki.issueDeviceCertificate({ serial: String(byte), spki: p256().spki })
+  const header = {
+    guid: guid(byte),
+    rvInfo: rendezvousInfoFromText(directives),
+    deviceCertChainHash: hashOf(SHA256, concat(...chain)),
+  }
+  await world.make(await makeVoucher({ ...partsOf(), chain }, { header }))
+  return toHex(guid(byte))
+}
+
+/** Lets everything happen that need not wait for the clock. */
+async function quiet(): Promise<void> {
+  for (let i = 0; i < 200; i++) await nextTurn()
+}
+
+const statusOf = async (name: string) => (await register.statusOf([name])).get(name)
+const attempts = (host: string) => sent.filter((one) => one === `${host} 20`).length
+
+describe('the register', () => {
+  it('registers a voucher as soon as it is ours', async () => {
+    const name = await hold(1, NEAR)
+    await quiet()
+    expect(sent).toEqual(['near.test 20', 'near.test 22'])
+    expect(await statusOf(name)).toEqual({
+      state: 'registered',
+      lastError: null,
+      expiresAt: new Date(world.clock.now().getTime() + 7 * DAY_MS).toISOString(),
+    })
+    const [device] = await world.devices.list({ limit: 1 })
+    expect(device?.state).toBe('registered')
+  })
+
+  it('registers at every rendezvous the voucher names, but once', async () => {
+    await hold(1, NEAR, FAR, NEAR)
+    await quiet()
+    expect([attempts('near.test'), attempts('far.test')]).toEqual([1, 1])
+  })
+
+  it('leaves to devices what is for devices only, and has nothing to say of it', async () => {
+    const name = await hold(1, { ...NEAR, dev_only: true })
+    await quiet()
+    expect(sent).toEqual([])
+    expect(await statusOf(name)).toBeUndefined()
+  })
+
+  it('renews a registration when four fifths of its time are over', async () => {
+    await hold(1, NEAR)
+    await quiet()
+    world.clock.advance(5.5 * DAY_MS)
+    await quiet()
+    expect(attempts('near.test')).toBe(1)
+    world.clock.advance(0.2 * DAY_MS)
+    await quiet()
+    expect(attempts('near.test')).toBe(2)
+  })
+
+  it('does not let a rendezvous that is gone hold up another', async () => {
+    places.set('far.test', () => new Promise(() => {}))
+    const names = await Promise.all([hold(1, FAR), hold(2, NEAR), hold(3, FAR, NEAR)])
+    await quiet()
+    const states = await register.statusOf(names)
+    expect(names.map((name) => states.get(name)?.state)).toEqual([
+      'waiting',
+      'registered',
+      'registered',
+    ])
+    register = newRegister()
+  })
+
+  it('comes back to one that is gone ever more rarely, and says why it waits', async () => {
+    places.set('far.test', gone)
+    const name = await hold(1, FAR)
+    await quiet()
+    expect(await statusOf(name)).toMatchObject({
+      state: 'failing',
+      lastError: 'connection refused',
+    })
+    for (const [seconds, expected] of [
+      [1, 1],
+      [1, 2],
+      [3, 2],
+      [1, 3],
+      [7, 3],
+      [1, 4],
+    ] as const) {
+      world.clock.advance(seconds * 1000)
+      await quiet()
+      expect(attempts('far.test')).toBe(expected)
+    }
+  })
+
+  it('tries only one of many at a place that is gone, and tells all of them why', async () => {
+    places.set('far.test', gone)
+    const first = await hold(1, FAR)
+    await quiet()
+    const others = await Promise.all([2, 3, 4, 5].map((byte) => hold(byte, FAR)))
+    await quiet()
+    expect(attempts('far.test')).toBe(1)
+    world.clock.advance(2_000)
+    await quiet()
+    expect(attempts('far.test')).toBe(2)
+    for (const name of [first, ...others]) {
+      expect(await statusOf(name)).toMatchObject({ lastError: 'connection refused' })
+    }
+    places.clear()
+    world.clock.advance(10_000)
+    await quiet()
+    for (const name of [first, ...others]) {
+      expect(await statusOf(name)).toMatchObject({ state: 'registered', lastError: null })
+    }
+  })
+
+  it('goes on with the others where one is refused', async () => {
+    places.set('near.test', async (message, authorization) =>
+      sent.length === 1 ? refusing(message, authorization) : rendezvous(message, authorization),
+    )
+    const [first, second] = [await hold(1, NEAR), await hold(2, NEAR)]
+    await quiet()
+    expect(await statusOf(first)).toMatchObject({
+      state: 'failing',
+      lastError: expect.stringContaining('INVALID_OWNERSHIP_VOUCHER'),
+    })
+    expect(await statusOf(second)).toMatchObject({ state: 'registered' })
+    world.clock.advance(3_000)
+    await quiet()
+    expect(await statusOf(first)).toMatchObject({ state: 'registered', lastError: null })
+  })
+
+  it('tries both addresses of a directive before it gives up', async () => {
+    places.set('far.test', gone)
+    await hold(1, { ...FAR, ip: '192.0.2.1' })
+    await quiet()
+    expect(sent).toEqual(['far.test 20', '192.0.2.1 20', '192.0.2.1 22'])
+  })
+
+  it('does not do everything at once', async () => {
+    await Promise.all(Array.from({ length: 40 }, (_, i) => hold(i + 1, NEAR)))
+    await quiet()
+    expect(attempts('near.test')).toBe(40)
+    expect(atOnce.most).toBeLessThanOrEqual(8)
+  })
+
+  it('goes on after a restart with what was left', async () => {
+    places.set('near.test', gone)
+    const name = await hold(1, NEAR)
+    await quiet()
+    await register.stop()
+    places.clear()
+    register = newRegister()
+    await register.start()
+    world.clock.advance(5_000)
+    await quiet()
+    expect(await statusOf(name)).toMatchObject({ state: 'registered' })
+  })
+
+  it('forgets a voucher that is not ours any more', async () => {
+    const name = await hold(1, NEAR)
+    await quiet()
+    await world.desk.delete(name, 'tok_1')
+    world.clock.advance(6 * DAY_MS)
+    await quiet()
+    expect(attempts('near.test')).toBe(1)
+    expect(await statusOf(name)).toBeUndefined()
+  })
+
+  it('says so when a registration has lapsed, and when it is back', async () => {
+    await hold(1, NEAR)
+    await quiet()
+    places.set('near.test', gone)
+    world.clock.advance(6 * DAY_MS)
+    await quiet()
+    const state = async () => (await world.devices.list({ limit: 1 }))[0]
+    expect(await state()).toMatchObject({ state: 'registered' })
+    world.clock.advance(DAY_MS)
+    await quiet()
+    expect(await state()).toMatchObject({ state: 'owned', last_error: 'connection refused' })
+    places.clear()
+    world.clock.advance(DAY_MS)
+    await quiet()
+    expect(await state()).toMatchObject({ state: 'registered', last_error: null })
+  })
+
+  it('registers anew when the owner is to be found elsewhere', async () => {
+    await Promise.all([hold(1, NEAR), hold(2, NEAR)])
+    await quiet()
+    addresses = to2AddressesFromText([{ dns: 'moved.test', port: 80, protocol: 'http' }])
+    announceAddresses()
+    await quiet()
+    expect(attempts('near.test')).toBe(4)
+    announceAddresses()
+    await quiet()
+    expect(attempts('near.test')).toBe(4)
+  })
+
+  it('notices at its start that the addresses have changed meanwhile', async () => {
+    await hold(1, NEAR)
+    await quiet()
+    await register.stop()
+    addresses = to2AddressesFromText([{ dns: 'moved.test', port: 80, protocol: 'http' }])
+    register = newRegister()
+    await register.start()
+    await quiet()
+    expect(attempts('near.test')).toBe(2)
+  })
+
+  it('survives what it does not expect', async () => {
+    places.set('near.test', () => Promise.reject(new TypeError('a bug')))
+    const name = await hold(1, NEAR)
+    await quiet()
+    expect(await statusOf(name)).toMatchObject({ lastError: 'an internal error, see the log' })
+    expect(logged).toHaveLength(1)
+  })
+})
