@@ -14,6 +14,11 @@ export function needsArgs({ device }: Devmod): boolean {
   return device === C_CLIENT
 }
 
+/** Java reads 2048 bytes of what it fetches for each round of messages in which it hears nothing. */
+export function fetchesByRounds({ device }: Devmod): boolean {
+  return device === JAVA_CLIENT
+}
+
 /**
  * Whether folders on the way to a file are made. C, Java and Go fail TO2 where one is missing;
  * they have no fdo.csr, save Java.

@@ -115,7 +115,13 @@ export type OwnerEffect =
  */
 export type ModuleStatus =
   | { readonly type: 'more' }
-  | { readonly type: 'waiting'; readonly patience: number; readonly silence: ModuleEnd }
+  | {
+      readonly type: 'waiting'
+      readonly patience: number
+      readonly silence: ModuleEnd
+      /** How long answers may be held back meanwhile, if less than the session allows. */
+      readonly maxHoldMs?: number
+    }
   | ModuleEnd
 
 export type ModuleEnd =

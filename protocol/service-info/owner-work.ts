@@ -45,6 +45,7 @@ export class OwnerWork {
   readonly #effects: OwnerEffect[] = []
   readonly #activated: Set<string>
   readonly #refused: Set<string>
+  #maxHoldMs: number
   #running: readonly Running[]
   #steps: readonly PlanStep[]
 
@@ -56,6 +57,7 @@ export class OwnerWork {
     this.#outbox = new Outbox(pairBytesWithin(context.sendLimit), session.backlog)
     this.#activated = new Set(session.activated)
     this.#refused = new Set(session.refused)
+    this.#maxHoldMs = context.limits.maxHoldMs
     this.#steps = session.steps
     this.#running = session.running.map(({ step, way, state }) => {
       const module = this.#moduleOf(step, way)
@@ -129,8 +131,9 @@ export class OwnerWork {
     const outbox = moduleOutbox(this.#outbox, module.name)
     const { status, effects } = await run.speak(outbox, this.#context)
     this.#effects.push(...effects)
-    if (status.type !== 'waiting' || silent < status.patience) return status
-    return status.silence
+    if (status.type !== 'waiting') return status
+    this.#maxHoldMs = Math.min(this.#maxHoldMs, status.maxHoldMs ?? this.#maxHoldMs)
+    return silent < status.patience ? status : status.silence
   }
 
   /** Ends a step's way; gives what takes its place, if another way is open. */
@@ -251,6 +254,6 @@ export class OwnerWork {
   }
 
   #holdMs(emptyRounds: number): number {
-    return Math.min(this.#context.limits.maxHoldMs, FIRST_HOLD_MS * 2 ** Math.min(emptyRounds, 16))
+    return Math.min(this.#maxHoldMs, FIRST_HOLD_MS * 2 ** Math.min(emptyRounds, 16))
   }
 }

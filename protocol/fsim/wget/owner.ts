@@ -8,11 +8,14 @@ import {
   failed,
   ownerModule,
 } from '../../service-info/module.ts'
+import { fetchesByRounds } from '../peers.ts'
 import { misuse } from '../refusal.ts'
 import { Done, WGET, WgetError } from './messages.ts'
 
 /** Empty rounds a transfer may take: ten minutes, where answers are held back for two seconds. */
 const PATIENCE = 300
+/** For a device that fetches only as fast as rounds go: 200 MB, and nothing is held back. */
+const ROUNDS_TO_FETCH = 100_000
 
 const Task = tuple({
   url: text,
@@ -21,7 +24,13 @@ const Task = tuple({
   length: nullable(uint()),
 })
 
-const State = tuple({ task: Task, sent: bool, done: bool, failure: nullable(text) })
+const State = tuple({
+  task: Task,
+  byRounds: bool,
+  sent: bool,
+  done: bool,
+  failure: nullable(text),
+})
 type State = Infer<typeof State>
 
 export const wgetOwner = ownerModule({
@@ -30,7 +39,10 @@ export const wgetOwner = ownerModule({
   task: Task,
   state: State,
 
-  start: (task) => ({ state: { task, sent: false, done: false, failure: null } }),
+  start(task, device) {
+    const byRounds = fetchesByRounds(device)
+    return { state: { task, byRounds, sent: false, done: false, failure: null } }
+  },
 
   receive(state, message, value): Received<State> {
     const path = `${WGET}:${message}`
@@ -53,7 +65,7 @@ export const wgetOwner = ownerModule({
       if (task.name !== null) outbox.send('name', task.name)
       outbox.send('url', task.url)
     }
-    return { state: { ...state, sent: true }, status: waiting(task.url) }
+    return { state: { ...state, sent: true }, status: waiting(state) }
   },
 })
 
@@ -68,7 +80,8 @@ function finish(state: State, written: number): Received<State> {
   return { state: { ...state, done: true }, effects: [effect] }
 }
 
-function waiting(url: string): ModuleStatus {
-  const silence = failed(`${url}: the device never said that it was done`)
-  return { type: 'waiting', patience: PATIENCE, silence }
+function waiting({ task, byRounds }: State): ModuleStatus {
+  const silence = failed(`${task.url}: the device never said that it was done`)
+  if (!byRounds) return { type: 'waiting', patience: PATIENCE, silence }
+  return { type: 'waiting', patience: ROUNDS_TO_FETCH, silence, maxHoldMs: 0 }
 }

@@ -149,6 +149,14 @@ describe('the owner', () => {
     await expect(silence()).rejects.toThrow(/never said/)
   })
 
+  it('keeps Java going, which fetches a little in each round', async () => {
+    const owner = fetching()
+    await owner.say(devmodPairs(['fdo.wget'], { device: 'FDO-Pri-Device' }))
+    for (let i = 0; i < 400; i++) await owner.say()
+    expect(Math.max(...owner.holds)).toBe(0)
+    expect((await owner.say([said('done', 5)])).isDone).toBe(true)
+  })
+
   it('refuses words it does not know, and values of another type', async () => {
     const outcome = (key: string, value: string | number) => told(fetching(), said(key, value))
     await expect(outcome('url', 'x')).rejects.toMatchObject({ code: 'INVALID_MESSAGE_ERROR' })
