@@ -91,7 +91,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     sweeps: [
       () => sweepRegistrations(rendezvous),
       () => pki.maintain(),
-      () => vouchers.removeStale(),
+      () => vouchers.retireStale(),
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {

@@ -108,10 +108,11 @@ export interface VoucherTable {
   owner_key: string
   /**
    * `held`: ours, to serve once it has an entry. `handed-over`: sold to another party.
-   * `replaced`: TO2 is done; kept for a Device that did not hear so. `superseded`: its Device went
-   * through DI again. `left`: the same, but it had been handed over or used before.
+   * `replaced`: TO2 is done; served to a Device that did not hear so. `used`: nor will it any more.
+   * `superseded`: its Device got another by DI or import. `left`: the same, but its Device had been
+   * onboarded. None but the first three changes any more; they tell an old voucher from a new one.
    */
-  state: 'held' | 'handed-over' | 'replaced' | 'superseded' | 'left'
+  state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
   origin: 'made' | 'imported' | 'onboarded'
   entries: number
   /** Moves on with every TO2 that ends: of two that run at once the first wins. */

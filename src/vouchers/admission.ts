@@ -91,7 +91,7 @@ export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | und
   if (ours.device_id !== deviceId) {
     return refuse('guid-of-another-device', `this GUID is that of ${ours.device_id}`)
   }
-  if (ours.state === 'replaced') {
+  if (ours.state === 'replaced' || ours.state === 'used') {
     return refuse('already-onboarded', `replaced by ${ours.superseded_by} when it was onboarded`)
   }
   if (ours.superseded_by !== null) {

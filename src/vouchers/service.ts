@@ -122,22 +122,26 @@ export class VoucherService {
     return { deviceId }
   }
 
-  /** The Device has shown up under this GUID: what was kept in case it had not heard of it goes. */
+  /** The Device has shown up under this GUID: the voucher before is not served any more. */
   async sawDevice(
     tx: Executor,
     seen: { readonly deviceId: string; readonly guid: string },
   ): Promise<void> {
-    for (const { guid } of await store.removeReplacedBy.all(tx, seen)) {
+    for (const { guid } of await store.retireReplacedBy.all(tx, {
+      ...seen,
+      at: this.#ledger.now(),
+    })) {
       await this.#ledger.released(tx, guid)
     }
   }
 
   /** Housekeeping: vouchers replaced so long ago that no Device will ask for them. */
-  async removeStale(): Promise<void> {
+  async retireStale(): Promise<void> {
     const { clock, database } = this.#ledger.services
     const before = new Date(clock.now().getTime() - KEEP_REPLACED_MS).toISOString()
+    const at = this.#ledger.now()
     await database.commit(async (tx) => {
-      for (const { guid } of await store.removeReplacedBefore.all(tx, { before })) {
+      for (const { guid } of await store.retireReplacedBefore.all(tx, { before, at })) {
         await this.#ledger.released(tx, guid)
       }
     })

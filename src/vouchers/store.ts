@@ -129,22 +129,26 @@ export const removeUnused = statement((db, p: { deviceId: string; except: string
     .where('guid', '!=', p.except),
 )
 
-/** What was kept for a Device that had not heard of its new voucher. */
-export const removeReplacedBy = statement((db, p: { deviceId: string; guid: string }) =>
-  db
-    .deleteFrom('voucher')
-    .where('device_id', '=', p.deviceId)
-    .where('superseded_by', '=', p.guid)
-    .where('state', '=', 'replaced')
-    .returning('guid'),
+/** What was served to a Device that might not have heard of its new voucher. */
+export const retireReplacedBy = statement(
+  (db, p: { readonly deviceId: string; readonly guid: string; readonly at: string }) =>
+    db
+      .updateTable('voucher')
+      .set({ state: 'used', updated_at: p.at })
+      .where('device_id', '=', p.deviceId)
+      .where('superseded_by', '=', p.guid)
+      .where('state', '=', 'replaced')
+      .returning('guid'),
 )
 
-export const removeReplacedBefore = statement((db, p: { before: string }) =>
-  db
-    .deleteFrom('voucher')
-    .where('state', '=', 'replaced')
-    .where('updated_at', '<', p.before)
-    .returning('guid'),
+export const retireReplacedBefore = statement(
+  (db, p: { readonly before: string; readonly at: string }) =>
+    db
+      .updateTable('voucher')
+      .set({ state: 'used', updated_at: p.at })
+      .where('state', '=', 'replaced')
+      .where('updated_at', '<', p.before)
+      .returning('guid'),
 )
 
 export const deleteVoucher = statement((db, p: { guid: string }) =>

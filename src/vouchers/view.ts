@@ -7,7 +7,14 @@ import type { Voucher } from '../../protocol/voucher/voucher.ts'
 import { parseCertificate } from '../../protocol/x509/certificate.ts'
 import type { VoucherRow } from './store.ts'
 
-export const VoucherState = z.enum(['held', 'handed-over', 'replaced', 'superseded', 'left'])
+export const VoucherState = z.enum([
+  'held',
+  'handed-over',
+  'replaced',
+  'used',
+  'superseded',
+  'left',
+])
 export const VoucherOrigin = z.enum(['made', 'imported', 'onboarded'])
 
 /** 32 hexadecimal digits; dashes are accepted. */

@@ -156,6 +156,9 @@ describe('importing a voucher of a GUID we know', () => {
     await importAll(ours)
     await onboard(0xa1, 0xb1)
     expect(await checkOf(ours)).toBe('already-onboarded')
+    world.clock.advance(31 * 86_400_000)
+    await world.vouchers.retireStale()
+    expect(await checkOf(ours)).toBe('already-onboarded')
   })
 
   it('refuses one whose device has been made anew', async () => {

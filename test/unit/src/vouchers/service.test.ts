@@ -165,7 +165,7 @@ describe('a voucher after TO2', () => {
     expect(await world.vouchers.findServable(guid(0xa1))).toMatchObject({ revision: '2' })
   })
 
-  it('goes when the device shows up under its new GUID', async () => {
+  it('is retired when the device shows up under its new GUID', async () => {
     await onboard(0xa1, 0xb1)
     const { id: deviceId } = await device()
     const saw = (seen: string) =>
@@ -173,18 +173,20 @@ describe('a voucher after TO2', () => {
     await saw(guidText(0xa1))
     expect(await world.voucherStates()).toEqual({ a1a1: 'replaced', b1b1: 'held' })
     await saw(guidText(0xb1))
-    expect(await world.voucherStates()).toEqual({ b1b1: 'held' })
+    expect(await world.voucherStates()).toEqual({ a1a1: 'used', b1b1: 'held' })
+    expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(world.watched.at(-1)).toBe('released a1a1')
   })
 
-  it('goes after 30 days', async () => {
+  it('is retired after 30 days', async () => {
     await onboard(0xa1, 0xb1)
     world.clock.advance(30 * DAY_MS)
-    await world.vouchers.removeStale()
+    await world.vouchers.retireStale()
     expect(await world.voucherStates()).toEqual({ a1a1: 'replaced', b1b1: 'held' })
     world.clock.advance(1)
-    await world.vouchers.removeStale()
-    expect(await world.voucherStates()).toEqual({ b1b1: 'held' })
+    await world.vouchers.retireStale()
+    expect(await world.voucherStates()).toEqual({ a1a1: 'used', b1b1: 'held' })
+    expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
   })
 
   it('is not replaced by a run that began before DI was repeated', async () => {
