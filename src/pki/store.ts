@@ -8,6 +8,7 @@ export type CertificateRow = CertificateTable
 
 /** Written out, not bound: the index of devices has rows of this profile only. */
 const CREDENTIAL = sql.lit<'ldevid'>('ldevid')
+const MOST_REMOVED = 500
 
 /** A serial number is reserved by its row: one that is taken makes this fail. */
 export const recordCertificate = statement((db, row: CertificateRow) =>
@@ -87,8 +88,18 @@ export const supersedeOthers = statement((db, p: { deviceId: string; runId: stri
     .where('status', 'in', ['active', 'pending']),
 )
 
+/** Credentials that ended long ago, a few at a time. */
 export const removeExpired = statement((db, p: { before: string }) =>
-  db.deleteFrom('certificate').where('not_after', '<', p.before),
+  db
+    .deleteFrom('certificate')
+    .where('serial', 'in', (eb) =>
+      eb
+        .selectFrom('certificate')
+        .select('serial')
+        .where('profile', '=', CREDENTIAL)
+        .where('not_after', '<', p.before)
+        .limit(MOST_REMOVED),
+    ),
 )
 
 export interface CertificateFilter {

@@ -169,6 +169,12 @@ async function pki(schema: Schema): Promise<void> {
     .column('device_id')
     .where(sql.ref('profile'), '=', sql.lit('ldevid'))
     .execute()
+  await schema
+    .createIndex('certificate_end')
+    .on('certificate')
+    .column('not_after')
+    .where(sql.ref('profile'), '=', sql.lit('ldevid'))
+    .execute()
   await schema.createIndex('certificate_key').on('certificate').column('spki_hash').execute()
 }
 
