@@ -1,5 +1,5 @@
 /** Vouchers parsed lately: TO0 and TO2 ask for the same one several times within moments. */
-import { type Bytes, equalBytes } from '../../protocol/bytes.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
 import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
 
 const MOST_KEPT = 1000
@@ -10,7 +10,7 @@ export class ParsedVouchers {
   /** The voucher of these bytes, parsed now or before. */
   parse(guid: string, cbor: Bytes): Voucher {
     const known = this.#kept.get(guid)
-    if (known && equalBytes(known.bytes, cbor)) return known
+    if (known && Buffer.compare(known.bytes, cbor) === 0) return known
     const voucher = parseVoucher(cbor)
     this.#kept.delete(guid)
     this.#kept.set(guid, voucher)
