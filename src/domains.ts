@@ -95,7 +95,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {
-      makeKeys(services, plays, signal)
+      void makeKeys(services, plays, signal)
       registering?.start(exchange).catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
@@ -237,13 +237,22 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
   }
 }
 
-/** Made ahead: a device should not have to wait until an RSA key is found. */
-function makeKeys(services: Services, plays: ReadonlySet<RoleName>, signal: AbortSignal): void {
-  const { keyStore, log } = services
+/**
+ * Made ahead: a device should not have to wait until an RSA key is found. One after the other, since
+ * the threads that look for them are those that bring commits to the disk.
+ */
+async function makeKeys(
+  { keyStore, log }: Services,
+  plays: ReadonlySet<RoleName>,
+  signal: AbortSignal,
+): Promise<void> {
   const purposes = plays.has('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
-  for (const purpose of purposes) {
-    keyStore.ensure(purpose, ALL_KINDS).catch((err: unknown) => {
-      if (!signal.aborted) log.error({ err, purpose }, 'a key could not be made')
-    })
+  for (const kind of ALL_KINDS) {
+    for (const purpose of purposes) {
+      if (signal.aborted) return
+      await keyStore.ensure(purpose, [kind]).catch((err: unknown) => {
+        if (!signal.aborted) log.error({ err, purpose, kind }, 'a key could not be made')
+      })
+    }
   }
 }
