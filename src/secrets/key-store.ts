@@ -88,8 +88,7 @@ export class KeyStore {
     algorithm?: SignatureAlgorithm,
   ): Promise<Signer | undefined> {
     const fingerprint = fingerprintOf(spki)
-    const isIt = (key: KeyInfo) => key.purpose === purpose && key.fingerprint === fingerprint
-    const known = this.#keys.find(isIt)
+    const known = this.#keys.find(isKey(purpose, fingerprint))
     return known && this.#signerFor(known, algorithm)
   }
 
@@ -102,9 +101,7 @@ export class KeyStore {
   async import(purpose: string, encoded: Bytes): Promise<KeyInfo> {
     const key = parsePrivateKey(encoded)
     const fingerprint = fingerprintOf(spkiOf(key))
-    const known = this.#keys.find(
-      (one) => one.purpose === purpose && one.fingerprint === fingerprint,
-    )
+    const known = this.#keys.find(isKey(purpose, fingerprint))
     return known ?? this.#add(purpose, key, 'imported')
   }
 
@@ -139,9 +136,12 @@ export class KeyStore {
       created_at: clock.now().toISOString(),
     }
     pkcs8.fill(0)
-    await database.commit((tx) => this.#store.add(tx, row), { durable: true })
+    const added = await database.commit((tx) => this.#store.add(tx, row), { durable: true })
     await this.#reload()
-    return infoOf(row)
+    if (added) return infoOf(row)
+    const known = this.#keys.find(isKey(purpose, row.fingerprint))
+    if (!known) throw new Error('a key that is neither new nor known')
+    return known
   }
 
   async #signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
@@ -204,6 +204,10 @@ function spkiOf(key: KeyObject): Bytes {
 
 function fingerprintOf(spki: Bytes): string {
   return hash('sha256', spki, 'hex')
+}
+
+function isKey(purpose: string, fingerprint: string) {
+  return (key: KeyInfo) => key.purpose === purpose && key.fingerprint === fingerprint
 }
 
 function contextOf(id: string): string {

@@ -36,8 +36,14 @@ export class PrivateKeyStore {
     return (await findWrapped.first(executor, { id }))?.wrapped
   }
 
-  async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<void> {
-    await tx.insertInto('private_key').values(row).execute()
+  /** False if this key is there already, for the same purpose. */
+  async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await tx
+      .insertInto('private_key')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['purpose', 'fingerprint']).doNothing())
+      .executeTakeFirst()
+    return numInsertedOrUpdatedRows === 1n
   }
 }
 
