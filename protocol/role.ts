@@ -73,6 +73,16 @@ export async function receive<State extends RoleState, Context, Effect>(
   return handler.step(state, bodyOf(handler.message, message.bytes), context)
 }
 
+/** Whether this state takes a message of this number. */
+export function expectsMessage<State extends RoleState, Context, Effect>(
+  role: Role<State, Context, Effect>,
+  state: State,
+  number: number,
+): boolean {
+  const handlers: Record<string, readonly Handler<State, State, Context, Effect>[]> = role
+  return handlers[state.expects]?.some(({ message }) => message.number === number) ?? false
+}
+
 /** How the states of an answering role are packed between two messages: by position, not by name. */
 export type StateSchemas<State extends RoleState> = {
   readonly [Name in State['expects']]: Schema<Omit<Extract<State, { expects: Name }>, 'expects'>>

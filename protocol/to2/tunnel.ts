@@ -6,7 +6,7 @@ import { type Bytes, EMPTY, concat, equalBytes } from '../bytes.ts'
 import { type Infer, bytes, decodeAs, encodeAs, int, tuple } from '../cbor/schema.ts'
 import { type Cipher, CIPHERS } from '../crypto/kex/suites.ts'
 import { openMessage, sealMessage } from '../crypto/kex/tunnel.ts'
-import { FdoError } from '../errors.ts'
+import { RepeatError } from '../errors.ts'
 import { type Handler, type Step, on } from '../role.ts'
 import type { RandomBytes } from '../types/base.ts'
 import type { SealedMessageType } from './messages.ts'
@@ -70,7 +70,7 @@ export function sealInto(
 export function openFrom(tunnel: Tunnel, message: Bytes): { plaintext: Bytes; tunnel: Tunnel } {
   const { plaintext, nonce } = openMessage(cipherOf(tunnel), tunnel.key, message)
   if (hasSeen(tunnel.seen, nonce)) {
-    throw new FdoError('INVALID_MESSAGE_ERROR', 'a nonce used before in this run')
+    throw new RepeatError('INVALID_MESSAGE_ERROR', 'a nonce used before in this run')
   }
   const latest = tunnel.seen.subarray(-(REMEMBERED_NONCES - 1) * nonce.length)
   return { plaintext, tunnel: { ...tunnel, seen: concat(latest, nonce) } }

@@ -9,7 +9,7 @@ import {
   errorMessage,
   parseErrorMessage,
 } from '../../protocol/error-message.ts'
-import { FdoError } from '../../protocol/errors.ts'
+import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
 import { type Authorized, type RunServices, Runs, protocolOf } from './runs.ts'
@@ -109,7 +109,7 @@ export class Exchange {
       if (answer.message === step.reply) step.committed()
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      await this.#runs.breakOff(turn, error)
+      if (!(error instanceof RepeatError)) await this.#runs.breakOff(turn, error)
       throw error
     }
   }

@@ -5,6 +5,7 @@ import {
   type Role,
   type RoleState,
   type StateSchemas,
+  expectsMessage,
   packState,
   receive,
   unpackState,
@@ -44,6 +45,8 @@ export interface MountedRole {
   readonly initialState: Bytes
   /** Whether some of its states are kept in rows. */
   readonly keepsRows: boolean
+  /** Whether a message of this number may come next. */
+  expects(state: Bytes, number: number): boolean
   answer(state: Bytes, message: Message, source: Source): Promise<Answer>
   brokenOff(state: Bytes, error: unknown, tx: Executor): Promise<void>
 }
@@ -75,6 +78,7 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
     firstMessage,
     initialState: packState(states, initialState),
     keepsRows: rows.length > 0,
+    expects: (packed, number) => expectsMessage(role, unpackState(states, packed), number),
 
     async answer(packed, message, source) {
       const state = unpackState(states, packed)

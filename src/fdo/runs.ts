@@ -17,7 +17,8 @@ import {
   type RowToken,
   type Run,
   SEALED_RUN_SECONDS,
-  readToken,
+  openSealed,
+  parseToken,
   rowToken,
   runName,
   sealToken,
@@ -85,18 +86,18 @@ export class Runs {
       const run = { id: randomBytes(RUN_ID_BYTES), role: firstMessage, startedAt: secondsOf(now) }
       return { role: first, run, state: initialState, row: undefined }
     }
-    const token = await readToken(keys, request.authorization, now)
+    const token = parseToken(request.authorization)
     if (token.kind === 'row') return this.#turnInRow(token, request)
-    const role = this.#roleFor(token.run.role, request.number)
-    const row = role.keepsRows ? await this.#find(runName(token.run.id)) : undefined
-    if (row) return repeatOf(token.run.id, row, 0, request)
-    return { role, run: token.run, state: token.state, row: undefined }
+    const served = roles.find(({ firstMessage }) => firstMessage === protocolOf(request.number))
+    const row = served?.keepsRows ? await this.#find(runName(token.runId)) : undefined
+    if (row) return this.#turnWithFirstToken(token.runId, row, request)
+    const { run, state } = await openSealed(keys, token, now)
+    return { role: this.#roleFor(run.role, request.number), run, state, row: undefined }
   }
 
   /** The turn that a peer's own Error takes; undefined where no row is waiting for a message. */
   async turnOfError(authorization: string | undefined): Promise<Turn | undefined> {
-    const { keys, clock } = this.#services
-    const token = await readToken(keys, authorization, clock.now())
+    const token = parseToken(authorization)
     if (token.kind !== 'row') return undefined
     const name = runName(token.runId)
     const row = await this.#find(name)
@@ -171,6 +172,24 @@ export class Runs {
     return repeatOf(token.runId, row, token.version, request)
   }
 
+  /**
+   * From a device that keeps the first token it was given, what is no repeat is the next message;
+   * what comes too late for this point of the run is refused, and ends nothing.
+   */
+  async #turnWithFirstToken(
+    runId: Bytes,
+    row: SessionRow,
+    request: Authorized,
+  ): Promise<Turn | Answered> {
+    const role = this.#roleFor(row.role, request.number)
+    if (row.ended_at !== null || isSame(row, request)) {
+      return repeatOf(runId, row, row.version, request)
+    }
+    const turn = await this.#openRow(runId, runName(runId), row)
+    if (!role.expects(turn.state, request.number)) throw movedOn()
+    return turn
+  }
+
   async #openRow(runId: Bytes, name: string, row: SessionRow): Promise<Turn> {
     const { keys, roles } = this.#services
     const role = roles.find(({ firstMessage }) => firstMessage === row.role)
@@ -234,10 +253,14 @@ function repeatOf(runId: Bytes, row: SessionRow, tokenVersion: number, request: 
   // With the token it was sent with, or the one it was answered with.
   const isLast = tokenVersion === version - 1 || tokenVersion === version
   if (!isLast || !isSame(row, request)) {
-    throw new FdoError('INVALID_MESSAGE_ERROR', 'the run has moved on from this message')
+    throw movedOn()
   }
   const message = { number: reply_type, bytes: reply }
   return { message, authorization: rowToken(runId, version) }
+}
+
+function movedOn(): FdoError {
+  return new FdoError('INVALID_MESSAGE_ERROR', 'the run has moved on from this message')
 }
 
 function isSame(row: SessionRow, request: Message): boolean {

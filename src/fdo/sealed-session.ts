@@ -4,7 +4,7 @@
  * it came with. Short enough for a device that has 1,024 bytes for all its headers.
  */
 import { hash } from 'node:crypto'
-import type { Bytes } from '../../protocol/bytes.ts'
+import { type Bytes, concat, toHex } from '../../protocol/bytes.ts'
 import { bytes, decodeAs, encodeAs, tuple, uint16, uint32 } from '../../protocol/cbor/schema.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { SealingKeys } from './sealing-keys.ts'
@@ -28,21 +28,21 @@ export const MOST_AUTHORIZATION_CHARACTERS = 512
 
 const SEALED = 'fdos_'
 const ROW = 'fdor_'
-const CONTEXT = 'fdo-token'
 
 /** By position: names would not fit. */
 const Content = tuple({
-  id: bytes(RUN_ID_BYTES),
   role: uint16,
   startedAt: uint32,
   expiresAt: uint32,
   state: bytes(),
 })
 
+/** Divergence: a C device sends the first token of a run to its end, whatever else it is given. */
 export interface SealedToken {
   readonly kind: 'sealed'
-  readonly run: Run
-  readonly state: Bytes
+  /** In the clear: it finds the row of the run long after the sealed part has expired. */
+  readonly runId: Bytes
+  readonly sealed: Bytes
 }
 
 export interface RowToken {
@@ -59,9 +59,9 @@ export async function sealToken(
   now: Date,
 ): Promise<string> {
   const expiresAt = Math.min(secondsOf(now) + TOKEN_SECONDS, startedAt + SEALED_RUN_SECONDS)
-  const content = encodeAs(Content, { id, role, startedAt, expiresAt, state })
-  const sealed = await keys.seal(CONTEXT, content)
-  const authorization = `Bearer ${SEALED}${toText(sealed)}`
+  const content = encodeAs(Content, { role, startedAt, expiresAt, state })
+  const sealed = await keys.seal(contextOf(id), content)
+  const authorization = `Bearer ${SEALED}${toText(concat(id, sealed))}`
   if (authorization.length > MOST_AUTHORIZATION_CHARACTERS) {
     throw new Error(`a state of ${state.length} bytes is too long for a token`)
   }
@@ -76,20 +76,31 @@ export function rowToken(runId: Bytes, version: number): string {
 }
 
 /** Reads a token, with or without `Bearer `; throws INVALID_JWT_TOKEN for any that is not good. */
-export async function readToken(
-  keys: SealingKeys,
-  authorization: string | undefined,
-  now: Date,
-): Promise<SealedToken | RowToken> {
+export function parseToken(authorization: string | undefined): SealedToken | RowToken {
   const token = (authorization ?? '').replace(/^Bearer +/i, '')
   if (token.startsWith(ROW)) return readRowToken(token.slice(ROW.length))
-  if (!token.startsWith(SEALED)) throw refused('no token, or not one of ours')
-  const sealed = fromText(token.slice(SEALED.length))
-  const content = sealed && (await keys.open(CONTEXT, sealed))
+  const content = token.startsWith(SEALED) ? fromText(token.slice(SEALED.length)) : undefined
+  if (!content || content.length <= RUN_ID_BYTES) throw refused('no token, or not one of ours')
+  const runId = content.subarray(0, RUN_ID_BYTES)
+  return { kind: 'sealed', runId, sealed: content.subarray(RUN_ID_BYTES) }
+}
+
+/** The run and its state out of the sealed part; throws INVALID_JWT_TOKEN once it has expired. */
+export async function openSealed(
+  keys: SealingKeys,
+  { runId: id, sealed }: SealedToken,
+  now: Date,
+): Promise<{ run: Run; state: Bytes }> {
+  const content = await keys.open(contextOf(id), sealed)
   if (!content) throw refused('no key of ours opens the token')
-  const { id, role, startedAt, expiresAt, state } = decodeAs(Content, content, 'token')
+  const { role, startedAt, expiresAt, state } = decodeAs(Content, content, 'token')
   if (secondsOf(now) >= expiresAt) throw refused('the token has expired')
-  return { kind: 'sealed', run: { id, role, startedAt }, state }
+  return { run: { id, role, startedAt }, state }
+}
+
+/** The sealed part is good for its own run only. */
+function contextOf(runId: Bytes): string {
+  return `fdo-token:${toHex(runId)}`
 }
 
 function readRowToken(text: string): RowToken {

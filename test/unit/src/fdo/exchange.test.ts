@@ -185,6 +185,30 @@ describe('a run in a row', () => {
     expect(errorOf(await world.send(Round, 3, authorization))).toBeUndefined()
   })
 
+  it('goes on with the first token of the run, for a device that keeps no other', async () => {
+    await start()
+    const first = await walk([Hello, 1])
+    expect(errorOf(await world.send(Prove, 2, first))).toBeUndefined()
+    for (const value of [3, 4, 5]) {
+      world.clock.advance(minutes(4))
+      expect(errorOf(await world.send(Round, value, first))).toBeUndefined()
+    }
+    const repeated = await world.send(Round, 5, first)
+    expect(errorOf(repeated)).toBeUndefined()
+    expect(await effectCount(world.database.db, 'counted')).toBe(3)
+    expect(errorOf(await world.send(Done, 0, first))).toBeUndefined()
+    expect(errorOf(await world.send(Round, 6, first))).toBe('INVALID_MESSAGE_ERROR')
+  })
+
+  it('is not found with a run id alone: the first token is sealed for its own run', async () => {
+    await start()
+    const [mine = '', other = ''] = [await walk([Hello, 1]), await walk([Hello, 1])]
+    const partsOf = (token: string) => Buffer.from(token.slice('Bearer fdos_'.length), 'base64url')
+    const mixed = Buffer.concat([partsOf(mine).subarray(0, 16), partsOf(other).subarray(16)])
+    const token = `Bearer fdos_${mixed.toString('base64url')}`
+    expect(errorOf(await world.send(Next, 2, token))).toBe('INVALID_JWT_TOKEN')
+  })
+
   it('refuses what comes with an older token, and goes on', async () => {
     await start()
     const first = await walk([Hello, 1], [Prove, 2])
