@@ -7,6 +7,8 @@ import { extendVoucher } from '../../../protocol/voucher/extend.ts'
 import { isPem, voucherToPem, vouchersFromPem } from '../../../protocol/voucher/pem.ts'
 import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
 import { type Voucher, VoucherError, parseVoucher } from '../../../protocol/voucher/voucher.ts'
+import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
+import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
@@ -129,6 +131,19 @@ function addServiceCommands(voucher: Command): void {
       output.result({ guid: guidOf(guid), format, sha256, ...text }, () => `written to ${out}`)
     },
   )
+  runWithApi<{ to: string }>(
+    voucher
+      .command('sell')
+      .description('extend a voucher of the service to its next owner')
+      .argument('<guid>')
+      .requiredOption('--to <file>', "the next owner's public key or certificates; or: self"),
+    async (api, { to }, output, [guid = '']) => {
+      const path = `/api/v1/vouchers/${guidOf(guid)}/sell`
+      const buyer = to === 'self' ? to : publicKeyToPem(readPublicKey(to))
+      const sold = await api.json<VoucherRow>(path, { method: 'POST', json: { to: buyer } })
+      output.result(sold, ({ state, entries }) => `${guidOf(guid)}: sale ${entries}, ${state}`)
+    },
+  )
   runWithApi(
     voucher.command('list').description('the vouchers of the service'),
     async (api, _options, output) => {
@@ -151,6 +166,10 @@ function addServiceCommands(voucher: Command): void {
       output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
     },
   )
+}
+
+function publicKeyToPem({ key, chain }: PublicKey): string {
+  return chain ? certificatesToPem(chain) : toPem('PUBLIC KEY', key.spki)
 }
 
 function importTable(results: readonly (ImportResult & { file: string })[]): string {
