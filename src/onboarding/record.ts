@@ -123,7 +123,9 @@ function noteOf(effect: OwnerEffect): object | undefined {
       const { command, stream, bytes } = effect
       return { command, stream, text: shortened(Buffer.from(bytes).toString('utf8')) }
     }
+    // What the end of the step says once more.
     case 'upload-data':
+    case 'file-delivered':
       return undefined
     default: {
       const { type: _, ...facts } = effect

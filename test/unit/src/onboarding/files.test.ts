@@ -1,0 +1,98 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { toHex, utf8 } from '../../../../protocol/bytes.ts'
+import { ContentStore } from '../../../../src/onboarding/content.ts'
+import { UploadFiles } from '../../../../src/onboarding/uploads.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'firstlight-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('contents', () => {
+  it('are read in pieces, short ones and long ones alike', async () => {
+    for (const length of [0, 10, 300_000]) {
+      const contents = new ContentStore(join(folder, 'contents'))
+      const bytes = Uint8Array.from({ length }, (_, i) => i & 0xff)
+      const { ref } = await contents.put(bytes)
+      for (const offset of [0, 3, length - 2, length]) {
+        for (let i = 0; i < 2; i++) {
+          const piece = await contents.read(ref, Math.max(0, offset), 4)
+          const expected = bytes.subarray(Math.max(0, offset), Math.max(0, offset) + 4)
+          expect(toHex(piece)).toBe(toHex(expected))
+        }
+      }
+    }
+  })
+
+  it('leave nothing half written', async () => {
+    const contents = new ContentStore(folder)
+    const { ref } = await contents.put(utf8('hello'))
+    await contents.put(utf8('hello'))
+    expect(readdirSync(folder)).toEqual([ref])
+    expect(await contents.list()).toEqual([ref])
+  })
+
+  it('cannot be called by a path', async () => {
+    writeFileSync(join(folder, 'secret'), 'secret')
+    const contents = new ContentStore(join(folder, 'contents'))
+    for (const ref of ['../secret', 'secret', '', '..', `${'a'.repeat(95)}/`]) {
+      expect(await contents.find(ref)).toBeUndefined()
+      expect(await contents.remove(ref)).toBe(false)
+      await expect(async () => contents.read(ref, 0, 4)).rejects.toThrow('is gone')
+    }
+    expect(readdirSync(folder)).toEqual(['secret'])
+    expect(await contents.list()).toEqual([])
+  })
+
+  it('are gone once removed', async () => {
+    const contents = new ContentStore(folder)
+    const { ref } = await contents.put(utf8('hello'))
+    await contents.read(ref, 0, 5)
+    expect(await contents.remove(ref)).toBe(true)
+    await expect(async () => contents.read(ref, 0, 5)).rejects.toThrow('is gone')
+  })
+})
+
+describe('uploads', () => {
+  const one = { deviceId: 'fdod_a', runId: 'ab'.repeat(16), name: 'logs/a' }
+
+  it('are written in pieces, and again after a crash', async () => {
+    const uploads = new UploadFiles(folder)
+    uploads.write(one, 0, utf8('hello wrong'))
+    uploads.write(one, 6, utf8('world'))
+    uploads.write(one, 6, utf8('world'))
+    expect(toHex(await uploads.readAll(one))).toBe(toHex(utf8('hello world')))
+    expect(toHex(uploads.read(one, 6, 100))).toBe(toHex(utf8('world')))
+    uploads.write(one, 0, utf8('anew'))
+    expect(toHex(await uploads.readAll(one))).toBe(toHex(utf8('anew')))
+  })
+
+  it('may be empty', async () => {
+    const uploads = new UploadFiles(folder)
+    uploads.touch(one)
+    expect(await uploads.readAll(one)).toHaveLength(0)
+  })
+
+  it('stay in their folder, whatever they are called', () => {
+    const uploads = new UploadFiles(join(folder, 'uploads'))
+    for (const name of ['../../x', '/etc/passwd', 'a\0b', 'x'.repeat(5000), '']) {
+      uploads.write({ ...one, name }, 0, utf8('x'))
+    }
+    expect(readdirSync(folder)).toEqual(['uploads'])
+    expect(readdirSync(join(folder, 'uploads', 'fdod_a', 'ab'.repeat(16)))).toHaveLength(5)
+  })
+
+  it.each([
+    { ...one, deviceId: '../x' },
+    { ...one, deviceId: '' },
+    { ...one, runId: '../../../../../../../../../etc' },
+  ])('are of a device and a run', (upload) => {
+    const uploads = new UploadFiles(folder)
+    expect(() => uploads.write(upload, 0, utf8('x'))).toThrow('not the id')
+    expect(() => uploads.read(upload, 0, 1)).toThrow('not the id')
+  })
+})
