@@ -36,7 +36,7 @@ const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
 export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
   const { key, tlsUrl } = services
   const clients = new ClientsOfRequests()
-  const provider = once(() => loadProvider({ ...services, ...names(services), clients }))
+  let provider: Promise<RequestListener> | undefined
 
   return new Hono<AppEnv>()
     .get(METADATA_PATH, (c) => c.json(metadata(tlsUrl()), 200, CACHE_FOR_MINUTES))
@@ -126,16 +126,4 @@ function noClient(c: Context): Response {
   return c.json({ error: 'invalid_client', error_description }, 401, {
     'cache-control': 'no-store',
   })
-}
-
-/** What fails is tried again at the next call. */
-function once(load: () => Promise<RequestListener>): () => Promise<RequestListener> {
-  let loading: Promise<RequestListener> | undefined
-  return () => {
-    loading ??= load().catch((error: unknown) => {
-      loading = undefined
-      throw error
-    })
-    return loading
-  }
 }

@@ -11,6 +11,8 @@ const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 const OTHER = 'fdod_bbbbbbbbbbbbbbbbbbbbbbbbbb'
 const DAY_MS = 86_400_000
 
+vi.setConfig({ testTimeout: 30_000 })
+
 let world: TokenWorld
 beforeEach(async () => {
   world = await openTokenWorld()
