@@ -21,7 +21,6 @@ export type ImportCheck =
   | 'guid-of-another-device'
   | 'voucher-differs'
   | 'voucher-truncated'
-  | 'handed-over'
   | 'superseded'
   | 'already-onboarded'
 
@@ -77,8 +76,8 @@ export function isRefusal<T>(value: T | Refusal): value is Refusal {
   return typeof value === 'object' && value !== null && 'check' in value
 }
 
-/** `new`: no such GUID. `longer`: the same voucher, sold on meanwhile. `same`: nothing to do. */
-export type Admission = 'new' | 'longer' | 'same' | Refusal
+/** `new`: no such GUID. `known`: the same voucher, ours by now. `same`: nothing to do. */
+export type Admission = 'new' | 'known' | 'same' | Refusal
 
 /**
  * Holds a verified voucher, whose last owner is one of us, against the one of the same GUID.
@@ -102,10 +101,9 @@ export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | und
   if (relation === 'shorter') {
     return refuse('voucher-truncated', `${voucher.entries.length} of ${ours.entries} entries`)
   }
-  if (relation === 'same' && ours.state === 'handed-over') {
-    return refuse('handed-over', 'we sold it, and nobody sold it back')
-  }
-  return relation
+  // Sold to a key that we have been given since.
+  if (relation === 'same' && ours.state === 'held') return 'same'
+  return 'known'
 }
 
 type Relation = 'same' | 'longer' | 'shorter' | 'different'

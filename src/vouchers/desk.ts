@@ -61,7 +61,7 @@ export class VoucherDesk {
     await ledger.displaceOthers(tx, deviceId, guid)
     const row = ledger.rowOf(voucher, deviceId, { origin: 'imported', state: 'held' })
     if (admission === 'new') await store.insertVoucher.run(tx, row)
-    else await store.storeLonger.run(tx, { ...row, at: row.updated_at })
+    else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
     await ledger.devices.owned(tx, { id: deviceId, guid, model: row.device_info, serial: null })
     await ledger.held(tx, guid, voucher)
     return admission
@@ -121,7 +121,7 @@ export class VoucherDesk {
       throw new Problem('conflict', 'the voucher has changed meanwhile: look at it again')
     }
     await ledger.displaceOthers(tx, id, guid)
-    await store.storeLonger.run(tx, { ...after, at: after.updated_at })
+    await store.storeKnown.run(tx, { ...after, at: after.updated_at })
     if (after.state === 'held') {
       await ledger.devices.owned(tx, { id, guid, model, serial: null })
       await ledger.held(tx, guid, this.parse(after))

@@ -71,8 +71,8 @@ export const setState = statement((db, p: StateChange) =>
     .where('guid', '=', p.guid),
 )
 
-/** The same voucher with entries that were not there before. */
-export const storeLonger = statement(
+/** The same voucher with entries that were not there before, or another's no longer. */
+export const storeKnown = statement(
   (
     db,
     p: Pick<VoucherRow, 'guid' | 'owner_key' | 'state' | 'entries' | 'cbor'> & {

@@ -29,7 +29,8 @@ export interface WorldOptions {
 
 export async function openVoucherWorld(options: WorldOptions = {}) {
   const { signers } = partsOf()
-  const { owners = signers.filter((_, i) => i % 2 === 1), manufacturers = [], anchors } = options
+  const { manufacturers = [], anchors } = options
+  const owners = [...(options.owners ?? signers.filter((_, i) => i % 2 === 1))]
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
   const devices = await DeviceService.open({ database, clock })
@@ -80,6 +81,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     }))
 
   return {
+    owners,
     clock,
     database,
     devices,
