@@ -46,9 +46,9 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
       const client = await findClient(services, certificateOf(c, services))
       if (!client || !incoming || !outgoing) return noClient(c)
       clients.put(incoming, client)
-      await (
-        await provider()
-      )(incoming, outgoing)
+      provider ??= loadProvider({ ...services, ...names(services), clients })
+      const answer = await provider
+      await answer(incoming, outgoing)
       return RESPONSE_ALREADY_SENT
     })
     .get(`${DEVICE_API_PATH}/whoami`, async (c) => {
