@@ -35,6 +35,7 @@ export interface DeviceTurn {
 export class DeviceSession {
   readonly #about: AboutDevice
   readonly #modules: DeviceModules
+  readonly #maxRounds: number
   readonly #active = new Set<string>()
   readonly #denied = new Set<string>()
   #room = 0
@@ -44,9 +45,10 @@ export class DeviceSession {
   #rounds = 0
   #emptyRounds = 0
 
-  constructor(about: AboutDevice, modules: DeviceModules) {
+  constructor(about: AboutDevice, modules: DeviceModules, maxRounds = MAX_ROUNDS) {
     this.#about = about
     this.#modules = modules
+    this.#maxRounds = maxRounds
   }
 
   /** The first 68. `sendLimit` is the `announcedLimit` of the owner's 67. */
@@ -60,7 +62,7 @@ export class DeviceSession {
   /** Takes in a 69. Throws FdoError for whatever an owner must not do. */
   async answer(message: OwnerServiceInfo): Promise<DeviceTurn> {
     const { isMoreServiceInfo, isDone, serviceInfo } = message
-    if (++this.#rounds > MAX_ROUNDS) throw refused('too many rounds of ServiceInfo')
+    if (++this.#rounds > this.#maxRounds) throw refused('too many rounds of ServiceInfo')
     if (isDone && isMoreServiceInfo) throw refused('IsDone while there is more')
     if (this.#saidMore && serviceInfo.length > 0) throw refused('the owner spoke out of turn')
     const joined = join(this.#partial, serviceInfo, isMoreServiceInfo, MAX_PARTIAL_BYTES)

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type Bytes, utf8 } from '../../../../protocol/bytes.ts'
+import { encode } from '../../../../protocol/cbor/cbor.ts'
+import { scan } from '../../../../protocol/cbor/scan.ts'
 import { decodeAs } from '../../../../protocol/cbor/schema.ts'
 import { SHA384, hashOf } from '../../../../protocol/crypto/hash.ts'
 import { downloadDevice } from '../../../../protocol/fsim/download/device.ts'
 import { fileStep } from '../../../../protocol/fsim/steps.ts'
+import { HostFailure } from '../../../../protocol/service-info/device-host.ts'
 import { DeviceSession } from '../../../../protocol/service-info/device-session.ts'
 import type { PlanStep } from '../../../../protocol/service-info/plan.ts'
 import { deviceModules } from '../../../../protocol/service-info/registry.ts'
@@ -96,6 +99,15 @@ describe('the owner', () => {
   it('fails it where the device is done before the owner is', async () => {
     const reply = told(sending(bytesOfLength(5000)), pair('fdo.download:done', 5000))
     await expect(reply).rejects.toThrow(/wrote/)
+  })
+
+  it('takes no notice of a second done', async () => {
+    const reply = told(
+      sending(utf8('hello')),
+      pair('fdo.download:done', 5),
+      pair('fdo.download:done', 5),
+    )
+    expect((await reply).isDone).toBe(true)
   })
 
   it('skips a step that may fail', async () => {
@@ -219,6 +231,36 @@ describe('the device', () => {
       ['data', utf8('ho')],
     )
     expect(answers).toEqual(done(-1))
+  })
+
+  it.each(['create', 'commit'])('does not hide a bug of its host in %s', async (method) => {
+    const [host, bug] = [new MemoryHost(), () => Promise.reject(new TypeError('bug'))]
+    const { create } = host.files
+    Object.assign(host.files, {
+      create: async (path: string) =>
+        method === 'create' ? bug() : { ...(await create(path)), [method]: bug },
+    })
+    const outbox = { send: () => {}, roomFor: () => 1000 }
+    const device = downloadDevice(host)
+    await device.receive('name', scan(encode('a')), outbox)
+    await device.receive('length', scan(encode(0)), outbox)
+    const end = device.receive('data', scan(encode(new Uint8Array(0))), outbox)
+    await expect(end).rejects.toBeInstanceOf(TypeError)
+  })
+
+  it('says −1 of a file that cannot be put in its place', async () => {
+    const host = new MemoryHost()
+    const { create } = host.files
+    const commit = () => Promise.reject(new HostFailure('disk full'))
+    Object.assign(host.files, {
+      create: async (path: string) => ({ ...(await create(path)), commit }),
+    })
+    const owner = sending(utf8('hello'), {}, 'a', { ...REQUIRED, required: false })
+    await converse(owner, host, new DeviceSession(ABOUT, deviceModules(downloadDevice(host))))
+    expect(owner.effectsOf('step-skipped')).toMatchObject([
+      { reason: 'a: the device wrote -1 of 5 bytes' },
+    ])
+    expect([host.warnings.length, host.unfinished]).toEqual([1, 0])
   })
 
   it('leaves nothing behind when TO2 breaks off', async () => {

@@ -88,6 +88,13 @@ describe('a module that will not', () => {
   )
 })
 
+describe('a bug in a module', () => {
+  it('is not taken for something the machine could not do', async () => {
+    const { hear } = sessionOf(moduleOf('a', { speak: () => Promise.reject(new TypeError('bug')) }))
+    await expect(hear([pair('a:active', true)])).rejects.toBeInstanceOf(TypeError)
+  })
+})
+
 describe('who may speak', () => {
   const talker = () =>
     moduleOf('a', {
@@ -134,6 +141,15 @@ describe('the end', () => {
 
   it('is not while there is more', async () => {
     await expect(sessionOf().hear([], { done: true, more: true })).rejects.toEqual(out)
+  })
+
+  it('comes at the latest after a number of rounds', async () => {
+    const session = new DeviceSession(ABOUT, deviceModules(), 2)
+    session.begin(1300)
+    const hear = () => session.answer({ isMoreServiceInfo: false, isDone: false, serviceInfo: [] })
+    await hear()
+    await hear()
+    await expect(hear()).rejects.toEqual(out)
   })
 
   it('is told to every module: finished, or broken off', async () => {

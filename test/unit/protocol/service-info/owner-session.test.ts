@@ -263,6 +263,19 @@ describe('steps that overlap', () => {
     expect(keysOf(await world.say(devmodPairs(['a', 'b'])))).toEqual(['a:active', 'a:say'])
   })
 
+  it('wait while the step before has more to say', async () => {
+    const chatty = toyModule('a', { status: (heard) => (heard > 0 ? DONE : MORE), overlaps: true })
+    const world = worldOf([stepOf('one', [way(chatty, { says: 'hello' })]), second], [chatty, late])
+    expect(keysOf(await world.say(devmodPairs(['a', 'b'])))).toEqual(['a:active', 'a:say'])
+  })
+
+  it('are skipped at once where the device has none of their modules', async () => {
+    const optional = { ...second, required: false }
+    const world = worldOf([first, optional], [early, late])
+    await world.say(devmodPairs(['a']))
+    expect(world.effectsOf('step-skipped').map(({ step }) => step)).toEqual(['second'])
+  })
+
   it('wait for a module in use when another way is closed to them', async () => {
     const twoWays = stepOf('two', [way(early, { says: 'hello' }), way(late, { says: 'again' })])
     const world = worldOf([twoWays, second], [early, late])
