@@ -136,6 +136,8 @@ export async function meetOwner(
         wait: surroundings.sleep,
       })
       if (!effect) throw new Error('TO2 ended without a credential')
+      // Before the credential is stored: a device that dies in between onboards once more.
+      await serviceInfo.finish()
       return effect
     } finally {
       await serviceInfo.close()
