@@ -1,6 +1,7 @@
 /** The OpenAPI document of the management API, read off its routes. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from './authenticate.ts'
+import { SCOPES, permissionsOf } from './permissions.ts'
 import { type Route, route } from './route.ts'
 
 const ABOUT = {
@@ -35,4 +36,23 @@ export function openApiDocument(routes: readonly Route[]): object {
   })
   for (const { register } of routes) register(app)
   return app.getOpenAPI31Document(ABOUT)
+}
+
+const Document = z.object({
+  paths: z.record(z.string(), z.record(z.string(), z.object({ 'x-permission': z.string() }))),
+})
+
+/** Every operation in a document, what it takes, and which bundles of scopes hold that; sorted. */
+export function permissionTable(document: unknown): readonly string[] {
+  const bundles = SCOPES.filter((scope) => !scope.includes(':'))
+  const holds = (bundle: string, permission: string) =>
+    [...(permissionsOf([bundle]) ?? [])].some((one) => one === permission)
+  return Object.entries(Document.parse(document).paths)
+    .flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, { 'x-permission': permission }]) => {
+        const holders = bundles.filter((bundle) => holds(bundle, permission))
+        return `${method.toUpperCase()} /api/v1${path} ${permission} (${holders.join(', ')})`
+      }),
+    )
+    .toSorted()
 }

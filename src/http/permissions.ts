@@ -19,7 +19,6 @@ export const PERMISSIONS = [
   'owner-address:read',
   'owner-address:write',
   'certificate:read',
-  'certificate:revoke',
   'token:read',
   'token:create',
   'token:revoke',
@@ -35,9 +34,9 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
-  /** For who runs devices and may not touch keys, tokens or trust. */
+  /** For who runs devices and may not touch keys or tokens. */
   operator: PERMISSIONS.filter(
-    (permission) => !/^(token|key|certificate):/.test(permission) || permission.endsWith(':read'),
+    (permission) => permission.endsWith(':read') || !/^(token|key):/.test(permission),
   ),
 }
 

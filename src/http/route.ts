@@ -5,7 +5,6 @@
  */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { ZodObject, ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import type { AppEnv, Principal } from './authenticate.ts'
@@ -204,11 +203,34 @@ function permit(permission: Permission): MiddlewareHandler<AppEnv> {
   }
 }
 
-function limitTo(maxSize: number): MiddlewareHandler {
-  const onError = () => {
-    throw new Problem('too-large', `a body here may be ${maxSize} bytes long`)
+function limitTo(most: number): MiddlewareHandler {
+  const tooLarge = () => new Problem('too-large', `a body here may be ${most} bytes long`)
+  return async (c, next) => {
+    const length = c.req.header('content-length')
+    if (Number(length ?? 0) > most) throw tooLarge()
+    if (length === undefined && c.req.header('transfer-encoding') !== undefined) {
+      const body = await readAtMost(c.req.raw.body, most)
+      if (!body) throw tooLarge()
+      // Hono keeps promises here, whatever its types say.
+      c.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer
+    }
+    await next()
   }
-  return bodyLimit({ maxSize, onError })
+}
+
+/** A body that does not say how long it is; undefined where it is too long. */
+async function readAtMost(
+  body: ReadableStream<Uint8Array> | null,
+  most: number,
+): Promise<ArrayBuffer | undefined> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of body ?? []) {
+    length += part.length
+    if (length > most) return undefined
+    parts.push(part)
+  }
+  return Uint8Array.from(Buffer.concat(parts)).buffer
 }
 
 function typed(types: readonly string[] | undefined): MiddlewareHandler {
