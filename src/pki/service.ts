@@ -125,7 +125,8 @@ export class Pki {
       // Of a request nothing counts but the key it proves: the subject is the proven device.
       sign: (csr) => asRefusal(async () => this.issueLdevid(bearer, (await parseCsr(csr)).spki)),
       generate: () => this.makeKeyAndCertificate(bearer),
-      caCertificates: async () => this.trustBundle(),
+      // With what lies between a credential and the root: fdo.csr sends the credential by itself.
+      caCertificates: async () => [...this.trustBundle(), this.#hierarchy.issuingCa.certificate],
     }
   }
 

@@ -72,6 +72,10 @@ describe('a birth certificate', () => {
     const { spki } = p256()
     const [leaf] = await world.pki.issueDeviceCertificate({ spki, serial: 'S-1' })
     expect(await world.pki.findActiveCertificate(leaf!)).toBeUndefined()
+    // Not even if it were known whose it is.
+    const { db } = world.database
+    await db.updateTable('certificate').set({ device_id: BEARER.deviceId }).execute()
+    expect(await world.pki.findActiveCertificate(leaf!)).toBeUndefined()
   })
 })
 
@@ -101,6 +105,14 @@ describe('a credential', () => {
     const { notBefore } = parseCertificate(certificate)
     const options = { anchors: world.pki.trustBundle(), now: notBefore }
     expect(await findChainFlaw([certificate, ...intermediates], options)).toBeUndefined()
+  })
+
+  it('can be checked with no more than the certificates that devices are sent', async () => {
+    const issuer = world.pki.credentialsFor(BEARER)
+    const { certificate } = await issuer.sign(await csrOf('CN=x'), false)
+    const [root, ...between] = await issuer.caCertificates()
+    const options = { anchors: [root!], now: world.clock.now() }
+    expect(await findChainFlaw([certificate, ...between], options)).toBeUndefined()
   })
 
   it('is refused for a key that is not P-256, as a bad request', async () => {
