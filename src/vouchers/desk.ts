@@ -7,7 +7,14 @@ import { extendVoucher } from '../../protocol/voucher/extend.ts'
 import { type Voucher, VoucherError, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
 import { Problem } from '../http/problem.ts'
-import { type GenuineVoucher, type ImportCheck, admit, isRefusal, verify } from './admission.ts'
+import {
+  type GenuineVoucher,
+  type ImportCheck,
+  type Verdict,
+  admit,
+  isRefusal,
+  verify,
+} from './admission.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 import type { VoucherFilter, VoucherRow } from './store.ts'
@@ -30,22 +37,25 @@ export class VoucherDesk {
     this.#ledger = ledger
   }
 
-  /** Each is taken in alone, or else refused and nothing changed. */
+  /** Each is taken in alone, in the order given, or else refused and nothing changed. */
   async import(vouchers: readonly Bytes[], by: string): Promise<ImportResult[]> {
+    const { clock } = this.#ledger.services
     const results: ImportResult[] = []
     for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
       const some = vouchers.slice(i, i + MOST_AT_ONCE)
-      results.push(...(await Promise.all(some.map((one) => this.#importOne(one, by)))))
+      const verdicts = await Promise.all(
+        some.map((encoded) => verify(encoded, this.#ledger.services, clock.now())),
+      )
+      results.push(...(await Promise.all(verdicts.map((verdict) => this.#settle(verdict, by)))))
       // Devices are waiting, too.
       await nextTurn()
     }
     return results
   }
 
-  async #importOne(encoded: Bytes, by: string): Promise<ImportResult> {
-    const { clock, database, events } = this.#ledger.services
-    const verdict = await verify(encoded, this.#ledger.services, clock.now())
+  async #settle(verdict: Verdict, by: string): Promise<ImportResult> {
     if (isRefusal(verdict)) return { ok: false, ...verdict }
+    const { database, events } = this.#ledger.services
     const { guid, deviceId: device } = verdict
     const admission = await database.commit((tx) => this.#takeIn(tx, verdict), { durable: true })
     if (isRefusal(admission)) return { guid, ok: false, ...admission }
