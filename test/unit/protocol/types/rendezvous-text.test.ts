@@ -59,6 +59,8 @@ describe('rendezvous info in text', () => {
     ['no directive', []],
     ['a directive that is no object', ['rv.example']],
     ['a list as a directive', [[]]],
+    ['null as a directive', [null]],
+    ['a list where a name belongs', [{ dns: 'rv', protocol: ['http'] }]],
     ['a name nobody knows', [{ dns: 'rv', dns_name: 'x' }]],
     ['no address', [{ dev_port: 80 }]],
     ['text where a number belongs', [{ dns: 'rv', dev_port: '80' }]],

@@ -70,6 +70,11 @@ describe('the owner’s addresses in text', () => {
     ])
   })
 
+  it('say which member is wrong', () => {
+    const json = [{ ip: 'a', dns: 'a', port: 1, protocol: 'http' }]
+    expect(() => to2AddressesFromText(json)).toThrow('[0].ip: expected an IP address')
+  })
+
   it.each([
     ['nothing', undefined],
     ['no address', []],
