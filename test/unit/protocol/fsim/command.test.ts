@@ -154,6 +154,13 @@ describe('the owner', () => {
     expect(owner.effectsOf('command-output')).toEqual([])
   })
 
+  it('takes no notice of what comes after the exit code', async () => {
+    const owner = running()
+    await told(owner, said('exitcode', 0), said('stdout', utf8('x')))
+    expect(owner.effectsOf('command-output')).toEqual([])
+    expect(owner.session.isDone).toBe(true)
+  })
+
   it('fails the step for an exit code other than 0', async () => {
     await expect(told(running(), said('exitcode', 2))).rejects.toThrow(/exit code 2/)
   })
@@ -221,6 +228,13 @@ describe('the device', () => {
     const { hear } = await hearing(host, said('command', 'sh'), said('execute', null))
     await hear([said('sig', 15)])
     expect(host.started[0]?.signals).toEqual([15])
+  })
+
+  it('hides no bug of its host', async () => {
+    const host = new MemoryHost()
+    host.run = () => Promise.reject(new TypeError('bug'))
+    const outcome = hearing(host, said('command', 'sh'), said('execute', null))
+    await expect(outcome).rejects.toBeInstanceOf(TypeError)
   })
 
   it('kills what still runs when TO2 is over', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Bytes, utf8 } from '../../../../protocol/bytes.ts'
+import { type Bytes, equalBytes, utf8 } from '../../../../protocol/bytes.ts'
 import { encode } from '../../../../protocol/cbor/cbor.ts'
 import { scan } from '../../../../protocol/cbor/scan.ts'
 import { decodeAs } from '../../../../protocol/cbor/schema.ts'
@@ -37,11 +37,11 @@ function sending(content: Bytes, options = {}, name = 'docs/a.bin', step = REQUI
 }
 
 describe('a file from owner to device', () => {
-  it.each([0, 1, 1014, 1015, 5000, 100_000])('arrives, of %i bytes', async (length) => {
+  it.each([0, 1, 1014, 1015, 20_000])('arrives, of %i bytes', async (length) => {
     const host = new MemoryHost()
     const owner = sending(bytesOfLength(length))
     await converse(owner, host)
-    expect(host.stored.get('docs/a.bin')).toEqual(bytesOfLength(length))
+    expect(equalBytes(host.stored.get('docs/a.bin')!, bytesOfLength(length))).toBe(true)
     expect(owner.effectsOf('file-delivered')).toEqual([
       { type: 'file-delivered', name: 'docs/a.bin', length },
     ])
@@ -49,11 +49,11 @@ describe('a file from owner to device', () => {
   })
 
   it.each([1300, 4096, 64_000])('fills messages of up to %i bytes', async (sendLimit) => {
-    const owner = sending(bytesOfLength(300_000), { sendLimit })
+    const owner = sending(bytesOfLength(5 * sendLimit), { sendLimit })
     await converse(owner, new MemoryHost())
     const full = owner.replies.map((reply) => reply.length)
     for (const size of full) expect(size).toBeLessThanOrEqual(sendLimit - 5)
-    for (const size of full.slice(1, -3)) expect(size).toBeGreaterThan(sendLimit - 110)
+    for (const size of full.slice(1, 4)) expect(size).toBeGreaterThan(sendLimit - 110)
   })
 
   it('comes in pieces of at most 1014 bytes, each in a pair of its own', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { type Bytes, utf8 } from '../../../../protocol/bytes.ts'
+import { type Bytes, EMPTY, equalBytes, utf8 } from '../../../../protocol/bytes.ts'
 import { fdoSysDevice } from '../../../../protocol/fsim/fdo-sys/device.ts'
 import { fdoSysOwner } from '../../../../protocol/fsim/fdo-sys/owner.ts'
 import { commandStep, fileStep, uploadStep } from '../../../../protocol/fsim/steps.ts'
+import { HostFailure } from '../../../../protocol/service-info/device-host.ts'
 import { DeviceSession } from '../../../../protocol/service-info/device-session.ts'
 import { type PlanStep, way } from '../../../../protocol/service-info/plan.ts'
 import { deviceModules } from '../../../../protocol/service-info/registry.ts'
@@ -40,7 +41,7 @@ describe('a file over fdo_sys', () => {
       fileStep(options, owner.content('ref', bytesOfLength(length), 'docs/a.bin')),
     ])
     await converse(owner, host, deviceOf(host))
-    expect(host.stored.get('docs/a.bin')).toEqual(bytesOfLength(length))
+    expect(equalBytes(host.stored.get('docs/a.bin')!, bytesOfLength(length))).toBe(true)
     expect(host.unfinished).toBe(0)
   })
 
@@ -97,7 +98,7 @@ describe('a file fetched over fdo_sys', () => {
     host.put('boot.log', bytesOfLength(length))
     const owner = asking()
     await converse(owner, host, deviceOf(host))
-    expect(owner.uploads.get('boot.log') ?? new Uint8Array(0)).toEqual(bytesOfLength(length))
+    expect(equalBytes(owner.uploads.get('boot.log') ?? EMPTY, bytesOfLength(length))).toBe(true)
     expect(owner.effectsOf('upload-done')).toMatchObject([{ name: 'boot.log', length }])
     expect(host.opened).toBe(0)
   })
@@ -250,6 +251,16 @@ describe('the device', () => {
     ['fetch', null],
   ])('refuses the value %s %j', async (key, value) => {
     await expect(hearing(said(key, value))).rejects.toMatchObject(malformed)
+  })
+
+  it('takes a file it cannot read for one it has not, and hides no bug of its host', async () => {
+    const opening = async (error: Error) => {
+      const host = new MemoryHost()
+      Object.assign(host.files, { open: () => Promise.reject(error) })
+      await converse(new OwnerWorld([uploadStep(options, LOG)]), host, deviceOf(host))
+    }
+    await expect(opening(new HostFailure('no'))).rejects.toThrow(/could not send it/)
+    await expect(opening(new TypeError('bug'))).rejects.toBeInstanceOf(TypeError)
   })
 
   it('says which file it sends, and how that ended', async () => {

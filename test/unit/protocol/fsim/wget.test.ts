@@ -69,6 +69,20 @@ describe('a file the device fetches', () => {
     await expect(converse(fetching(), host)).rejects.toThrow(reason)
   })
 
+  it('hides no bug of its host', async () => {
+    const host = hostWith()
+    Object.assign(host, { fetch: () => Promise.reject(new TypeError('bug')) })
+    await expect(converse(fetching(), host)).rejects.toBeInstanceOf(TypeError)
+  })
+
+  it('is one at a time', async () => {
+    const device = wgetDevice(hostWith())
+    const outbox = { send: () => {}, roomFor: () => 1000 }
+    await device.receive('url', scan(encode(URL)), outbox)
+    const again = async () => device.receive('url', scan(encode(URL)), outbox)
+    await expect(again()).rejects.toMatchObject({ code: 'INVALID_MESSAGE_ERROR' })
+  })
+
   it('fails the step where it cannot be written', async () => {
     const host = hostWith()
     host.readOnly.add('firmware.bin')
