@@ -1,8 +1,8 @@
 /** DI, the Manufacturer's side: from a certificate request to an Ownership Voucher. */
 import { type Bytes, concat } from '../bytes.ts'
-import { type Kept, bytes, decodeAs, keep, listOf, text, tuple } from '../cbor/schema.ts'
+import { type Kept, bytes, keep, listOf, text, tuple } from '../cbor/schema.ts'
 import type { KeyKind } from '../cose/algorithms.ts'
-import { type HMac, type HashType, SHA256, SHA384, hashOf } from '../crypto/hash.ts'
+import { type HashType, SHA256, SHA384, hashOf } from '../crypto/hash.ts'
 import { PublicKey } from '../crypto/public-key.ts'
 import type { Signer } from '../crypto/signer.ts'
 import { FdoError } from '../errors.ts'
@@ -12,7 +12,7 @@ import type { Guid, RandomBytes } from '../types/base.ts'
 import { type DeviceMfgInfo, parseMfgInfo } from '../types/device-mfg-info.ts'
 import type { RendezvousInfo } from '../types/rendezvous-info.ts'
 import { extendVoucher } from '../voucher/extend.ts'
-import { OVHeader, buildHeader, buildVoucher, parseVoucher } from '../voucher/voucher.ts'
+import { buildHeader, buildVoucher, parseVoucher } from '../voucher/voucher.ts'
 import { spkiOfCertificate } from '../x509/certificate.ts'
 import { type Csr, parseCsr } from '../x509/csr.ts'
 import { AppStart, Done, SetCredentials, SetHMAC } from './messages.ts'
@@ -109,27 +109,18 @@ async function setHMAC(
   { hmac }: SetHMAC,
   context: DiManufacturerContext,
 ): DiStep {
-  const { guid, deviceInfo } = decodeAs(OVHeader, state.header, 'OVHeader')
-  const voucher = await firstVoucher(state, hmac, context)
-  const deviceKey = spkiOfCertificate(state.deviceCertChain[0] as Bytes)
-  const made = { guid, serial: state.serial, deviceInfo, deviceKey, voucher }
+  const { header, deviceCertChain: chain, serial } = state
+  const unsold = parseVoucher(buildVoucher({ header, hmac, chain }))
+  const { guid, deviceInfo, publicKey } = unsold.header.value
+  // As the Device leaves the factory: its first sale is in the voucher, where there is one.
+  const sale = await context.findFirstOwner(publicKey.value)
+  const voucher = sale ? await extendVoucher(unsold, sale.signer, sale.nextOwner) : unsold.bytes
+  const deviceKey = spkiOfCertificate(chain[0] as Bytes)
   return {
     next: null,
     reply: messageOf(Done, {}),
-    effects: [{ type: 'device-made', ...made }],
+    effects: [{ type: 'device-made', guid, serial, deviceInfo, deviceKey, voucher }],
   }
-}
-
-/** The voucher as the Device leaves the factory: its first sale is in it, where there is one. */
-async function firstVoucher(
-  { header, deviceCertChain: chain }: { header: Bytes; deviceCertChain: readonly Bytes[] },
-  hmac: HMac,
-  context: DiManufacturerContext,
-): Promise<Bytes> {
-  const voucher = buildVoucher({ header, hmac, chain })
-  const unsold = parseVoucher(voucher)
-  const sale = await context.findFirstOwner(unsold.header.value.publicKey.value)
-  return sale ? await extendVoucher(unsold, sale.signer, sale.nextOwner) : voucher
 }
 
 /**
