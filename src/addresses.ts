@@ -13,9 +13,18 @@ export function isWithin(address: string, ranges: Ranges): boolean {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.process(address)
   return ranges.some((range) => {
-    const [base, bits] = parseRange(range)
+    const [base, bits] = known(range)
     return base.kind() === parsed.kind() && parsed.match(base, bits)
   })
+}
+
+const parsedRanges = new Map<string, ReturnType<typeof parseRange>>()
+
+/** The ranges asked about are those of the configuration: few, and the same again and again. */
+function known(range: string): ReturnType<typeof parseRange> {
+  const parsed = parsedRanges.get(range) ?? parseRange(range)
+  parsedRanges.set(range, parsed)
+  return parsed
 }
 
 /** Throws an Error for what is neither an address nor a range. */
