@@ -13,15 +13,15 @@ import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { Clock } from '../../clock.ts'
 import { type FdoTransport, TransportError } from '../../fdo/client.ts'
-import type { Outcome } from './place.ts'
+import type { Failure, Outcome } from './place.ts'
 import type { Job } from './store.ts'
+
+type HeldVoucher = Pick<To0OwnerContext, 'voucher' | 'signer'> & { readonly deviceId: string }
 
 export interface AttemptServices {
   readonly clock: Clock
   readonly vouchers: {
-    findServable(
-      guid: Bytes,
-    ): Promise<Pick<To0OwnerContext, 'voucher' | 'signer'> | undefined>
+    findServable(guid: Bytes): Promise<HeldVoucher | undefined>
   }
   readonly ownerAddresses: { value(): Promise<To2Addresses> }
   /** In-process where the target is this service; kept open, since many messages go there. */
@@ -37,7 +37,7 @@ export async function register(services: AttemptServices, job: Job): Promise<Out
   const { vouchers, ownerAddresses } = services
   const held = await vouchers.findServable(fromHex(job.guid))
   if (!held) return refused('the voucher, or the key that owns it, is not here')
-  const { voucher, signer } = held
+  const { voucher, signer, deviceId } = held
   const attempt = placesOf(voucher).find(({ index }) => index === job.directive)
   if (!attempt) return refused('the voucher names no such rendezvous')
   const addresses = await ownerAddresses.value()
@@ -45,7 +45,8 @@ export async function register(services: AttemptServices, job: Job): Promise<Out
   const reasons: string[] = []
   for (const target of attempt.targets) {
     const outcome = await converseWith(services, target, context)
-    if (outcome.kind !== 'unreachable') return outcome
+    if (outcome.kind === 'registered') return { ...outcome, deviceId, addresses }
+    if (outcome.kind === 'refused') return outcome
     reasons.push(outcome.reason)
   }
   return { kind: 'unreachable', reason: plain(reasons.join('; ')) }
@@ -55,7 +56,7 @@ async function converseWith(
   { connect, clock }: AttemptServices,
   target: Target,
   context: To0OwnerContext,
-): Promise<Outcome> {
+): Promise<Failure | { readonly kind: 'registered'; readonly waitSeconds: number }> {
   try {
     const [registered] = await converse({
       role: to0Owner,
@@ -75,7 +76,7 @@ async function converseWith(
   }
 }
 
-function refused(reason: string): Outcome {
+function refused(reason: string): Failure {
   return { kind: 'refused', reason: plain(reason) }
 }
 

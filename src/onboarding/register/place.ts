@@ -3,6 +3,7 @@
  * one and ever more rarely while it does not. Places know nothing of each other, so that one that
  * cannot be reached holds up no other.
  */
+import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
@@ -11,8 +12,19 @@ import { type Job, findSoonest } from './store.ts'
 
 /** What came of one try; `unreachable` says something of the place, `refused` of the voucher. */
 export type Outcome =
-  | { readonly kind: 'registered'; readonly waitSeconds: number }
-  | { readonly kind: 'refused' | 'unreachable'; readonly reason: string }
+  | {
+      readonly kind: 'registered'
+      readonly waitSeconds: number
+      readonly deviceId: string
+      /** What the rendezvous was told. */
+      readonly addresses: To2Addresses
+    }
+  | Failure
+
+export interface Failure {
+  readonly kind: 'refused' | 'unreachable'
+  readonly reason: string
+}
 
 export interface PlaceServices {
   readonly database: Database
@@ -112,14 +124,14 @@ export class Place {
 
   /** Whether the place as such is to be left alone for a while. */
   #judge(outcomes: readonly Outcome[]): void {
-    const failure = outcomes.find(({ kind }) => kind === 'unreachable')
+    const failure = outcomes.find((one): one is Failure => one.kind === 'unreachable')
     if (!failure || outcomes.some(({ kind }) => kind !== 'unreachable')) {
       this.#failures = 0
       this.#lastError = undefined
       return
     }
     this.#failures++
-    this.#lastError = 'reason' in failure ? failure.reason : undefined
+    this.#lastError = failure.reason
     this.#closedUntil = this.#services.clock.now().getTime() + this.#pauseMs(this.#failures)
     const { log } = this.#services
     log.warn({ rendezvous: this.#origin, reason: this.#lastError }, 'rendezvous unreachable')

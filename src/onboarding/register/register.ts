@@ -58,6 +58,9 @@ export class Register {
   readonly #running: Promise<void>[] = []
   readonly #slots = new Slots(AT_ONCE)
   readonly #stopped = new AbortController()
+  /** Moves on with the owner addresses; which of them a try began with. */
+  #generation = 0
+  readonly #begunIn = new WeakMap<Job, number>()
   #started = false
 
   constructor(services: RegisterServices) {
@@ -68,7 +71,10 @@ export class Register {
     for (const origin of await store.listOrigins(this.#services.database.db)) this.#placeAt(origin)
     this.#started = true
     for (const place of this.#places.values()) this.#open(place)
-    this.#services.ownerAddresses.onChange(() => void this.#readdress())
+    this.#services.ownerAddresses.onChange(() => {
+      this.#generation++
+      void this.#readdress()
+    })
     await this.#readdress()
   }
 
@@ -126,7 +132,10 @@ export class Register {
     const place = new Place(origin, {
       ...this.#services,
       slots: this.#slots,
-      attempt: (job) => register(this.#services, job),
+      attempt: (job) => {
+        this.#begunIn.set(job, this.#generation)
+        return register(this.#services, job)
+      },
       settle: (job, outcome, nextAt) => this.#settle({ job, outcome, nextAt, origin }),
     })
     this.#places.set(origin, place)
@@ -139,18 +148,16 @@ export class Register {
   }
 
   async #settle(settled: Settled): Promise<void> {
-    const { database, clock, ownerAddresses, events } = this.#services
+    const { database, events } = this.#services
     const { job, outcome, origin: rendezvous } = settled
-    const now = clock.now()
     if (outcome.kind === 'registered') {
-      const addresses = digestOf(await ownerAddresses.value())
-      await database.commit((tx) => this.#registered(tx, settled, { now, addresses }))
+      await database.commit((tx) => this.#registered(tx, settled, outcome))
       const { waitSeconds: seconds } = outcome
       events.registrationMade({ guid: job.guid, rendezvous, seconds })
       return
     }
     const { reason } = outcome
-    await database.commit((tx) => this.#failed(tx, settled, { now, reason }))
+    await database.commit((tx) => this.#failed(tx, settled, reason))
     // That a place cannot be reached is said of the place, once.
     if (outcome.kind === 'refused') {
       events.registrationFailed({ guid: job.guid, rendezvous, reason })
@@ -159,28 +166,31 @@ export class Register {
 
   async #registered(
     tx: Executor,
-    { job, outcome, nextAt, origin: rendezvous }: Settled,
-    { now, addresses }: { now: Date; addresses: string },
+    { job, nextAt, origin: rendezvous }: Settled,
+    { waitSeconds, deviceId: id, addresses }: Extract<Outcome, { kind: 'registered' }>,
   ): Promise<void> {
+    const { clock, devices } = this.#services
     const { guid, directive } = job
-    const seconds = 'waitSeconds' in outcome ? outcome.waitSeconds : 0
-    const expires_at = new Date(now.getTime() + seconds * 1000).toISOString()
-    const row = { guid, directive, next_at: nextAt.toISOString(), expires_at, addresses }
-    const stored = await store.markRegistered.run(tx, row)
+    const now = clock.now()
+    const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
+    const isOutdated = this.#begunIn.get(job) !== this.#generation
+    const stored = await store.markRegistered.run(tx, {
+      guid,
+      directive,
+      next_at: (isOutdated ? now : nextAt).toISOString(),
+      expires_at,
+      addresses: digestOf(addresses),
+    })
     if (stored === 0 || job.state === 'registered') return
-    const { vouchers, devices } = this.#services
-    const id = await vouchers.findDeviceId(guid, tx)
     const detail = { guid, rendezvous, expires_at }
-    if (id !== undefined) await devices.moveDevice(tx, { id, move: 'registered', detail })
+    await devices.moveDevice(tx, { id, move: 'registered', detail })
   }
 
-  async #failed(
-    tx: Executor,
-    { job, nextAt }: Settled,
-    { now, reason }: { now: Date; reason: string },
-  ): Promise<void> {
+  async #failed(tx: Executor, { job, nextAt }: Settled, reason: string): Promise<void> {
+    const { clock, vouchers, devices } = this.#services
     const { guid, directive, attempts } = job
-    const isLive = job.expires_at !== null && job.expires_at > now.toISOString()
+    const now = clock.now().toISOString()
+    const isLive = job.expires_at !== null && job.expires_at > now
     const stored = await store.markFailed.run(tx, {
       guid,
       directive,
@@ -190,8 +200,7 @@ export class Register {
       last_error: reason,
     })
     if (stored === 0 || isLive || job.state !== 'registered') return
-    const elsewhere = await store.findLive.first(tx, { guid, now: now.toISOString() })
-    const { vouchers, devices } = this.#services
+    const elsewhere = await store.findLive.first(tx, { guid, now })
     const id = elsewhere ? undefined : await vouchers.findDeviceId(guid, tx)
     const move = 'registration-lapsed'
     if (id !== undefined) await devices.moveDevice(tx, { id, move, error: reason })

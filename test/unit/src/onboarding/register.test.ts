@@ -283,6 +283,19 @@ describe('the register', () => {
     expect(attempts('near.test')).toBe(4)
   })
 
+  it('notices that they change while it registers', async () => {
+    places.set('near.test', async (message, authorization) => {
+      if (sent.length === 1) {
+        addresses = to2AddressesFromText([{ dns: 'moved.test', port: 80, protocol: 'http' }])
+        announceAddresses()
+      }
+      return rendezvous(message, authorization)
+    })
+    await hold(1, NEAR)
+    await quiet()
+    expect(attempts('near.test')).toBe(2)
+  })
+
   it('notices at its start that the addresses have changed meanwhile', async () => {
     await hold(1, NEAR)
     await quiet()
