@@ -14,11 +14,10 @@ export interface OwnService {
   readonly pid: number
   /** From the start of the process to its ready line. */
   readonly readyMs: number
-  /** No device is announced at the rendezvous until `release`: DI is measured by itself. */
-  hold(): Promise<void>
-  release(): Promise<void>
-  /** Waits until every device made is registered. */
-  registered(): Promise<void>
+  /** Waits until so many registrations have been made, and no more are; gives how many. */
+  registered(count: number): Promise<number>
+  /** Has every device registered once more, by changing the addresses it is to be sent to. */
+  registerAgain(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -38,16 +37,12 @@ export async function startOwnService(): Promise<OwnService> {
   const { http, pid } = await readyLine(child)
   const readyMs = Math.round(performance.now() - started)
   const api = new ApiClient({ url: http }, env)
-  const addresses = await api.json<{ items: unknown[] }>('/api/v1/owner-addresses')
-  const announce = (items: unknown[]) =>
-    api.json('/api/v1/owner-addresses', { method: 'PUT', json: { items } })
   return {
     url: http,
     pid,
     readyMs,
-    hold: async () => void (await announce([])),
-    release: async () => void (await announce(addresses.items)),
-    registered: () => untilRegistered(api),
+    registered: (count) => untilRegistered(api, count),
+    registerAgain: () => registerAgain(api),
     async stop() {
       await new Promise<void>((resolve) => {
         child.once('exit', () => resolve())
@@ -66,15 +61,30 @@ async function readyLine(child: ChildProcess): Promise<{ http: string; pid: numb
   throw new Error('the service ended before it was ready')
 }
 
-async function untilRegistered(api: ApiClient): Promise<void> {
+async function untilRegistered(api: ApiClient, count: number): Promise<number> {
   const deadline = performance.now() + REGISTRATION_DEADLINE_MS
+  let before = 0
   for (;;) {
-    const path = '/api/v1/devices?state=owned&limit=1'
-    const { items } = await api.json<{ items: { to0?: { last_error?: string } }[] }>(path)
-    if (items.length === 0) return
-    if (performance.now() > deadline) {
-      throw new Error(`not registered in time: ${items[0]?.to0?.last_error ?? 'no error yet'}`)
-    }
+    const made = await registrationsMade(api)
+    if (made >= count && made === before) return made
+    if (performance.now() > deadline) throw new Error(`${made} of ${count} registered in time`)
+    before = made
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
+}
+
+async function registrationsMade(api: ApiClient): Promise<number> {
+  const { body } = await api.send('/metrics', { accept: 'text/plain' })
+  const [, made] =
+    /^firstlight_events_total\{event="registration-made"\} (\d+)$/m.exec(body.toString()) ?? []
+  return Number(made ?? 0)
+}
+
+/** The same address twice is another list, and the same way to us. */
+async function registerAgain(api: ApiClient): Promise<void> {
+  const path = '/api/v1/owner-addresses'
+  const { addresses } = await api.json<{ addresses: object[] }>(path)
+  const [first = {}] = addresses
+  const other = addresses.length === 1 ? [first, first] : [first]
+  await api.json(path, { method: 'PUT', json: { addresses: other } })
 }
