@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { toHex } from '../protocol/bytes.ts'
 import { type PublicKey, algorithmFor } from '../protocol/crypto/public-key.ts'
-import { ConfigError, type RoleName } from './config.ts'
+import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
 import { DeviceService } from './devices/service.ts'
 import { inProcess } from './fdo/client.ts'
@@ -24,7 +24,6 @@ import { type Onboarding, openOnboarding } from './onboarding/service.ts'
 import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
-import { ALL_KINDS } from './secrets/key-store.ts'
 import type { Services } from './services.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
@@ -61,6 +60,8 @@ export interface Addresses {
 
 export async function buildDomains(services: Services, addresses: Addresses): Promise<Domains> {
   const { publicUrl, tlsUrl } = addresses
+  const { keyStore } = services
+  await Promise.all(signingPurposes(services).map((one) => keyStore.ensure(one, ['p256', 'p384'])))
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
@@ -95,7 +96,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {
-      void makeKeys(services, plays, signal)
+      void makeRsaKeys(services, signal)
       registering?.start(exchange).catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
@@ -237,18 +238,19 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
   }
 }
 
+/** Signs vouchers. */
+function signingPurposes({ config }: Services): readonly string[] {
+  return config.roles.includes('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
+}
+
 /**
  * Made ahead: a device should not have to wait until an RSA key is found. One after the other, since
  * the threads that look for them are those that bring commits to the disk.
  */
-async function makeKeys(
-  { keyStore, log }: Services,
-  plays: ReadonlySet<RoleName>,
-  signal: AbortSignal,
-): Promise<void> {
-  const purposes = plays.has('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
-  for (const kind of ALL_KINDS) {
-    for (const purpose of purposes) {
+async function makeRsaKeys(services: Services, signal: AbortSignal): Promise<void> {
+  const { keyStore, log } = services
+  for (const kind of ['rsa2048', 'rsa3072'] as const) {
+    for (const purpose of signingPurposes(services)) {
       if (signal.aborted) return
       await keyStore.ensure(purpose, [kind]).catch((err: unknown) => {
         if (!signal.aborted) log.error({ err, purpose, kind }, 'a key could not be made')

@@ -46,7 +46,8 @@ export const SCOPES: readonly string[] = [...Object.keys(BUNDLES), ...PERMISSION
 export function permissionsOf(scopes: readonly string[]): ReadonlySet<Permission> | undefined {
   const permitted = new Set<Permission>()
   for (const scope of scopes) {
-    const permissions = BUNDLES[scope] ?? PERMISSIONS.filter((permission) => permission === scope)
+    const bundle = Object.hasOwn(BUNDLES, scope) ? BUNDLES[scope] : undefined
+    const permissions = bundle ?? PERMISSIONS.filter((permission) => permission === scope)
     if (permissions.length === 0) return undefined
     for (const permission of permissions) permitted.add(permission)
   }

@@ -1,0 +1,123 @@
+/** Configuration: what is taken, what is refused, and by which name. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../../../src/config.ts'
+
+let folder: string
+let pem: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'firstlight-config-'))
+  pem = join(folder, 'some.pem')
+  writeFileSync(pem, '')
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function file(document: unknown): string {
+  const path = join(folder, 'config.json')
+  writeFileSync(path, typeof document === 'string' ? document : JSON.stringify(document))
+  return path
+}
+
+describe('loadConfig', () => {
+  it('has a default for everything', () => {
+    expect(loadConfig({})).toMatchObject({
+      dataDir: join(process.cwd(), 'data'),
+      masterKeyFile: join(process.cwd(), 'data/master.key'),
+      roles: ['manufacturer', 'rendezvous', 'owner'],
+      hosts: ['127.0.0.1'],
+      port: 8080,
+      tlsPort: 8443,
+      tlsFiles: undefined,
+      publicUrl: undefined,
+      trustedProxies: [],
+      logLevel: 'info',
+      diAllow: ['127.0.0.0/8', '::1/128'],
+      firstOwner: 'self',
+      trust: undefined,
+      uniqueSerials: false,
+    })
+  })
+
+  it('reads the environment', () => {
+    const config = loadConfig({
+      FIRSTLIGHT_DATA: '/srv/fdo',
+      FIRSTLIGHT_ROLES: 'owner, rendezvous',
+      FIRSTLIGHT_HOST: '0.0.0.0,::',
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_PUBLIC_URL: 'https://fdo.example/base/',
+      FIRSTLIGHT_DI_ALLOW: '10.0.0.0/8,192.168.1.7,fd00::/8',
+      FIRSTLIGHT_UNIQUE_SERIALS: '1',
+    })
+    expect(config).toMatchObject({
+      databaseFile: '/srv/fdo/firstlight.sqlite',
+      roles: ['rendezvous', 'owner'],
+      hosts: ['0.0.0.0', '::'],
+      port: 0,
+      tlsPort: undefined,
+      publicUrl: 'https://fdo.example/base',
+      diAllow: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8'],
+      uniqueSerials: true,
+    })
+  })
+
+  it('reads a file, over which the environment wins', () => {
+    const path = file({ port: 1, tls_port: 'off', roles: ['owner'], unique_serials: true })
+    expect(loadConfig({ FIRSTLIGHT_PORT: '2' }, path)).toMatchObject({
+      port: 2,
+      tlsPort: undefined,
+      roles: ['owner'],
+      uniqueSerials: true,
+    })
+  })
+
+  it("leaves other programs' variables alone, and takes an empty one as none", () => {
+    const others = { PATH: '/bin', FIRSTLIGHT_URL: 'x', FIRSTLIGHT_TOKEN: 'y', FIRSTLIGHT_CA: 'z' }
+    expect(loadConfig({ ...others, FIRSTLIGHT_PORT: '' }).port).toBe(8080)
+  })
+
+  it.each([
+    ['FIRSTLIGHT_PROT', { FIRSTLIGHT_PROT: '80' }],
+    ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: '65536' }],
+    ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: '-1' }],
+    ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: 'http' }],
+    ['FIRSTLIGHT_TLS_PORT', { FIRSTLIGHT_PORT: 'off', FIRSTLIGHT_TLS_PORT: 'off' }],
+    ['FIRSTLIGHT_ROLES', { FIRSTLIGHT_ROLES: 'owner,reseller' }],
+    ['FIRSTLIGHT_ROLES', { FIRSTLIGHT_ROLES: ',' }],
+    ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_PUBLIC_URL: 'fdo.example' }],
+    ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_HOST: '::' }],
+    ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
+    ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
+    ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
+    ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
+    ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
+    ['FIRSTLIGHT_TRUST', { FIRSTLIGHT_TRUST: '/none.pem' }],
+    ['FIRSTLIGHT_TLS_CERT', { FIRSTLIGHT_TLS_CERT: '/none.pem' }],
+    ['FIRSTLIGHT_DI_CLIENT_CA', { FIRSTLIGHT_DI_CLIENT_CA: '/none.pem' }],
+  ])('refuses what is wrong with %s, by its name: %o', (variable, environment) => {
+    expect(() => loadConfig(environment)).toThrow(ConfigError)
+    expect(() => loadConfig(environment)).toThrow(variable)
+  })
+
+  it('wants a certificate and its key together', () => {
+    expect(() => loadConfig({ FIRSTLIGHT_TLS_CERT: pem })).toThrow('FIRSTLIGHT_TLS_KEY')
+    const both = { FIRSTLIGHT_TLS_CERT: pem, FIRSTLIGHT_TLS_KEY: pem }
+    expect(loadConfig(both).tlsFiles).toEqual({ cert: pem, key: pem })
+  })
+
+  it('takes a word or a file where either makes sense', () => {
+    const words = { FIRSTLIGHT_FIRST_OWNER: 'none', FIRSTLIGHT_TRUST: 'any' }
+    expect(loadConfig(words)).toMatchObject({ firstOwner: 'none', trust: 'any' })
+    const files = { FIRSTLIGHT_FIRST_OWNER: pem, FIRSTLIGHT_TRUST: pem }
+    expect(loadConfig(files)).toMatchObject({ firstOwner: pem, trust: pem })
+  })
+
+  it('refuses a file that cannot be read, or says what nobody understands', () => {
+    expect(() => loadConfig({}, '/none.json')).toThrow('/none.json')
+    expect(() => loadConfig({}, file('{'))).toThrow('JSON')
+    expect(() => loadConfig({}, file({ prot: 1 }))).toThrow('FIRSTLIGHT_PROT')
+    expect(() => loadConfig({}, file({ port: {} }))).toThrow(ConfigError)
+  })
+})
