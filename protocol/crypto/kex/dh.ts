@@ -5,7 +5,7 @@
  * half a millisecond in group 14 and some three in group 15.
  */
 import { createDiffieHellman, getDiffieHellman } from 'node:crypto'
-import { type Bytes, EMPTY, equalBytes, toFixedLength } from '../../bytes.ts'
+import { type Bytes, EMPTY, toFixedLength } from '../../bytes.ts'
 import type { RandomBytes } from '../../types/base.ts'
 import { type Exchange, type SharedSecret, refused } from './exchange.ts'
 
@@ -45,29 +45,20 @@ function makeKey(group: Group, randomBytes: RandomBytes): { exponent: Bytes; pow
  * Java does not: one run in 256 fails between them.
  */
 function share({ prime }: Group, exponent: Bytes, power: Bytes): SharedSecret {
-  const fixed = toFixedLength(power, prime.length)
-  if (!fixed || isTrivial(fixed, prime)) throw refused('a power out of range')
   const party = createDiffieHellman(prime, GENERATOR)
   party.setPrivateKey(exponent)
-  let shared: Bytes | undefined
+  const fixed = toFixedLength(power, prime.length)
+  if (!fixed || !isBelow(fixed, prime)) throw refused('a power beyond the prime')
   try {
-    shared = toFixedLength(party.computeSecret(fixed), prime.length)
+    // Throws for 0, 1 and p − 1, whether received or shared. NIST SP 800-56A, section 5.7.1.1.
+    return { shSe: party.computeSecret(fixed), contextRand: EMPTY }
   } catch (cause) {
-    throw refused('a power that cannot be used', cause)
+    throw refused('a power out of range', cause)
   }
-  if (!shared || isTrivial(shared, prime)) throw refused('a shared secret anyone could guess')
-  return { shSe: shared, contextRand: EMPTY }
 }
 
-/** Whether a number is 0, 1, p − 1 or beyond. The primes are odd: p − 1 differs in one bit. */
-function isTrivial(number: Bytes, prime: Bytes): boolean {
-  const last = number.length - 1
-  if (number.subarray(0, last).every((byte) => byte === 0) && (number[last] ?? 0) <= 1) return true
-  const minusOne = new Uint8Array(prime)
-  minusOne[last] = (prime[last] ?? 0) - 1
-  if (equalBytes(number, minusOne)) return true
-  for (const [i, byte] of number.entries()) {
-    if (byte !== prime[i]) return byte > (prime[i] ?? 0)
-  }
-  return true
+/** For big-endian numbers of one length. */
+function isBelow(number: Bytes, limit: Bytes): boolean {
+  const at = number.findIndex((byte, i) => byte !== limit[i])
+  return at >= 0 && (number[at] ?? 0) < (limit[at] ?? 0)
 }
