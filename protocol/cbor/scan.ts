@@ -100,8 +100,7 @@ class Scanner {
     if (depth > MAX_DEPTH) throw malformed(start, 'nested too deeply')
     if (++this.#count > MAX_ITEMS) throw malformed(start, 'too many items')
     const source = this.#source
-    const initial = source[start]
-    if (initial === undefined) throw malformed(start, 'truncated')
+    const initial = source[start] ?? 0
     const major = initial >> 5
     const info = initial & 31
     const contentStart = start + 1 + widthOf(info, start)

@@ -44,7 +44,9 @@ describe('scanning CBOR', () => {
   it('reads sequences', () => {
     expect(scanSequence(fromHex('0141ff80')).map(({ major }) => major)).toEqual([0, 2, 4])
     expect(scanSequence(new Uint8Array(0))).toEqual([])
-    expect(() => scanSequence(fromHex('0141'))).toThrow(FdoError)
+    for (const cut of ['0141', '0119ff', '018201', '01a101', '01d2']) {
+      expect(() => scanSequence(fromHex(cut))).toThrow(FdoError)
+    }
   })
 
   const refused: [string, string][] = [
