@@ -1,5 +1,11 @@
 /** Certificates and requests made to order, right or wrong, by node:crypto and our DER writer. */
-import { type KeyObject, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import {
+  type KeyObject,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+} from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import {
   NULL,
@@ -16,6 +22,7 @@ import {
   time,
   utf8String,
 } from '../../protocol/x509/der.ts'
+import { fixture, fixtureText, fromHex } from './wire.ts'
 
 export const EC = { hash: 'sha256', identifier: sequence(oid('1.2.840.10045.4.3.2')) }
 export const EC_384 = { hash: 'sha384', identifier: sequence(oid('1.2.840.10045.4.3.3')) }
@@ -35,8 +42,19 @@ export function ecKey(namedCurve = 'P-256'): KeyObject {
   return generateKeyPairSync('ec', { namedCurve }).privateKey
 }
 
-export function rsaKey(modulusLength = 2048): KeyObject {
+export function freshRsaKey(modulusLength = 2048): KeyObject {
   return generateKeyPairSync('rsa', { modulusLength }).privateKey
+}
+
+/** The same each time: making one can take seconds. */
+export function rsaKey(bits: 2048 | 3072 | 4096 = 2048): KeyObject {
+  if (bits === 4096) return createPrivateKey(fixtureText('keys/rsa-4096.pem'))
+  const { vectors } = fixture<{ vectors: { alg: string; privateKeyPkcs8: string }[] }>(
+    'vectors/cose-sign1.json',
+  )
+  const pkcs8 = vectors.find(({ alg }) => alg === (bits === 2048 ? 'RS256' : 'RS384'))
+  const key = fromHex(pkcs8?.privateKeyPkcs8 ?? '')
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
 }
 
 export function spkiOf(privateKey: KeyObject): Bytes {

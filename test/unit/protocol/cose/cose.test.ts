@@ -1,3 +1,4 @@
+import { createCipheriv, createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Bytes, EMPTY, concat, toHex, utf8 } from '../../../../protocol/bytes.ts'
 import { type CborValue, Tagged, encode } from '../../../../protocol/cbor/cbor.ts'
@@ -121,7 +122,11 @@ describe('COSE_Encrypt0', () => {
     ['without a nonce', new Tagged(16, [header, new Map(), new Uint8Array(16)]), malformed],
     ['of another algorithm', new Tagged(16, [protectedHeader(3), iv, EMPTY]), invalid],
     ['of no algorithm', new Tagged(16, [EMPTY, iv, new Uint8Array(16)]), invalid],
-    ['shorter than its authentication', new Tagged(16, [header, iv, new Uint8Array(15)]), invalid],
+    [
+      'shorter than its authentication',
+      new Tagged(16, [header, iv, new Uint8Array(15)]),
+      /no authentication tag/,
+    ],
     [
       'with a nonce of another length',
       new Tagged(16, [header, new Map([[5, nonce.subarray(1)]]), new Uint8Array(16)]),
@@ -134,6 +139,20 @@ describe('COSE_Encrypt0', () => {
       expect(() => openEncrypt0(gcm, key, encode(message))).toThrow(refusal as Error)
     })
   }
+
+  it('is refused under another algorithm or nonce, even by one who has the key', () => {
+    const cipherWith = (head: Bytes, iv: Bytes) => {
+      const cipher = createCipheriv('aes-128-gcm', key, iv, { authTagLength: 16 })
+      const aad = encode(['Encrypt0', head, EMPTY])
+      cipher.setAAD(aad, { plaintextLength: payload.length })
+      const ciphertext = concat(cipher.update(payload), cipher.final(), cipher.getAuthTag())
+      return encode(new Tagged(16, [head, new Map([[5, iv]]), ciphertext]))
+    }
+    expect(cipherWith(header, nonce)).toEqual(sealed)
+    const longNonce = new Uint8Array(13)
+    expect(() => openEncrypt0(gcm, key, cipherWith(protectedHeader(3), nonce))).toThrow(invalid)
+    expect(() => openEncrypt0(gcm, key, cipherWith(header, longNonce))).toThrow(invalid)
+  })
 
   it('authenticates the header as it was received', () => {
     const longHeader = concat(Uint8Array.of(0xa1, 0x01, 0x18, 0x01))
@@ -157,6 +176,12 @@ describe('COSE_Mac0', () => {
     expect(() => openMac0(HMAC_256, new Uint8Array(16), sealed)).toThrow(invalid)
     expect(() => openMac0(HMAC_384, key, sealed)).toThrow(invalid)
     const header = protectedHeader(5)
+    const lying = protectedHeader(6)
+    const tag = createHmac('sha256', key)
+      .update(encode(['MAC0', lying, EMPTY, payload]))
+      .digest()
+    const relabelled = encode(new Tagged(17, [lying, new Map(), payload, tag]))
+    expect(() => openMac0(HMAC_256, key, relabelled)).toThrow(invalid)
     const short = encode(new Tagged(17, [header, new Map(), payload, new Uint8Array(31)]))
     expect(() => openMac0(HMAC_256, key, short)).toThrow(invalid)
     const untagged = encode([header, new Map(), payload, new Uint8Array(32)])

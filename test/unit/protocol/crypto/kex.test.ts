@@ -15,7 +15,7 @@ import {
 } from '../../../../protocol/crypto/kex/suites.ts'
 import { deriveTunnelKey } from '../../../../protocol/crypto/kex/tunnel.ts'
 import { type Signer, signerOf } from '../../../../protocol/crypto/signer.ts'
-import { ecKey, rsaKey } from '../../../support/certificates.ts'
+import { ecKey, freshRsaKey, rsaKey } from '../../../support/certificates.ts'
 
 const signers = new Map<KeyKind, Signer>()
 const random = (length: number): Bytes => new Uint8Array(randomBytes(length))
@@ -90,23 +90,21 @@ describe('every key exchange', () => {
 })
 
 describe('ECDH', () => {
-  const cases: [KexName, string, number, number][] = [
-    ['ECDH256', 'prime256v1', 32, 16],
-    ['ECDH384', 'secp384r1', 48, 48],
+  /** The last is a private key whose point has an x that begins with a zero. */
+  const cases: [KexName, string, number, number, number][] = [
+    ['ECDH256', 'prime256v1', 32, 16, 379],
+    ['ECDH384', 'secp384r1', 48, 48, 197],
   ]
-  for (const [name, curve, length, randomLength] of cases) {
+  for (const [name, curve, length, randomLength, shortKey] of cases) {
     const kex = KEX[name]
 
     /** A device that writes numbers as it likes. */
-    async function exchangeWith(
-      write: (coordinate: Bytes) => Bytes,
-      isWanted: (point: Bytes) => boolean,
-    ) {
+    async function exchangeWith(write: (coordinate: Bytes) => Bytes) {
       const { xA, secret } = await startOwnerExchange(kex, random)
       const device = createECDH(curve)
-      do device.generateKeys()
-      while (!isWanted(device.getPublicKey()))
+      device.setPrivateKey(Uint8Array.of(shortKey >> 8, shortKey))
       const point = device.getPublicKey()
+      expect(point[1]).toBe(0)
       const [x, y] = [point.subarray(1, 1 + length), point.subarray(1 + length)]
       const deviceRandom = random(randomLength)
       const xB = parts(write(x), write(y), deviceRandom)
@@ -121,17 +119,13 @@ describe('ECDH', () => {
     }
 
     it(`${name} reads coordinates without their leading zeros`, async () => {
-      await exchangeWith(
-        (coordinate) => coordinate.subarray(coordinate.findIndex((byte) => byte !== 0)),
-        (point) => point[1] === 0,
+      await exchangeWith((coordinate) =>
+        coordinate.subarray(coordinate.findIndex((byte) => byte !== 0)),
       )
     })
 
     it(`${name} reads coordinates with a sign byte in front`, async () => {
-      await exchangeWith(
-        (coordinate) => concat(Uint8Array.of(0), coordinate),
-        () => true,
-      )
+      await exchangeWith((coordinate) => concat(Uint8Array.of(0), coordinate))
     })
 
     it(`${name} starts the owner's random number with something else than zero`, async () => {
@@ -248,10 +242,22 @@ describe('ASYMKEX', () => {
     })
   })
 
+  it('does not trouble the private key with what no device encrypts', async () => {
+    const { secret } = await startOwnerExchange(KEX.ASYMKEX2048, random)
+    let calls = 0
+    const counting = { ...signers.get('rsa2048')!, decrypt: () => random(32 + 0 * ++calls) }
+    for (const length of [0, 255, 257, 60_000]) {
+      await expect(
+        finishOwnerExchange(KEX.ASYMKEX2048, secret, random(length), counting),
+      ).rejects.toMatchObject({ code: 'INVALID_MESSAGE_ERROR' })
+    }
+    expect(calls).toBe(0)
+  })
+
   it('refuses what was encrypted for another key', async () => {
     const signer = signers.get('rsa2048')!
     const { xA, secret } = await startOwnerExchange(KEX.ASYMKEX2048, random)
-    const other = signerOf(rsaKey(2048))
+    const other = signerOf(freshRsaKey())
     const { xB } = await answerAsDevice(KEX.ASYMKEX2048, xA, other.key, random)
     await expect(finishOwnerExchange(KEX.ASYMKEX2048, secret, xB, signer)).rejects.toMatchObject({
       code: 'INVALID_MESSAGE_ERROR',
