@@ -75,7 +75,7 @@ export async function issueCertificate(services: IssueServices, order: Order): P
     await reserve(tx, order, draft)
     const signature = await issuer.signer.sign(draft.tbs)
     const certificate = signedCertificate(draft.tbs, signature)
-    if (!isAsDrafted(certificate, draft, signature, order)) {
+    if (!isAsDrafted(certificate, draft.tbs, signature, order)) {
       throw new Error(`${profile.name}: what came back signed is not what was to be signed`)
     }
     const status = order.runId === undefined ? 'active' : 'pending'
@@ -84,8 +84,16 @@ export async function issueCertificate(services: IssueServices, order: Order): P
   })
 }
 
-/** Signatures on authorities and servers are verified, too: they are few, and many rely on them. */
-function isAsDrafted(certificate: Bytes, { tbs }: Draft, signature: Bytes, order: Order): boolean {
+/**
+ * Whether what came back is what was linted. Signatures on authorities and servers are verified,
+ * too: they are few, and many rely on them.
+ */
+export function isAsDrafted(
+  certificate: Bytes,
+  tbs: Bytes,
+  signature: Bytes,
+  order: Pick<Order, 'issuer' | 'profile'>,
+): boolean {
   const { key, algorithm } = order.issuer.signer
   if (signature.length !== algorithm.signatureBytes) return false
   if (!equalBytes(tbsOf(certificate), tbs)) return false

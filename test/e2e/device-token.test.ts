@@ -121,7 +121,11 @@ describe('no token is had', () => {
     expect(world.issued).toEqual([])
   }
 
-  it('without a certificate', () => refused(DEVICE, undefined))
+  it('without a certificate, and it takes no OAuth server to say so', async () => {
+    await refused(DEVICE, undefined)
+    const { body } = await world.askToken(DEVICE, undefined)
+    expect(body['error_description']).toContain('show a certificate that is in force')
+  })
 
   it('with the certificate of another device', async () => {
     await onboard(world, DEVICE)

@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { EMPTY } from '../../../../protocol/bytes.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
+import { integer, sequence } from '../../../../protocol/x509/der.ts'
 import { certificatesToPem, toPem } from '../../../../protocol/x509/pem.ts'
 import { ServerCertificate } from '../../../../src/pki/server-certificate.ts'
-import { issueCertificate } from '../../../../src/pki/issue.ts'
-import { name } from '../../../../src/pki/der.ts'
+import { isAsDrafted, issueCertificate } from '../../../../src/pki/issue.ts'
+import { name, signedCertificate } from '../../../../src/pki/der.ts'
 import { LDEVID, NO_END } from '../../../../src/pki/profiles.ts'
 import { Pki } from '../../../../src/pki/service.ts'
 import { type TestPki, memoryKeys, openTestPki, p256 } from '../../../support/pki.ts'
@@ -63,6 +65,16 @@ describe('issuing', () => {
     const short = await Pki.open(await broken(() => new Uint8Array(63)))
     await expect(short.issueLdevid(bearer, p256().spki)).rejects.toThrow('what came back signed')
     expect(await serials()).toBe(before)
+  })
+
+  it('takes nothing for issued but the very bytes that were linted', async () => {
+    const signer = await world.services.keys.signer('issuing-ca', 'p256')
+    const issuer = { subject: EMPTY, keyId: EMPTY, notAfter: NO_END, signer }
+    const order = { issuer, profile: LDEVID }
+    const [tbs, other] = [sequence(integer(1)), sequence(integer(2))]
+    const signature = await signer.sign(tbs)
+    expect(isAsDrafted(signedCertificate(tbs, signature), tbs, signature, order)).toBe(true)
+    expect(isAsDrafted(signedCertificate(other, signature), tbs, signature, order)).toBe(false)
   })
 
   it('verifies what an authority is certified with', async () => {
