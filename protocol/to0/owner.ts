@@ -3,7 +3,7 @@ import type { Bytes } from '../bytes.ts'
 import { Encoded, encode } from '../cbor/cbor.ts'
 import { encodeAs } from '../cbor/schema.ts'
 import { signSign1 } from '../cose/sign1.ts'
-import { hashOf } from '../crypto/hash.ts'
+import { type HashType, hashOf } from '../crypto/hash.ts'
 import { sameKey } from '../crypto/public-key.ts'
 import type { Signer } from '../crypto/signer.ts'
 import { FdoError } from '../errors.ts'
@@ -13,9 +13,13 @@ import type { To2Addresses } from '../types/to2-address.ts'
 import { type Voucher, ownerKeyOf } from '../voucher/voucher.ts'
 import { AcceptOwner, Hello, HelloAck, OwnerSign, To0d, To1dPayload } from './messages.ts'
 
-export interface To0OwnerState {
-  readonly expects: 'TO0.HelloAck' | 'TO0.AcceptOwner'
-}
+export type To0OwnerState =
+  | {
+      readonly expects: 'TO0.HelloAck'
+      /** The strength the voucher's entries have, which its Device can compute. */
+      readonly hashType: HashType
+    }
+  | { readonly expects: 'TO0.AcceptOwner' }
 
 export interface To0OwnerContext {
   readonly voucher: Voucher
@@ -37,21 +41,23 @@ type To0OwnerStep = Step<To0OwnerState, To0OwnerEffect>
 
 /** Throws INVALID_OWNERSHIP_VOUCHER where the Rendezvous Server could not but refuse. */
 export function beginTo0({ voucher, signer }: To0OwnerContext): To0OwnerStep {
-  if (voucher.entries.length === 0) throw unusable('it has no entry')
+  const [first] = voucher.entries
+  if (!first) throw unusable('it has no entry')
   if (!sameKey(ownerKeyOf(voucher).value.key, signer.key)) {
     throw unusable('its last entry names another key')
   }
-  return { next: { expects: 'TO0.HelloAck' }, reply: messageOf(Hello, {}), effects: [] }
+  const hashType = first.payload.hashPrevEntry.type
+  return { next: { expects: 'TO0.HelloAck', hashType }, reply: messageOf(Hello, {}), effects: [] }
 }
 
 async function helloAck(
-  _state: unknown,
+  { hashType }: Extract<To0OwnerState, { expects: 'TO0.HelloAck' }>,
   { nonceTO0Sign }: HelloAck,
   context: To0OwnerContext,
 ): Promise<To0OwnerStep> {
   const { voucher, waitSeconds, signer, addresses: to1dRV } = context
   const to0d = encodeAs(To0d, { voucher, waitSeconds, nonceTO0Sign })
-  const to1dTo0dHash = hashOf(hashTypeOf(voucher), to0d)
+  const to1dTo0dHash = hashOf(hashType, to0d)
   const to1d = await signSign1(signer, encodeAs(To1dPayload, { to1dRV, to1dTo0dHash }))
   const reply = messageOfBytes(OwnerSign, ownerSign(to0d, to1d))
   return { next: { expects: 'TO0.AcceptOwner' }, reply, effects: [] }
@@ -66,13 +72,6 @@ function acceptOwner(_state: unknown, { waitSeconds }: AcceptOwner): To0OwnerSte
 
 function ownerSign(to0d: Bytes, to1d: Bytes): Bytes {
   return encode([to0d, new Encoded(to1d)])
-}
-
-/** The strength the voucher's entries have, which its Device can compute. */
-function hashTypeOf(voucher: Voucher) {
-  const [first] = voucher.entries
-  if (!first) throw unusable('it has no entry')
-  return first.payload.hashPrevEntry.type
 }
 
 function unusable(why: string): FdoError {

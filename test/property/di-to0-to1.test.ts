@@ -104,7 +104,8 @@ describe('bytes from the network', () => {
   it('as DI.Done', () => survives(diDevice, diDone.next!, wire(13), deviceInDi))
   it('as TO0.Hello', () =>
     survives(to0Rendezvous, { expects: 'TO0.Hello' }, wire(20), rendezvousInTo0))
-  it('as TO0.HelloAck', () => survives(to0Owner, { expects: 'TO0.HelloAck' }, wire(21), ownerInTo0))
+  it('as TO0.HelloAck', () =>
+    survives(to0Owner, { expects: 'TO0.HelloAck', hashType: -16 }, wire(21), ownerInTo0))
   it('as TO0.OwnerSign', () => survives(to0Rendezvous, signing, wire(22), rendezvousInTo0))
   it('as TO0.AcceptOwner', () =>
     survives(to0Owner, { expects: 'TO0.AcceptOwner' }, wire(23), ownerInTo0))

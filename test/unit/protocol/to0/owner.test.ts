@@ -24,11 +24,9 @@ describe('TO0, Owner side', () => {
 
   it('hashes as strongly as the voucher does', async () => {
     const strong = await worldOf('p384-x509-devP384')
-    const sent = await receive(to0Owner, { expects: 'TO0.HelloAck' }, helloAck, {
-      ...context,
-      voucher: strong.voucher,
-      signer: strong.owner,
-    })
+    const strongContext = { ...context, voucher: strong.voucher, signer: strong.owner }
+    const { next } = beginTo0(strongContext)
+    const sent = await receive(to0Owner, next!, helloAck, strongContext)
     const { to1d } = bodyOf(OwnerSign, sent.reply!.bytes)
     expect(parseTo1d(to1d.value).to1dTo0dHash.type).toBe(SHA384)
   })
