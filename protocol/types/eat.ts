@@ -9,7 +9,7 @@ import type { Guid, Nonce } from './base.ts'
 const NONCE = 10
 const UEID = 256
 /** Divergence: fdo-rs writes the label of an older draft. */
-const UEID_OF_RUST = 11
+const UEID_OF_DRAFT = 11
 const EAT_FDO = -257
 
 /** The GUID goes as a UEID of type RAND: 0x01 ‖ GUID. */
@@ -23,17 +23,20 @@ export interface EatClaims {
   readonly guid: Guid
   /** TO2.ProveDevice only. */
   readonly xBKeyExchange?: Bytes
+  /** The UEID stood under the older draft's label: the Device is an fdo-rs. */
+  readonly isOfDraft?: boolean
 }
 
 /** Reads the payload of an EAToken; other claims are passed over. */
 export function parseEat(payload: Bytes): EatClaims {
   const claims = decodeAs(Headers, payload, 'EAToken')
   const nonce = claims.get(NONCE) ?? mismatch('EAToken', 'a nonce claim')
-  const ueid = claims.get(UEID) ?? claims.get(UEID_OF_RUST) ?? mismatch('EAToken', 'a UEID claim')
+  const ueid = claims.get(UEID) ?? claims.get(UEID_OF_DRAFT) ?? mismatch('EAToken', 'a UEID claim')
   const fdo = claims.get(EAT_FDO)
   return {
     nonce: bytes(16).parse(nonce, 'EAToken nonce'),
     guid: guidOf(bytes().parse(ueid, 'EAToken UEID')),
+    ...(!claims.has(UEID) && { isOfDraft: true }),
     ...(fdo && FdoClaim.parse(fdo, 'EAToken FDO claim')),
   }
 }

@@ -28,10 +28,11 @@ export async function proveDevice(
   context: To2OwnerContext,
 ): OwnerStep {
   const served = await servedVoucher(state.guid, context)
-  const { nonceTO2SetupDv, xB } = await checkProof(state, token, served)
+  const { nonceTO2SetupDv, xB, isOfDraft } = await checkProof(state, token, served)
   const tunnel = await openTunnel(state, xB, served, context)
 
-  const chosen = await context.newCredential(served)
+  // Divergence: fdo-rs has no HMAC for a new credential, whatever it is offered: it gets its own.
+  const chosen = isOfDraft ? 'reuse' : await context.newCredential(served)
   const credential = chosen === 'reuse' ? sameCredential(served) : chosen
   const { guid, nonceTO2ProveDv, maxDeviceMessageSize } = state
   const { deviceId, revision: voucherRevision } = served
@@ -59,6 +60,7 @@ export async function proveDevice(
 interface Proof {
   readonly nonceTO2SetupDv: Nonce
   readonly xB: Uint8Array
+  readonly isOfDraft: boolean
 }
 
 /** One code for all of it: a Device that is who it says fails none of these. */
@@ -71,12 +73,12 @@ async function checkProof(
     throw refused('the signature does not verify')
   }
   try {
-    const { nonce, guid, xBKeyExchange } = parseEat(token.payload)
+    const { nonce, guid, xBKeyExchange, isOfDraft = false } = parseEat(token.payload)
     if (!equalBytes(nonce, state.nonceTO2ProveDv)) throw refused('NonceTO2ProveDv is not ours')
     if (!equalBytes(guid, state.guid)) throw refused('UEID is not the GUID from TO2.HelloDevice')
     if (!xBKeyExchange) throw refused('no FDO claim')
     const nonceTO2SetupDv = headerOf(token.unprotectedHeader, EUPH_NONCE, Nonce, 'EUPHNonce')
-    return { nonceTO2SetupDv, xB: xBKeyExchange }
+    return { nonceTO2SetupDv, xB: xBKeyExchange, isOfDraft }
   } catch (cause) {
     if (cause instanceof FdoError && cause.code === 'MESSAGE_BODY_ERROR') {
       throw refused(cause.message, cause)

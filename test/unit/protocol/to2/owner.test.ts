@@ -291,6 +291,20 @@ describe('TO2.ProveDevice, at the Owner', () => {
     await expect(answer(proving, await proof(parts))).rejects.toEqual(refused())
   })
 
+  it('leaves fdo-rs the credential it has: it makes no HMAC for another', async () => {
+    const ueid = concat(Uint8Array.of(1), guid)
+    const payload = encode(
+      new Map<number, CborValue>([
+        [10, proving.nonceTO2ProveDv],
+        [11, ueid],
+        [-257, [honestXB()]],
+      ]),
+    )
+    const newCredential = () => Promise.reject(new Error('asked for a new credential'))
+    const { next } = await answer(proving, await proof({ payload }), { newCredential })
+    expect(next).toMatchObject({ replacementHeader: null })
+  })
+
   it('refuses a proof by another key, before it touches the key exchange', async () => {
     let touched = false
     const keyExchange = {

@@ -22,7 +22,8 @@ describe('an EAT', () => {
   })
 
   it('is read with the UEID label of fdo-rs, and claims that are not ours', () => {
-    expect(read([10, nonce], [11, ueid], [4711, 'x'])).toEqual({ nonce, guid })
+    const claims = read([10, nonce], [11, ueid], [4711, 'x'])
+    expect(claims).toEqual({ nonce, guid, isOfDraft: true })
   })
 
   it('believes label 256 where both are there', () => {
