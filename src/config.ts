@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { parseRange } from './addresses.ts'
 import { LOG_LEVELS } from './log.ts'
 
-export const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
+const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
 export type RoleName = (typeof ROLES)[number]
 
 /** A mistake in the configuration; the message names the variable. */

@@ -6,7 +6,7 @@ import { type Schema, decodeAs, int, mapOf } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
 
 export const ALG = 1
-export const CRIT = 2
+const CRIT = 2
 export const IV = 5
 /** ProveOVHdr, unprotected. */
 export const CUPH_NONCE = 256

@@ -8,8 +8,8 @@ export const HashType = oneOf(-16, -43)
 export type HashType = Infer<typeof HashType>
 
 /** HMAC-SHA-256 and HMAC-SHA-384, by their COSE identifiers. */
-export const HMacType = oneOf(5, 6)
-export type HMacType = Infer<typeof HMacType>
+const HMacType = oneOf(5, 6)
+type HMacType = Infer<typeof HMacType>
 
 export const SHA256 = -16
 export const SHA384 = -43

@@ -60,8 +60,8 @@ export interface OwnerSessionContext extends OwnerModuleContext {
 }
 
 /** A step begun: which of its ways is being tried, and the packed state of that module. */
-export const RunningStep = tuple({ step: PlanStep, way: uint(), state: bytes() })
-export type RunningStep = Infer<typeof RunningStep>
+const RunningStep = tuple({ step: PlanStep, way: uint(), state: bytes() })
+type RunningStep = Infer<typeof RunningStep>
 
 /** What the owner knows between two messages; packed with this schema. */
 export const OwnerSession = tuple({

@@ -39,7 +39,7 @@ export const OwnerServiceInfo = tuple({
 export type OwnerServiceInfo = Infer<typeof OwnerServiceInfo>
 
 /** What a side takes that announces nothing, and the least that any side takes. */
-export const MIN_SERVICE_INFO_BYTES = 1300
+const MIN_SERVICE_INFO_BYTES = 1300
 
 /** The limit that maxOwnerServiceInfoSz or maxDeviceServiceInfoSz stands for. */
 export function announcedLimit(size: number | null): number {

@@ -6,9 +6,9 @@ import type { RendezvousDirective, RendezvousInfo } from './rendezvous-info.ts'
 import { type DirectiveText, readDirective } from './rendezvous-text.ts'
 
 /** The wait after the last directive failed, before the first is tried again. */
-export const DEFAULT_DELAY_SECONDS = 120
+const DEFAULT_DELAY_SECONDS = 120
 /** Waits vary by this part of their length, so that a fleet does not come back all at once. */
-export const DELAY_JITTER = 0.25
+const DELAY_JITTER = 0.25
 
 type Scheme = 'http' | 'https'
 

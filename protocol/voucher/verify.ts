@@ -165,7 +165,7 @@ function isSignedBy(sign1: Sign1, { type, key }: PublicKey): boolean | Promise<b
 }
 
 /** All keys of a voucher are of one type, so that a small Device can verify every one of them. */
-export function isSameKeyType(a: PublicKey, b: PublicKey): boolean {
+function isSameKeyType(a: PublicKey, b: PublicKey): boolean {
   return a.type === b.type && a.key.kind === b.key.kind
 }
 

@@ -37,7 +37,7 @@ export interface Certificate {
   readonly signature: Bytes
 }
 
-export const BASIC_CONSTRAINTS = '2.5.29.19'
+const BASIC_CONSTRAINTS = '2.5.29.19'
 export const KEY_USAGE = '2.5.29.15'
 export const KEY_CERT_SIGN = 1 << 5
 
@@ -115,7 +115,7 @@ function extensionsOf(tbs: DerReader): Map<string, Extension> {
 }
 
 /** `SEQUENCE OF Extension`, of a certificate or of a certification request. */
-export function parseExtensions(list: DerReader): Map<string, Extension> {
+function parseExtensions(list: DerReader): Map<string, Extension> {
   const extensions = new Map<string, Extension>()
   while (!list.atEnd) {
     const extension = list.enter(Tag.SEQUENCE)

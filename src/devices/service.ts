@@ -14,7 +14,7 @@ export interface DeviceServices {
 }
 
 /** Where devices are until somebody puts them elsewhere. */
-export const DEFAULT_GROUP = 'default'
+const DEFAULT_GROUP = 'default'
 const DEFAULT_SCOPES = 'device:whoami'
 
 /** What the token endpoint asks of a device. */

@@ -14,7 +14,7 @@ import { IncomingSource } from '../http/source.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */
-export const MOST_MESSAGE_BYTES = 65_535
+const MOST_MESSAGE_BYTES = 65_535
 /** In which a message must have come. */
 const SLOWEST_BODY_MS = 15_000
 /** What is still read of a message refused for its length, so that its sender sees the answer. */

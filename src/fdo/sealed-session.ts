@@ -24,7 +24,7 @@ export const RUN_ID_BYTES = 16
 const TOKEN_SECONDS = 2 * 60
 /** and none lives longer than this after the run's first message. */
 export const SEALED_RUN_SECONDS = 10 * 60
-export const MOST_AUTHORIZATION_CHARACTERS = 512
+const MOST_AUTHORIZATION_CHARACTERS = 512
 
 const SEALED = 'fdos_'
 const ROW = 'fdor_'

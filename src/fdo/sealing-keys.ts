@@ -11,7 +11,7 @@ import type { Database } from '../database/open.ts'
 import { Sealer } from '../secrets/seal.ts'
 import { SealingKeyStore } from './store.ts'
 
-export const REPLACED_AFTER_MS = 10 * 60_000
+const REPLACED_AFTER_MS = 10 * 60_000
 const ACCEPTED_KEYS = 2
 const ID_BYTES = 4
 /** How far the clock may be set back before a key counts as one from another time. */

@@ -53,7 +53,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
 }
 
 /** One declared router: what it takes and gives is checked, and it describes itself. */
-export function router(routes: readonly Route[]): OpenAPIHono<AppEnv> {
+function router(routes: readonly Route[]): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
     defaultHook(result) {
       if (!result.success) throw new Problem('invalid-request', textOf(result.error))

@@ -84,7 +84,7 @@ function contextOf(services: OnboardingServices): To2OwnerContext {
 }
 
 /** Names the certificates and the uploads of one run. */
-export function runIdOf({ nonceTO2ProveDv }: Run): string {
+function runIdOf({ nonceTO2ProveDv }: Run): string {
   return toHex(nonceTO2ProveDv)
 }
 

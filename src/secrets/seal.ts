@@ -6,7 +6,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-export const SEAL_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
+const SEAL_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
 
 export class Sealer {
   readonly #key: KeyObject

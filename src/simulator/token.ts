@@ -46,7 +46,7 @@ interface Tls {
   readonly ca: Buffer
 }
 
-export function readIdentity(sandbox: string): {
+function readIdentity(sandbox: string): {
   readonly addresses: ServiceAddresses
   readonly tls: Tls
 } {

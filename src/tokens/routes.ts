@@ -29,7 +29,7 @@ export interface TokenServices {
   readonly log: Log
 }
 
-export const DEVICE_API_PATH = '/device/v1'
+const DEVICE_API_PATH = '/device/v1'
 const METADATA_PATH = '/.well-known/oauth-authorization-server'
 const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
 

@@ -1,6 +1,6 @@
 /** What a device's access token may permit, each once. Which of them a device holds, its group says. */
 
-export const DEVICE_SCOPES = {
+const DEVICE_SCOPES = {
   'device:whoami': 'Learn how the service knows the device',
   'device:certificate': 'Fetch the certificate in force, and when to renew it',
 } as const

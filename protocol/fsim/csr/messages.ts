@@ -21,7 +21,7 @@ export const CsrAttrsRequest = uint()
 export const ErrorCode = uint()
 
 /** The separator that the text of FSIM gives for `serverkeygen-res`. */
-export const BOUNDARY = 'fdo'
+const BOUNDARY = 'fdo'
 
 /**
  * `tstr` holding DER. Divergence: the FSIM's text does not say how. Sent as base64 in one line;

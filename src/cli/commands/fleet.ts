@@ -66,7 +66,7 @@ export function suiteOf(text: string): Suite {
   return { kex, cipher: Number(cipher) }
 }
 
-export function positive(text: string, flag: string): number {
+function positive(text: string, flag: string): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value > 0) return value
   throw new CliFailure('usage', `${flag}: not a positive number: ${text}`)
