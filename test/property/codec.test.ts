@@ -1,7 +1,7 @@
 /** What holds for every value and for any bytes at all, with cborg as the judge. */
 import * as cborg from 'cborg'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type CborValue, Tagged, decode, encode } from '../../protocol/cbor/cbor.ts'
 import { diagnosticOf } from '../../protocol/cbor/diagnostic.ts'
@@ -19,6 +19,9 @@ import { CA_USAGE, certificateOf, csrOf, ecKey } from '../support/certificates.t
 import { garbageLike } from '../support/mutation.ts'
 import { partsOf, voucherVectors } from '../support/vouchers.ts'
 import { fromHex, toHex } from '../support/wire.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 60_000 })
 
 const integer = fc.oneof(
   fc.integer(),
@@ -88,7 +91,7 @@ describe('CBOR', () => {
         expect(again.length).toBeLessThanOrEqual(bytes.length)
         expect(encode(decode(again))).toEqual(again)
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -100,7 +103,7 @@ describe('CBOR', () => {
         expectTiled(item as Item)
         expect(typeof diagnosticOf(bytes)).toBe('string')
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -112,7 +115,7 @@ describe('CBOR', () => {
         const lenient = { ...CBORG, strict: false, tags: TAGS }
         expect(cborg.decode(bytes, lenient)).toEqual(ours)
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 })
@@ -127,7 +130,7 @@ describe('garbage brings nothing but FdoErrors', () => {
       fc.property(garbageLike(sign1), (bytes) => {
         onlyFdoErrors(() => decodeAs(Sign1, bytes, 'Sign1'))
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -137,7 +140,7 @@ describe('garbage brings nothing but FdoErrors', () => {
         fc.property(garbageLike(bytes), (garbage) => {
           onlyFdoErrors(() => decodeAs(PublicKey, garbage, 'PublicKey'))
         }),
-        { numRuns: 3000 },
+        { numRuns: 1500 },
       )
     }
   })
@@ -161,19 +164,32 @@ describe('garbage brings nothing but FdoErrors', () => {
     }
   })
 
-  it('from certificates', async () => {
-    const made = certificateOf({ key: ecKey(), subject: 'x', isCa: true, keyUsage: CA_USAGE })
-    for (const certificate of [made, ...voucher.chain]) {
-      await fc.assert(
-        fc.asyncProperty(garbageLike(certificate), async (garbage) => {
+  it('from certificates', () => {
+    for (const certificate of voucher.chain) {
+      fc.assert(
+        fc.property(garbageLike(certificate), (garbage) => {
           onlyFdoErrors(() => parseCertificate(garbage))
           onlyFdoErrors(() => spkiOfCertificate(garbage))
-          await findChainFlaw([garbage, ...voucher.chain], { anchors: [certificate] })
-          await findChainFlaw([...voucher.chain, garbage])
         }),
-        { numRuns: 3000 },
+        { numRuns: 500 },
       )
     }
+  })
+
+  it('nor even those from chains, which always have a flaw', async () => {
+    const issuer = { key: ecKey(), subject: 'ca' }
+    const ca = certificateOf({ ...issuer, isCa: true, keyUsage: CA_USAGE })
+    const leaf = certificateOf({ key: ecKey(), subject: 'leaf', issuer })
+    await fc.assert(
+      fc.asyncProperty(garbageLike(leaf), garbageLike(ca), async (badLeaf, badCa) => {
+        expect(await findChainFlaw([badLeaf, ca])).toBeTypeOf(
+          isSame(badLeaf, leaf) ? 'undefined' : 'string',
+        )
+        await findChainFlaw([leaf, badCa])
+        await findChainFlaw([leaf], { anchors: [badCa] })
+      }),
+      { numRuns: 200 },
+    )
   })
 
   it('from certification requests, and none that was touched passes', async () => {
@@ -186,7 +202,7 @@ describe('garbage brings nothing but FdoErrors', () => {
           if (!(error instanceof FdoError)) throw error
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     )
   })
 })
@@ -236,6 +252,10 @@ function expectTiled(item: Item): void {
     at = child.end
   }
   if (item.major >= Major.ARRAY) expect(at).toBe(item.end)
+}
+
+function isSame(a: Bytes, b: Bytes): boolean {
+  return toHex(a) === toHex(b)
 }
 
 function coseKey(): Bytes {
