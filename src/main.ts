@@ -17,7 +17,7 @@ import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { KeyStore } from './secrets/key-store.ts'
+import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
 import { Sealer } from './secrets/seal.ts'
 import type { Services } from './services.ts'
@@ -35,7 +35,9 @@ export interface RunningService {
 }
 
 /** What tests put in the place of the real thing. */
-export type Fakes = Partial<Pick<Services, 'clock' | 'randomBytes' | 'log'>>
+export type Fakes = Partial<
+  Pick<Services, 'clock' | 'randomBytes' | 'log'> & Pick<KeyStoreServices, 'signerOf'>
+>
 
 const DRAIN_MS = 10_000
 const SWEEP_MS = 60_000
@@ -123,7 +125,10 @@ async function servicesOver(
     events,
     database,
     randomBytes: fakes.randomBytes ?? randomBytes,
-    keyStore: await KeyStore.open({ database, clock, sealer }),
+    keyStore: await KeyStore.open({
+      ...{ database, clock, sealer },
+      ...(fakes.signerOf && { signerOf: fakes.signerOf }),
+    }),
     apiTokens: new ApiTokens({ database, clock, events }),
   }
 }
@@ -135,20 +140,10 @@ function appOf(services: Services, domains: Domains, exchange: Exchange, isRunni
     ...services,
     trustedProxies,
     findPrincipal: (token) => apiTokens.findPrincipal(token),
-    isReady: async () => isRunning() && (await isAlive(database)),
+    isReady: async () => isRunning() && (await database.isAlive()),
     routes: [...apiTokenRoutes(apiTokens), ...keyRoutes(services), ...domains.routes],
     others: [fdoRoutes({ exchange, trustedProxies }), ...domains.others],
   })
-}
-
-async function isAlive({ db }: Database): Promise<boolean> {
-  try {
-    await db.selectFrom('setting').select('name').limit(1).execute()
-    return true
-  } catch {
-    // Whatever it is, the service cannot do its work now.
-    return false
-  }
 }
 
 /** Forgets what has lapsed, every minute; one that fails is tried again with the next. */

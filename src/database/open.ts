@@ -12,6 +12,8 @@ export interface Database {
   readonly db: Executor
   /** Runs `work` in a transaction shared with others'; resolves once that has been committed. */
   commit<T>(work: (tx: Executor) => Promise<T>, options?: CommitOptions): Promise<T>
+  /** Whether it answers. */
+  isAlive(): Promise<boolean>
   /** Moves the log into the database and empties it, so that nothing deleted lingers there. */
   emptyLog(): Promise<void>
   /** Waits for commits under way. */
@@ -32,6 +34,15 @@ export async function openDatabase(path: string): Promise<Database> {
   return {
     db: connection.outside,
     commit: (work, options) => group.commit(work, options),
+    async isAlive() {
+      try {
+        await connection.outside.selectFrom('setting').select('name').limit(1).execute()
+        return true
+      } catch {
+        // Whatever it is, there is no working with it now.
+        return false
+      }
+    },
     async emptyLog() {
       await connection.waitFor(connection.outside)
       sqlite.pragma('wal_checkpoint(TRUNCATE)')
