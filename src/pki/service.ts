@@ -1,5 +1,5 @@
 /** The embedded certificate authority: birth certificates, credentials and TLS servers. */
-import { generateKeyPairSync } from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto'
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import {
@@ -8,6 +8,7 @@ import {
   type IssuedCertificate,
   type IssuedKey,
 } from '../../protocol/service-info/module.ts'
+import type { RandomBytes } from '../../protocol/types/base.ts'
 import { parseCsr } from '../../protocol/x509/csr.ts'
 import { toPem } from '../../protocol/x509/pem.ts'
 import type { Executor } from '../database/connection.ts'
@@ -115,7 +116,7 @@ export class Pki {
 
   /** For a device that cannot make a request. The private key is kept nowhere here. */
   async makeKeyAndCertificate(bearer: Bearer): Promise<IssuedKey> {
-    const { spki, pkcs8 } = makeKey()
+    const { spki, pkcs8 } = makeKey(this.#services.randomBytes)
     return { ...(await this.issueLdevid(bearer, spki)), pkcs8 }
   }
 
@@ -158,7 +159,7 @@ export class Pki {
   /** For our own listener, PEM: a fresh key every time, which is never stored. */
   async issueServerCertificate(hosts: readonly string[]) {
     const { issuingCa } = this.#hierarchy
-    const { spki, pkcs8 } = makeKey()
+    const { spki, pkcs8 } = makeKey(this.#services.randomBytes)
     const certificate = await issueCertificate(this.#services, {
       profile: TLS_SERVER,
       issuer: issuingCa,
@@ -200,11 +201,19 @@ function readSerial(certificate: Bytes): string | undefined {
 }
 
 /** A P-256 key: its public half as SubjectPublicKeyInfo, the private one as PKCS#8, both DER. */
-function makeKey(): { spki: Bytes; pkcs8: Bytes } {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', {
-    namedCurve: 'prime256v1',
-    publicKeyEncoding: { type: 'spki', format: 'der' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
-  })
-  return { spki: publicKey, pkcs8: privateKey }
+function makeKey(randomBytes: RandomBytes): { spki: Bytes; pkcs8: Bytes } {
+  const exchange = createECDH('prime256v1')
+  const scalar = Buffer.from(randomBytes(32))
+  // Throws for zero and for what exceeds the order of the curve: once in 2³² keys.
+  exchange.setPrivateKey(scalar)
+  const point = exchange.getPublicKey()
+  const [x, y, d] = [point.subarray(1, 33), point.subarray(33), scalar].map((part) =>
+    part.toString('base64url'),
+  ) as [string, string, string]
+  const key = createPrivateKey({ key: { kty: 'EC', crv: 'P-256', x, y, d }, format: 'jwk' })
+  scalar.fill(0)
+  return {
+    spki: createPublicKey(key).export({ type: 'spki', format: 'der' }),
+    pkcs8: key.export({ type: 'pkcs8', format: 'der' }),
+  }
 }

@@ -46,6 +46,8 @@ export interface KeyStoreServices {
   readonly clock: Clock
   /** Under the master key. */
   readonly sealer: Sealer
+  /** What is made of a private key; recorded runs put their signatures in its place. */
+  readonly signerOf?: typeof signerOf
 }
 
 export class KeyStore {
@@ -148,7 +150,8 @@ export class KeyStore {
     const name = `${info.id} ${algorithm?.name ?? ''}`
     const known = this.#signers.get(name)
     if (known) return known
-    const signer = signerOf(await this.#objectOf(info), algorithm)
+    const makeSigner = this.#services.signerOf ?? signerOf
+    const signer = makeSigner(await this.#objectOf(info), algorithm)
     this.#signers.set(name, signer)
     return signer
   }
