@@ -26,6 +26,38 @@ const rsa3072 = rsaKey(3072)
 const ALL = [ES256, ES384, RS256, RS384, PS256, PS384]
 const malformed = expect.objectContaining({ code: 'MESSAGE_BODY_ERROR' })
 
+describe('importing a key', () => {
+  it.each([
+    ['P-256', p256],
+    ['P-384', p384],
+    ['RSA 2048', rsa2048],
+  ])('gives the key that OpenSSL reads from the DER of %s', (_, key) => {
+    const spki = spkiOf(key)
+    const imported = importSpki(spki)
+    const oracle = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+    expect(imported.keyObject.equals(oracle)).toBe(true)
+    expect(imported.spki).toEqual(spki)
+    expect(imported.spki).not.toBe(spki)
+  })
+
+  it('gives one of which a coordinate begins with zeros', () => {
+    for (let i = 0; i < 2000; i++) {
+      const spki = spkiOf(ecKey())
+      if (spki[27] !== 0 && spki[59] !== 0) continue
+      const oracle = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+      expect(importSpki(spki).keyObject.equals(oracle)).toBe(true)
+      break
+    }
+  })
+
+  it.each([p256, p384])('refuses a point off the curve, and the point of all zeros', (key) => {
+    const spki = spkiOf(key)
+    expect(() => importSpki(spki.with(-1, spki.at(-1)! ^ 1))).toThrow(malformed)
+    expect(() => importSpki(spki.map((byte, i) => (i < 27 ? byte : 0)))).toThrow(malformed)
+    expect(() => importSpki(spki.map((byte, i) => (i < 27 ? byte : 255)))).toThrow(malformed)
+  })
+})
+
 describe('a signer', () => {
   const cases: [string, typeof p256, SignatureAlgorithm][] = [
     ['P-256', p256, ES256],
