@@ -1,0 +1,145 @@
+/** The built program in processes of its own, as scripts run it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+
+const MAIN = 'dist/src/cli/main.js'
+/** The machine may be busy, and a first start has RSA keys to find. */
+const READY_MS = 60_000
+
+export type Variables = Readonly<Record<string, string>>
+
+export interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** What was on stdout, where that is one JSON document. */
+  readonly json: unknown
+}
+
+/** Nothing of this test run's own settings. */
+function environment(variables: Variables): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env
+  return { PATH, HOME, ...variables }
+}
+
+/** Runs one command to its end. */
+export function firstlight(args: readonly string[], variables: Variables = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: environment(variables),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (part: Buffer) => (output.stdout += part.toString()))
+  child.stderr.on('data', (part: Buffer) => (output.stderr += part.toString()))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (status) =>
+      resolve({ status, ...output, json: parsedOrUndefined(output.stdout) }),
+    )
+  })
+}
+
+function parsedOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // For people, or nothing at all.
+  }
+}
+
+export interface Ready {
+  readonly event: string
+  readonly http: string | null
+  readonly https: string | null
+  readonly roles: readonly string[]
+  readonly pid: number
+}
+
+/** `firstlight serve` on one data folder and one port, however often it is killed. */
+export class ServeProcess {
+  readonly folder: string
+  readonly url: string
+  readonly #variables: Variables
+  #child: ChildProcess | undefined
+  #ended: Promise<number | null> = Promise.resolve(null)
+
+  constructor(folder: string, port: number, variables: Variables = {}) {
+    this.folder = folder
+    this.url = `http://127.0.0.1:${port}`
+    this.#variables = {
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_PORT: String(port),
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_LOG: 'silent',
+      ...variables,
+    }
+  }
+
+  /** Resolves with the line that says it is ready. */
+  start(): Promise<Ready> {
+    const child = spawn(process.execPath, [MAIN, 'serve'], {
+      env: environment(this.#variables),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    this.#ended = new Promise((resolve) => child.once('close', resolve))
+    return new Promise((resolve, reject) => {
+      let stdout = ''
+      let stderr = ''
+      const deadline = setTimeout(() => reject(new Error(`not ready: ${stderr}`)), READY_MS)
+      child.stderr.on('data', (part: Buffer) => (stderr += part.toString()))
+      child.stdout.on('data', (part: Buffer) => {
+        stdout += part.toString()
+        if (!stdout.includes('\n')) return
+        clearTimeout(deadline)
+        resolve(JSON.parse(stdout) as Ready)
+      })
+      child.once('close', (status) => {
+        clearTimeout(deadline)
+        reject(new Error(`ended with status ${status}: ${stderr}`))
+      })
+    })
+  }
+
+  /** As a power cut: nothing is finished, nothing is said. */
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** Its exit status. */
+  async stop(): Promise<number | null> {
+    this.#child?.kill('SIGTERM')
+    return await this.#ended
+  }
+
+  /** Every item of a list of the management API. */
+  async list<T>(path: string): Promise<readonly T[]> {
+    const token = readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
+    const headers = { authorization: `Bearer ${token}`, connection: 'close' }
+    const answer = await fetch(`${this.url}/api/v1${path}`, { headers })
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
+    return ((await answer.json()) as { items: T[] }).items
+  }
+}
+
+/** A port nobody listens on: a service that is killed must come back on its own. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Asks again and again, until it is so or the time is over. */
+export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + READY_MS
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`never: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
