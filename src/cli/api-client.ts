@@ -9,6 +9,8 @@ export interface ApiOptions {
   readonly url?: string
   readonly tokenFile?: string
   readonly ca?: string
+  /** Seconds. */
+  readonly timeout?: string
 }
 
 export interface ApiCall {
@@ -26,18 +28,18 @@ export interface ApiAnswer {
   readonly body: Buffer
 }
 
-const TIMEOUT_MS = 60_000
-
 export class ApiClient {
   readonly #base: URL
   readonly #token: string
   readonly #ca: Buffer | undefined
+  readonly #timeoutMs: number
 
   constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
     this.#base = new URL(options.url ?? env['FIRSTLIGHT_URL'] ?? localUrl(env))
     this.#token = findToken(options, env)
     const ca = options.ca ?? env['FIRSTLIGHT_CA'] ?? localCa(this.#base, env)
     this.#ca = ca === undefined ? undefined : readFileSync(ca)
+    this.#timeoutMs = timeoutMsOf(options.timeout ?? '60')
   }
 
   /** A JSON answer; anything but 2xx becomes a CliFailure that says what to do. */
@@ -84,7 +86,12 @@ export class ApiClient {
     }
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     return new Promise((resolve, reject) => {
-      const options = { method, headers, timeout: TIMEOUT_MS, ...(this.#ca && { ca: this.#ca }) }
+      const options = {
+        method,
+        headers,
+        timeout: this.#timeoutMs,
+        ...(this.#ca && { ca: this.#ca }),
+      }
       const request = send(url, options, (response) => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))
@@ -107,6 +114,13 @@ export class ApiClient {
 }
 
 const JSON_TYPE = 'application/json'
+
+/** `--timeout`, in seconds. */
+export function timeoutMsOf(seconds: string): number {
+  const value = Number(seconds)
+  if (value > 0 && value <= 86_400) return Math.ceil(value * 1000)
+  throw new CliFailure('usage', `--timeout: not a number of seconds: ${seconds}`)
+}
 
 function localUrl(env: NodeJS.ProcessEnv): string {
   return env['FIRSTLIGHT_PUBLIC_URL'] ?? `http://127.0.0.1:${env['FIRSTLIGHT_PORT'] ?? '8080'}`

@@ -39,6 +39,7 @@ export function runWithApi<Options extends object>(
     .option('--url <url>', 'where the service is (FIRSTLIGHT_URL)')
     .option('--token-file <file>', 'a file with the token to show it (FIRSTLIGHT_TOKEN_FILE)')
     .option('--ca <file>', 'the CA of its certificate (FIRSTLIGHT_CA)')
+    .option('--timeout <seconds>', 'how long to wait for an answer', '60')
   return run<Options>(command, (options, output, operands) =>
     body(new ApiClient(options), options, output, operands),
   )

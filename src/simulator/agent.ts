@@ -21,6 +21,7 @@ export interface OnboardOptions {
   readonly kex?: string
   readonly cipher?: number
   readonly ca?: string
+  readonly timeoutMs?: number
   readonly note: (line: string) => void
 }
 
@@ -100,9 +101,9 @@ function poweredDevice(file: ActiveFile, options: OnboardOptions): PoweredDevice
   }
 }
 
-function surroundings({ fast, once, ca, note }: OnboardOptions): Surroundings {
+function surroundings({ fast, once, ca, timeoutMs, note }: OnboardOptions): Surroundings {
   return {
-    transportTo: ({ url }) => fdoTransport(url, { ca }),
+    transportTo: ({ url }) => fdoTransport(url, { ca, timeoutMs }),
     now: () => new Date(),
     // A single attempt has nothing to wait for.
     sleep: (ms) =>

@@ -5,6 +5,8 @@ import { type FdoTransport, httpTransport } from '../fdo/client.ts'
 export interface TransportOptions {
   /** PEM file. Without it any certificate will do: FDO proves the peer by itself. */
   readonly ca?: string | undefined
+  /** How long an answer may take. */
+  readonly timeoutMs?: number | undefined
 }
 
 /** For a fleet: as many as it has devices under way, and no more. */
@@ -13,12 +15,17 @@ const CONNECTIONS = 256
 const open = new Map<string, FdoTransport>()
 
 /** The transport to an address; one address has one, with its connections kept. */
-export function fdoTransport(url: string, { ca }: TransportOptions = {}): FdoTransport {
-  const name = `${url} ${ca ?? ''}`
+export function fdoTransport(url: string, options: TransportOptions = {}): FdoTransport {
+  const { ca, timeoutMs } = options
+  const name = JSON.stringify([url, ca, timeoutMs])
   const known = open.get(name)
   if (known) return known
   const tls = ca === undefined ? { rejectUnauthorized: false } : { ca: readFileSync(ca) }
-  const { send } = httpTransport(url, { connections: CONNECTIONS, tls })
+  const { send } = httpTransport(url, {
+    connections: CONNECTIONS,
+    tls,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  })
   open.set(name, send)
   return send
 }

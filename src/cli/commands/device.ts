@@ -10,6 +10,7 @@ import { manufactureDevice } from '../../simulator/manufacture.ts'
 import { type OnboardOptions, onboardFromFile } from '../../simulator/agent.ts'
 import { fetchDeviceToken } from '../../simulator/token.ts'
 import { fdoTransport } from '../../simulator/transport.ts'
+import { timeoutMsOf } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
@@ -51,6 +52,7 @@ function addInit(device: Command): void {
     readonly serial: string
     readonly model: string
     readonly ca?: string
+    readonly timeout: string
   }
   run<InitOptions>(
     device
@@ -67,9 +69,10 @@ function addInit(device: Command): void {
       )
       .option('--serial <serial>', 'its serial number', 'SN-1')
       .option('--model <model>', 'its model', 'firstlight-device')
-      .option('--ca <file>', "the CA of the manufacturer's certificate"),
-    async ({ di, credential, enc, ca, ...rest }, output) => {
-      const transport = fdoTransport(di, { ca })
+      .option('--ca <file>', "the CA of the manufacturer's certificate")
+      .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
+    async ({ di, credential, enc, ca, timeout, ...rest }, output) => {
+      const transport = fdoTransport(di, { ca, timeoutMs: timeoutMsOf(timeout) })
       const guid = await manufactureDevice({
         ...rest,
         transport,
@@ -87,7 +90,15 @@ function addInit(device: Command): void {
 }
 
 function addOnboard(device: Command): void {
-  run<Omit<OnboardOptions, 'note' | 'credentialPath'> & { credential: string; cipher?: string }>(
+  interface OnboardFlags extends Omit<
+    OnboardOptions,
+    'note' | 'credentialPath' | 'cipher' | 'timeoutMs'
+  > {
+    readonly credential: string
+    readonly cipher?: string
+    readonly timeout: string
+  }
+  run<OnboardFlags>(
     device
       .command('onboard')
       .description('power the device up: find its owner and onboard')
@@ -98,12 +109,14 @@ function addOnboard(device: Command): void {
       .option('--fast', 'hasten every wait')
       .option('--kex <name>', 'another key exchange than its own')
       .option('--cipher <id>', 'another cipher suite than its own')
-      .option('--ca <file>', 'trust this CA for TLS, instead of any'),
-    async ({ credential, cipher, ...options }, output) => {
+      .option('--ca <file>', 'trust this CA for TLS, instead of any')
+      .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
+    async ({ credential, cipher, timeout, ...options }, output) => {
       mkdirSync(options.sandbox, { recursive: true, mode: 0o700 })
-      const result = await onboardFromFile({
+      const { exitStatus, ...result } = await onboardFromFile({
         ...options,
         credentialPath: credential,
+        timeoutMs: timeoutMsOf(timeout),
         ...(cipher === undefined ? {} : { cipher: integerOf(cipher) }),
         note: (line) => output.note(line),
       })
@@ -116,7 +129,7 @@ function addOnboard(device: Command): void {
           ...(one.message === null ? [] : [['because', one.message] as const]),
         ]),
       )
-      process.exitCode = result.exitStatus
+      process.exitCode = exitStatus
     },
   )
 }

@@ -1,7 +1,9 @@
 /** `firstlight key`: owner keys made elsewhere, and what keys there are. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { toPem } from '../../../protocol/x509/pem.ts'
 import { runWithApi } from '../command.ts'
+import { CliFailure } from '../failure.ts'
 import { table } from '../output.ts'
 
 interface KeyView {
@@ -9,6 +11,8 @@ interface KeyView {
   readonly purpose: string
   readonly type: string
   readonly fingerprint: string
+  /** SPKI, base64. */
+  readonly public_key: string
 }
 
 export function keyCommand(): Command {
@@ -29,7 +33,13 @@ export function keyCommand(): Command {
     },
   )
   runWithApi(key.command('list').description('list the keys'), async (api, _options, output) => {
-    const items = await api.list<KeyView>('/api/v1/keys')
+    const keys = await api.list<KeyView>('/api/v1/keys')
+    const items = keys.map(({ id, purpose, type, fingerprint }) => ({
+      id,
+      purpose,
+      type,
+      fingerprint,
+    }))
     output.result(items, (rows) =>
       table(rows, [
         { title: 'PURPOSE', value: ({ purpose }) => purpose },
@@ -39,5 +49,23 @@ export function keyCommand(): Command {
       ]),
     )
   })
+  runWithApi(
+    key
+      .command('show')
+      .description('the public key, PEM: what others extend vouchers to')
+      .argument('<id>'),
+    async (api, _options, output, [id = '']) => {
+      const keys = await api.list<KeyView>('/api/v1/keys')
+      const found = keys.find((one) => one.id === id || one.fingerprint === id)
+      if (!found) {
+        throw new CliFailure('refused', `the service has no key ${id}`, {
+          code: 'not-found',
+          next: 'firstlight key list names them',
+        })
+      }
+      const pem = toPem('PUBLIC KEY', Buffer.from(found.public_key, 'base64'))
+      output.result({ ...found, public_key: pem }, () => pem.trimEnd())
+    },
+  )
   return key
 }

@@ -1,4 +1,5 @@
 /** `firstlight token`: tokens of the management API. */
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -60,6 +61,9 @@ export function tokenCommand(): Command {
       .description('replace a lost administrator token; the service must be stopped')
       .requiredOption('--data <dir>', 'the data directory of the service'),
     async ({ data }, output) => {
+      if (!existsSync(data)) {
+        throw new CliFailure('failed', `there is no data directory ${data}`, { code: 'file' })
+      }
       const { resetAdminToken } = await import('../../main.ts')
       const path = await resetAdminToken(data)
       output.result({ token_file: path }, (value) => facts([['token file', value.token_file]]))

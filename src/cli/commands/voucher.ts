@@ -9,8 +9,9 @@ import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
 import { type Voucher, VoucherError, parseVoucher } from '../../../protocol/voucher/voucher.ts'
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
+import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
-import { CliFailure } from '../failure.ts'
+import { CliFailure, failureOf } from '../failure.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
 import { progress, table } from '../output.ts'
 import { voucherPage, voucherText } from '../voucher-text.ts'
@@ -91,16 +92,9 @@ function addServiceCommands(voucher: Command): void {
       const bar = progress('importing', files.length)
       const results: (ImportResult & { file: string })[] = []
       for (const file of files) {
-        const body = readFileSync(file)
-        const contentType = isPem(body) ? 'application/x-pem-file' : 'application/cbor'
-        const { items } = await api.json<{ items: ImportResult[] }>('/api/v1/vouchers', {
-          method: 'POST',
-          body,
-          contentType,
-          // None of them was taken in: the answer says why.
-          orStatus: 422,
-        })
-        results.push(...items.map((item) => ({ file, ...item })))
+        for (const { guid, ok, check, detail } of await importFile(api, file)) {
+          results.push({ file, guid, ok, check, detail })
+        }
         bar.advance()
       }
       bar.stop()
@@ -166,6 +160,26 @@ function addServiceCommands(voucher: Command): void {
       output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
     },
   )
+}
+
+/** A file that cannot be read is a failure of its own: the others are still given. */
+async function importFile(api: ApiClient, file: string): Promise<readonly ImportResult[]> {
+  let body: Buffer
+  try {
+    body = readFileSync(file)
+  } catch (error) {
+    const { message } = failureOf(error)
+    return [{ guid: null, ok: false, check: 'file', detail: message }]
+  }
+  const contentType = isPem(body) ? 'application/x-pem-file' : 'application/cbor'
+  const { items } = await api.json<{ items: ImportResult[] }>('/api/v1/vouchers', {
+    method: 'POST',
+    body,
+    contentType,
+    // None of them was taken in: the answer says why.
+    orStatus: 422,
+  })
+  return items
 }
 
 function publicKeyToPem({ key, chain }: PublicKey): string {
