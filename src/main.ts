@@ -1,5 +1,4 @@
 /** The composition root: configuration → database → domains → listeners, and back down again. */
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
@@ -17,6 +16,7 @@ import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { pooledRandomBytes } from './randomness.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
 import { Sealer } from './secrets/seal.ts'
@@ -124,7 +124,7 @@ async function servicesOver(
     metrics,
     events,
     database,
-    randomBytes: fakes.randomBytes ?? randomBytes,
+    randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
       ...{ database, clock, sealer },
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),

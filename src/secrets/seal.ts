@@ -1,12 +1,14 @@
 /** Sealing small secrets at rest and in tokens: AES-256-GCM under one key. */
 import { type KeyObject, createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
-import { randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
+import { pooledRandomBytes } from '../randomness.ts'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 const SEAL_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
+
+const randomBytes = pooledRandomBytes()
 
 export class Sealer {
   readonly #key: KeyObject

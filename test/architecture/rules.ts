@@ -19,7 +19,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/fdo', 'src/http'],
   ['src/secrets'],
   ['src/database'],
-  ['src/config.ts', 'src/metrics.ts', 'src/log.ts', 'src/clock.ts', 'src/addresses.ts'],
+  ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
+  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts'],
   ['protocol'],
 ]
 
