@@ -63,6 +63,10 @@ const PRAGMAS = [
   'secure_delete = ON',
   // Sessions change the same few pages again and again: let them do so before they are moved.
   'wal_autocheckpoint = 4000',
+  // KiB. Devices come in no order: with the usual 2 MiB their pages are read again and again.
+  'cache_size = -16384',
+  // Savepoints keep what they may have to take back.
+  'temp_store = MEMORY',
   // Longer waits are the event loop's: see GroupCommit.
   'busy_timeout = 20',
 ]
