@@ -2,8 +2,8 @@
  * Runs between one message and the next: where the state is found, how it is moved on, how it ends.
  * Sealed in the token at first, in a row later (decision 4 of the architecture).
  */
-import { createHash } from 'node:crypto'
-import { type Bytes, equalBytes } from '../../protocol/bytes.ts'
+import { hash } from 'node:crypto'
+import { type Bytes, concat, equalBytes } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
@@ -268,7 +268,7 @@ function isSame(row: SessionRow, request: Message): boolean {
 }
 
 function hashOf({ number, bytes }: Message): Bytes {
-  return createHash('sha256').update(Uint8Array.of(number)).update(bytes).digest()
+  return hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
 }
 
 /** What a row's state is sealed for: that run, at that point. */
