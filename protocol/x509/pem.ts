@@ -17,6 +17,8 @@ export function certificatesToPem(certificates: readonly Bytes[]): string {
  * Undefined where there is none, or one is malformed.
  */
 export function fromPem(pem: string): readonly Bytes[] | undefined {
+  // Most of what is asked about is DER in base64, and long.
+  if (!pem.includes('-----BEGIN ')) return undefined
   const blocks = pem.split(/-----BEGIN ([A-Z0-9 ]+)-----/)
   const contents: Bytes[] = []
   for (let i = 1; i + 1 < blocks.length; i += 2) {
