@@ -53,7 +53,6 @@ export class Place {
   #failures = 0
   #closedUntil = 0
   #lastError: string | undefined
-  #woken = false
   #idle = new AbortController()
 
   constructor(origin: string, services: PlaceServices) {
@@ -68,36 +67,35 @@ export class Place {
 
   /** Something may be due. */
   wake(): void {
-    this.#woken = true
     this.#idle.abort()
   }
 
   async run(stopped: AbortSignal): Promise<void> {
     stopped.addEventListener('abort', () => this.#idle.abort(), { once: true })
     while (!stopped.aborted) {
-      this.#woken = false
+      // From here on, so that whoever wakes it while it looks is not overheard.
+      this.#idle = new AbortController()
       try {
-        await this.#round(stopped)
+        await this.#round()
       } catch (error) {
         this.#services.log.error({ err: error, rendezvous: this.#origin }, 'TO0 is stuck')
-        await this.#sleep(FIRST_PAUSE_MS, stopped)
+        await this.#sleep(FIRST_PAUSE_MS)
       }
     }
   }
 
-  async #round(stopped: AbortSignal): Promise<void> {
+  async #round(): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now()
     if (this.#closedUntil > now.getTime()) {
-      return this.#sleep(this.#closedUntil - now.getTime(), stopped)
+      return this.#sleep(this.#closedUntil - now.getTime())
     }
     const limit = this.#failures > 0 ? 1 : AT_ONCE
     const soonest = await findSoonest.all(database.db, { origin: this.#origin, limit })
     const due = soonest.filter(({ next_at }) => next_at <= now.toISOString())
     if (due.length > 0) return this.#attemptAll(due)
     const [next] = soonest
-    if (this.#woken) return
-    await this.#sleep(next ? Date.parse(next.next_at) - now.getTime() : LONGEST_IDLE_MS, stopped)
+    await this.#sleep(next ? Date.parse(next.next_at) - now.getTime() : LONGEST_IDLE_MS)
   }
 
   async #attemptAll(jobs: readonly Job[]): Promise<void> {
@@ -151,14 +149,10 @@ export class Place {
     return Math.min(doubled, LONGEST_PAUSE_MS) * spread
   }
 
-  async #sleep(ms: number, stopped: AbortSignal): Promise<void> {
-    if (stopped.aborted) return
-    this.#idle = new AbortController()
-    try {
-      await this.#services.clock.sleep(Math.min(ms, LONGEST_IDLE_MS), this.#idle.signal)
-    } catch (error) {
-      // Woken up, or told to stop.
-      if (!this.#idle.signal.aborted) throw error
-    }
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#idle
+    if (signal.aborted) return
+    // Rejects when it is woken up, or told to stop: nothing is wrong then.
+    await this.#services.clock.sleep(Math.min(ms, LONGEST_IDLE_MS), signal).catch(() => {})
   }
 }

@@ -34,8 +34,10 @@ let atOnce: { now: number; most: number }
 let addresses: To2Addresses
 let announceAddresses: () => void
 let logged: string[]
+let reported: string[]
 
 beforeEach(async () => {
+  reported = []
   world = await openVoucherWorld({ owners: partsOf().signers })
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
   const roles = rendezvousRoles({ ...world, randomBytes, deviceAnchors: () => undefined })
@@ -59,7 +61,11 @@ function newRegister(): Register {
   return new Register({
     ...world,
     log: log as unknown as Log,
-    events: { registrationMade: () => {}, registrationFailed: () => {} },
+    events: {
+      registrationMade: ({ guid: name, seconds }) =>
+        reported.push(`made ${name.slice(0, 2)} ${seconds}`),
+      registrationFailed: ({ guid: name }) => reported.push(`failed ${name.slice(0, 2)}`),
+    },
     random: () => 0.5,
     ownerAddresses: {
       value: async () => addresses,
@@ -305,6 +311,47 @@ describe('the register', () => {
     await register.start()
     await quiet()
     expect(attempts('near.test')).toBe(2)
+  })
+
+  it('reports what is made and what is refused, and a place that is gone only as such', async () => {
+    await hold(1, NEAR)
+    places.set('far.test', refusing)
+    await hold(2, FAR)
+    await quiet()
+    places.set('far.test', gone)
+    await hold(3, FAR)
+    await quiet()
+    expect(reported.sort()).toEqual(['failed 02', 'made 01 604800'])
+  })
+
+  it('does not call a device registered whose voucher went while it was being registered', async () => {
+    places.set('near.test', async (message, authorization) => {
+      if (message.number === 22) await world.desk.delete(toHex(guid(1)), 'tok_1')
+      return rendezvous(message, authorization)
+    })
+    await hold(1, NEAR)
+    await quiet()
+    expect((await world.devices.list({ limit: 1 }))[0]?.state).toBe('owned')
+  })
+
+  it('says so when the key that owns a voucher is not here', async () => {
+    places.set('near.test', gone)
+    const name = await hold(1, NEAR)
+    await quiet()
+    world.owners.length = 0
+    world.clock.advance(5_000)
+    await quiet()
+    expect(await statusOf(name)).toMatchObject({ lastError: expect.stringContaining('not here') })
+  })
+
+  it('says so when there is no such rendezvous in the voucher', async () => {
+    places.set('near.test', gone)
+    const name = await hold(1, NEAR)
+    await quiet()
+    await world.database.db.updateTable('to0_job').set({ directive: 7 }).execute()
+    world.clock.advance(5_000)
+    await quiet()
+    expect(await statusOf(name)).toMatchObject({ lastError: expect.stringContaining('no such') })
   })
 
   it('survives what it does not expect', async () => {
