@@ -4,14 +4,17 @@
  *     node dist/scripts/record/main.js --out FILE --peer NAME --version V [--port N] -- COMMAND…
  *
  * Starts the service, runs COMMAND with FDO_URL in its environment (a whole onboarding, DI to TO2),
- * and writes FILE when it ends. Everything happens on the loopback.
+ * and writes FILE when it ends. Everything happens on the loopback. For a device made elsewhere,
+ * `--maker COMMAND` runs first: it finds our owner key (PEM) in FDO_OWNER and prints the voucher.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import type { KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Command } from 'commander'
-import { FakeClock } from '../../src/clock.ts'
+import { realClock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { silentLog } from '../../src/log.ts'
 import { type RunningService, startService } from '../../src/main.ts'
@@ -20,6 +23,7 @@ import { type Draws, recordingSource } from './randomness.ts'
 import {
   type RecordedMessage,
   type Recording,
+  importVoucher,
   instrument,
   packFile,
   recordedMessage,
@@ -30,7 +34,7 @@ interface Options {
   readonly peer: string
   readonly version: string
   readonly port: string
-  readonly import: string[]
+  readonly maker?: string
   readonly trust?: string
 }
 
@@ -44,7 +48,9 @@ async function record(options: Options, command: readonly string[]): Promise<voi
     FIRSTLIGHT_TLS_PORT: 'off',
     ...(options.trust !== undefined && { FIRSTLIGHT_TRUST: options.trust }),
   }
-  const now = new Date(Math.floor(Date.now() / 1000) * 1000)
+  // The time stands still: what a maker is about to certify must be valid already.
+  const ahead = options.maker === undefined ? 0 : 3600
+  const now = new Date((Math.floor(Date.now() / 1000) + ahead) * 1000)
   const config = loadConfig({ ...env, FIRSTLIGHT_DATA: folder })
 
   // The keys first, so that the data can be copied before anything is said.
@@ -57,12 +63,14 @@ async function record(options: Options, command: readonly string[]): Promise<voi
 
   const draws: Draws = { random: {}, signatures: {} }
   const source = recordingSource(draws)
-  const clock = new FakeClock(now)
+  const clock = { ...realClock, now: () => now }
   const service = await startService(config, { ...source, clock, log: silentLog })
   const messages: RecordedMessage[] = []
   instrument(service.exchange, source, (request, answer) => {
     if (isFromOutside(request.number)) messages.push(recordedMessage(request, answer))
   })
+  const vouchers = options.maker === undefined ? [] : [await makeElsewhere(options.maker, service)]
+  for (const pem of vouchers) await importVoucher(service.http ?? '', folder, pem)
   const status = await runCommand(command, service)
   await service.stop()
   rmSync(folder, { recursive: true })
@@ -74,6 +82,7 @@ async function record(options: Options, command: readonly string[]): Promise<voi
     now: now.toISOString(),
     env,
     data,
+    vouchers,
     messages,
     ...draws,
   }
@@ -86,6 +95,18 @@ async function record(options: Options, command: readonly string[]): Promise<voi
 /** TO0 is our own doing. */
 function isFromOutside(number: number): boolean {
   return number < 20 || number >= 30
+}
+
+/** A device of another manufacturer, sold to us; gives its voucher. */
+async function makeElsewhere(maker: string, { http, services }: RunningService): Promise<string> {
+  const signer = await services.keyStore.signer('owner', 'p256')
+  const owner = join(tmpdir(), `firstlight-owner-${process.pid}.pem`)
+  const key = signer.key.keyObject as KeyObject
+  writeFileSync(owner, key.export({ type: 'spki', format: 'pem' }))
+  const env = { ...process.env, FDO_URL: http ?? '', FDO_OWNER: owner }
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', maker], { env })
+  rmSync(owner)
+  return stdout
 }
 
 function runCommand(command: readonly string[], { http }: RunningService): Promise<number | null> {
@@ -103,6 +124,7 @@ const program = new Command('record')
   .requiredOption('--peer <name>', 'which device it is')
   .requiredOption('--version <version>', 'of that device')
   .option('--port <n>', 'the port of the service', '8080')
+  .option('--maker <command>', 'makes the device elsewhere, and prints its voucher')
   .option('--trust <any>', 'FIRSTLIGHT_TRUST, for devices made elsewhere')
   .argument('<command...>', 'what to run')
   .parse()

@@ -1,6 +1,7 @@
 /** A recorded run of a device with our service: what was said, and what it takes to say it again. */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Exchange, FdoAnswer, FdoRequest } from '../../src/fdo/exchange.ts'
 import type { Draws, Source } from './randomness.ts'
@@ -21,6 +22,8 @@ export interface Recording extends Draws {
   readonly env: Readonly<Record<string, string>>
   /** Files of the data directory before the run: base64 of gzip. */
   readonly data: Readonly<Record<string, string>>
+  /** PEM: brought to the service before the device came, for a device made elsewhere. */
+  readonly vouchers: readonly string[]
   readonly messages: readonly RecordedMessage[]
 }
 
@@ -45,6 +48,14 @@ export function recordedMessage({ number, bytes }: FdoRequest, answer: FdoAnswer
     request: toHex(bytes),
     reply: message && { number: message.number, body: toHex(message.bytes) },
   }
+}
+
+/** As an administrator does. `folder` is the data directory. */
+export async function importVoucher(http: string, folder: string, pem: string): Promise<void> {
+  const token = readFileSync(join(folder, 'admin.token'), 'utf8').trim()
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-pem-file' }
+  const answer = await fetch(`${http}/api/v1/vouchers`, { method: 'POST', headers, body: pem })
+  if (!answer.ok) throw new Error(`the voucher was refused: ${await answer.text()}`)
 }
 
 export function packFile(path: string): string {

@@ -8,8 +8,13 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { replayingSource } from '../../scripts/record/randomness.ts'
-import { type Recording, instrument, unpackFile } from '../../scripts/record/recording.ts'
-import { FakeClock } from '../../src/clock.ts'
+import {
+  type Recording,
+  importVoucher,
+  instrument,
+  unpackFile,
+} from '../../scripts/record/recording.ts'
+import { type Clock, FakeClock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { HERE } from '../../src/http/source.ts'
 import { silentLog } from '../../src/log.ts'
@@ -17,6 +22,9 @@ import { type RunningService, startService } from '../../src/main.ts'
 import { fixture } from '../support/wire.ts'
 
 const FOLDER = new URL('../../fixtures/recordings/', import.meta.url)
+/** How long the owner holds an answer back that has nothing in it, at most. */
+const MOST_HOLD_MS = 2000
+
 const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
 
 describe.each(names)('%s', (name) => {
@@ -31,13 +39,16 @@ describe.each(names)('%s', (name) => {
     const config = loadConfig({
       ...recording.env,
       FIRSTLIGHT_DATA: folder,
-      FIRSTLIGHT_PORT: 'off',
-      FIRSTLIGHT_TLS_PORT: '0',
+      FIRSTLIGHT_PORT: '0',
     })
-    const clock = new FakeClock(recording.now)
-    const service = await startService(config, { ...source, clock, log: silentLog })
+    const service = await startService(config, {
+      ...source,
+      clock: impatientClock(recording.now),
+      log: silentLog,
+    })
     try {
       instrument(service.exchange, source)
+      for (const pem of recording.vouchers) await importVoucher(service.http ?? '', folder, pem)
       await replay(recording, service)
     } finally {
       await service.stop()
@@ -45,6 +56,15 @@ describe.each(names)('%s', (name) => {
     }
   })
 })
+
+/** Stands still, and holds no answer back. */
+function impatientClock(now: string): Clock {
+  const clock = new FakeClock(now)
+  return {
+    now: () => clock.now(),
+    sleep: (ms, signal) => (ms <= MOST_HOLD_MS ? Promise.resolve() : clock.sleep(ms, signal)),
+  }
+}
 
 async function replay({ messages }: Recording, service: RunningService): Promise<void> {
   let authorization: string | undefined
