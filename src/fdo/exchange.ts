@@ -12,6 +12,7 @@ import {
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
+import { InTurn } from './in-turn.ts'
 import { type Authorized, type RunServices, Runs, protocolOf } from './runs.ts'
 
 export interface FdoRequest extends Authorized {
@@ -32,6 +33,7 @@ const MOST_AT_ONCE = 1_000
 export class Exchange {
   readonly #services: RunServices
   readonly #runs: Runs
+  readonly #inTurn = new InTurn()
   readonly #released = new AbortController()
   readonly #counts = new Map([
     ['answered', 0],
@@ -63,7 +65,7 @@ export class Exchange {
     let taken: { answer: FdoAnswer; holdMs: number }
     try {
       if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
-      taken = await this.#take(request)
+      taken = await this.#takeInTurn(request)
       this.#count('answered')
     } catch (error) {
       return this.refuse(error, request.number, request.source)
@@ -97,6 +99,16 @@ export class Exchange {
   /** Drops what has expired. */
   sweep(): Promise<void> {
     return this.#runs.sweep()
+  }
+
+  /**
+   * Of equal messages that come at once the later ones find the answer: what a step does besides
+   * its effects (issuing a certificate) is not done twice.
+   */
+  async #takeInTurn(request: FdoRequest): Promise<{ answer: FdoAnswer; holdMs: number }> {
+    const { authorization } = request
+    if (!authorization) return await this.#take(request)
+    return await this.#inTurn.run(authorization, () => this.#take(request))
   }
 
   async #take(request: FdoRequest): Promise<{ answer: FdoAnswer; holdMs: number }> {
