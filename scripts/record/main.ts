@@ -38,7 +38,7 @@ interface Options {
   readonly trust?: string
 }
 
-const FILES = ['firstlight.sqlite', 'master.key']
+const FILES = ['firstlight.sqlite', 'master.key', 'admin.token']
 
 async function record(options: Options, command: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'firstlight-record-'))
