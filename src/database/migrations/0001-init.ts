@@ -82,9 +82,10 @@ async function devices(schema: Schema): Promise<void> {
     .execute()
   await schema.createIndex('device_guid').on('device').column('guid').execute()
   await schema.createIndex('device_serial').on('device').column('serial').execute()
+  // Nothing leaves this table, so that the next number is free without a note of the last.
   await schema
     .createTable('device_event')
-    .addColumn('seq', 'integer', (column) => column.primaryKey().autoIncrement())
+    .addColumn('seq', 'integer', (column) => column.primaryKey())
     .addColumn('device_id', 'text', (column) => column.notNull())
     .addColumn('at', 'text', (column) => column.notNull())
     .addColumn('type', 'text', (column) => column.notNull())
