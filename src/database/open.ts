@@ -64,7 +64,7 @@ const PRAGMAS = [
   // Sessions change the same few pages again and again: let them do so before they are moved.
   'wal_autocheckpoint = 4000',
   // KiB. Devices come in no order: with the usual 2 MiB their pages are read again and again.
-  'cache_size = -16384',
+  'cache_size = -8192',
   // Savepoints keep what they may have to take back.
   'temp_store = MEMORY',
   // Longer waits are the event loop's: see GroupCommit.
@@ -77,6 +77,8 @@ async function migrate(sqlite: SQLite.Database): Promise<void> {
   const { error } = await new Migrator({ db, provider }).migrateToLatest()
   if (error) throw error
 }
+
+const toDisk = promisify(fdatasync)
 
 /**
  * Brings SQLite's write-ahead log to the disk from the thread pool. A commit under
@@ -105,7 +107,7 @@ class LogFile {
 
   #start(): Promise<void> {
     this.#next = undefined
-    const underWay = promisify(fdatasync)(this.#fd).finally(() => {
+    const underWay = toDisk(this.#fd).finally(() => {
       if (this.#underWay === underWay) this.#underWay = undefined
     })
     this.#underWay = underWay
