@@ -1,7 +1,7 @@
 /** Two groups of tests: those of the parts, and those that start the built program. */
 import { defineConfig } from 'vitest/config'
 
-const PROGRAMS = ['test/e2e/cli.test.ts', 'test/fault/**/*.test.ts']
+const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
   test: {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 
-const MAIN = 'dist/src/cli/main.js'
+export const MAIN = 'dist/src/cli/main.js'
 /** The machine may be busy, and a first start has RSA keys to find. */
 const READY_MS = 60_000
 
