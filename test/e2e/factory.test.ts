@@ -208,6 +208,44 @@ describe('the factory', { timeout: PATIENCE_MS }, () => {
     await make(strict, other, { serial: 'another' })
   })
 
+  it('refuses names that fit no small device', async () => {
+    const serial = 'x'.repeat(513)
+    await expect(make(service, newDevice(), { serial })).rejects.toMatchObject({
+      peerError: { code: 101, previousMessage: 10 },
+    })
+  })
+
+  it('makes one device of messages that arrive twice, and gives both the same answer', async () => {
+    const client = httpTransport(service.http!)
+    const transport: FdoTransport = async (message, authorization) => {
+      const answer = await client.send(message, authorization)
+      if (message.number === 10) return answer
+      expect(await client.send(message, authorization)).toEqual(answer)
+      return answer
+    }
+    const device = newDevice()
+    const { guid } = await make(service, device, { transport })
+    client.close()
+    const found = await api(service, `/vouchers?device_id=${deviceIdOf(device.key.spki)}`)
+    expect(await found.json()).toMatchObject({ items: [{ guid: toHex(guid), state: 'held' }] })
+  })
+
+  it('goes on with a device after a restart', async () => {
+    const folder = newFolder()
+    let current = await start({}, folder)
+    const transport: FdoTransport = async (message, authorization) => {
+      if (message.number === 12) {
+        await current.stop()
+        running.splice(running.indexOf(current), 1)
+        current = await start({}, folder)
+      }
+      const client = httpTransport(current.http!)
+      return client.send(message, authorization).finally(() => client.close())
+    }
+    const { guid } = await make(current, newDevice(), { transport })
+    expect((await voucherOf(current, guid)).state).toBe('held')
+  })
+
   it('keeps what it makes where there is no first owner', async () => {
     const factory = await start({ FIRSTLIGHT_FIRST_OWNER: 'none' })
     const { guid } = await make(factory, newDevice())

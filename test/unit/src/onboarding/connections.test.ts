@@ -1,0 +1,58 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { FdoTransport } from '../../../../protocol/converse.ts'
+import { planRendezvous } from '../../../../protocol/types/rendezvous-plan.ts'
+import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
+import { Connections } from '../../../../src/onboarding/register/connections.ts'
+
+const inHere: FdoTransport = async (message) => ({ message, authorization: 'in here' })
+const HELLO = { number: 20, bytes: Uint8Array.of(0x80) }
+
+function targetOf(directive: object) {
+  const { value } = rendezvousInfoFromText([directive])
+  return planRendezvous(value, 'owner').attempts[0]!.targets[0]!
+}
+
+let connections: Connections
+afterEach(() => connections.close())
+
+describe('the way to a rendezvous', () => {
+  it.each([
+    ['http://fdo.test:8080', { dns: 'fdo.test', owner_port: 8080, protocol: 'http' }],
+    ['https://fdo.test', { dns: 'fdo.test', protocol: 'https' }],
+    ['http://[2001:db8::1]:80', { ip: '2001:db8::1', protocol: 'http' }],
+  ])('is short where it is this very service at %s', async (url, directive) => {
+    connections = new Connections({ url: () => url, transport: () => inHere })
+    const answer = await connections.to(targetOf(directive))(HELLO, undefined)
+    expect(answer.authorization).toBe('in here')
+  })
+
+  it('goes over HTTP to any other, on one connection', async () => {
+    let sockets = 0
+    const server = createServer((request, response) => {
+      request.resume().on('end', () => {
+        response.writeHead(200, { 'message-type': '21', 'content-type': 'application/cbor' })
+        response.end(Uint8Array.of(0x80))
+      })
+    }).on('connection', () => sockets++)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    connections = new Connections({ url: () => 'http://fdo.test', transport: () => inHere })
+    const target = targetOf({ ip: '127.0.0.1', owner_port: port, protocol: 'http' })
+    for (let i = 0; i < 3; i++) {
+      expect((await connections.to(target)(HELLO, undefined)).message.number).toBe(21)
+    }
+    expect(sockets).toBe(1)
+    connections.close()
+    server.close()
+  })
+
+  it('is over HTTP, too, where the service has no rendezvous of its own', async () => {
+    connections = new Connections(undefined)
+    const target = targetOf({ ip: '127.0.0.1', owner_port: 9, protocol: 'http' })
+    await expect(connections.to(target)(HELLO, undefined)).rejects.toMatchObject({
+      name: 'TransportError',
+    })
+  })
+})
