@@ -4,7 +4,7 @@
  * it came with. Short enough for a device that has 1,024 bytes for all its headers.
  */
 import { hash } from 'node:crypto'
-import { type Bytes, concat, toHex } from '../../protocol/bytes.ts'
+import { type Bytes, concat, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { bytes, decodeAs, encodeAs, tuple, uint16, uint32 } from '../../protocol/cbor/schema.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { SealingKeys } from './sealing-keys.ts'
@@ -25,6 +25,10 @@ const TOKEN_SECONDS = 2 * 60
 /** and none lives longer than this after the run's first message. */
 export const SEALED_RUN_SECONDS = 10 * 60
 const MOST_AUTHORIZATION_CHARACTERS = 512
+
+/** A row token: the run id, a version, a check. */
+const NAMED_BYTES = RUN_ID_BYTES + 4
+const CHECK_BYTES = 4
 
 const SEALED = 'fdos_'
 const ROW = 'fdor_'
@@ -69,10 +73,15 @@ export async function sealToken(
 }
 
 export function rowToken(runId: Bytes, version: number): string {
-  const content = Buffer.alloc(RUN_ID_BYTES + 4)
-  content.set(runId)
-  content.writeUInt32BE(version, RUN_ID_BYTES)
-  return `Bearer ${ROW}${toText(content)}`
+  const named = Buffer.alloc(NAMED_BYTES)
+  named.set(runId)
+  named.writeUInt32BE(version, RUN_ID_BYTES)
+  return `Bearer ${ROW}${toText(concat(named, checkOf(named)))}`
+}
+
+/** Only who knows the run id can make it: a token that was changed is none, not another's. */
+function checkOf(named: Bytes): Bytes {
+  return hash('sha256', named, 'buffer').subarray(0, CHECK_BYTES)
 }
 
 /** Reads a token, with or without `Bearer `; throws INVALID_JWT_TOKEN for any that is not good. */
@@ -105,9 +114,15 @@ function contextOf(runId: Bytes): string {
 
 function readRowToken(text: string): RowToken {
   const content = fromText(text)
-  if (content?.length !== RUN_ID_BYTES + 4) throw refused('a row token of another length')
-  const version = content.readUInt32BE(RUN_ID_BYTES)
-  return { kind: 'row', runId: content.subarray(0, RUN_ID_BYTES), version }
+  const named = content?.subarray(0, NAMED_BYTES)
+  if (!content || !named || content.length !== NAMED_BYTES + CHECK_BYTES) {
+    throw refused('a row token of another length')
+  }
+  if (!equalBytes(checkOf(named), content.subarray(NAMED_BYTES))) {
+    throw refused('a row token that was changed')
+  }
+  const version = named.readUInt32BE(RUN_ID_BYTES)
+  return { kind: 'row', runId: named.subarray(0, RUN_ID_BYTES), version }
 }
 
 /** How a run is named in the database and in logs, where its id would be a credential. */

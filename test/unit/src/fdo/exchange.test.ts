@@ -220,6 +220,17 @@ describe('a run in a row', () => {
     expect(errorOf(await world.send(Round, 5, third))).toBeUndefined()
   })
 
+  it('refuses a token in which a character was changed, and goes on', async () => {
+    await start()
+    const token = await walk([Hello, 1], [Prove, 2], [Round, 3])
+    for (const at of ['Bearer fdor_'.length, 20, token.length - 6, token.length - 1]) {
+      const other = token[at] === 'A' ? 'B' : 'A'
+      const changed = token.slice(0, at) + other + token.slice(at + 1)
+      expect(errorOf(await world.send(Round, 4, changed))).toBe('INVALID_JWT_TOKEN')
+    }
+    expect(errorOf(await world.send(Round, 4, token))).toBeUndefined()
+  })
+
   it('has one winner among equal messages, and gives its answer to all', async () => {
     await start()
     const token = await walk([Hello, 1], [Prove, 2])
