@@ -71,7 +71,7 @@ async function untilRegistered(api: ApiClient, count: number): Promise<number> {
     if (made >= count && made === before) return made
     if (performance.now() > deadline) throw new Error(`${made} of ${count} registered in time`)
     before = made
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }
 
@@ -85,7 +85,7 @@ async function untilKeysMade(api: ApiClient): Promise<void> {
     const { items } = await api.json<{ items: { type: string }[] }>('/api/v1/keys?limit=100')
     if (items.filter(({ type }) => type.startsWith('rsa')).length >= 4) return
     if (performance.now() > deadline) throw new Error('the service makes its keys for too long')
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }
 
