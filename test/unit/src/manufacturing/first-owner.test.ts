@@ -30,7 +30,9 @@ describe('the first owner, from a file', () => {
   })
 
   it('is not to be guessed at: two keys of a kind stop the start', () => {
-    expect(() => firstOwnerFromPem(`${publicPem('P-256')}${publicPem('P-256')}`)).toThrow('more than')
+    expect(() => firstOwnerFromPem(`${publicPem('P-256')}${publicPem('P-256')}`)).toThrow(
+      'more than',
+    )
   })
 
   it('is somebody', () => {
