@@ -49,6 +49,7 @@ const silent = { advance: () => {}, stop: () => {} }
 
 const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>>> = {
   async di() {
+    redirects.clear()
     devices = await makeFleet({ ...plan, progress: () => silent, note: () => {} })
     return { latencies: [], errors: {} }
   },

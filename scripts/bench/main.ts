@@ -43,8 +43,8 @@ interface BenchReport {
 
 /** Pairs of 68 and 69 of the default plan: devmod, the request, the certificate, the files. */
 const SERVICE_INFO_ROUNDS = 4
-// Some 8,000 messages: the first few thousand are the compiler's.
-const WARM_UP_DEVICES = 500
+// Some 16,000 messages: the first few thousand are the compiler's.
+const WARM_UP_DEVICES = 1000
 
 async function bench(options: BenchOptions): Promise<BenchReport> {
   const own = options.di === undefined ? await startOwnService() : undefined
