@@ -70,6 +70,9 @@ export class DeviceRecord {
       const created_at = clock.now().toISOString()
       await recordUpload.run(tx, { device_id, run_id, name, length, created_at })
     }
+    if (effect.type === 'certificate-issued') {
+      await this.#services.pki.credentialSent(tx, bearer, effect.certificate)
+    }
     const note = noteOf(effect)
     if (note) await devices.note(tx, run.deviceId, effect.type, note)
   }

@@ -24,6 +24,7 @@ import {
   findCertificate,
   removeExpired,
   supersedeOthers,
+  supersedeUnsent,
 } from './store.ts'
 
 export interface PkiServices extends IssueServices {
@@ -129,6 +130,15 @@ export class Pki {
       // With what lies between a credential and the root: fdo.csr sends the credential by itself.
       caCertificates: async () => [...this.trustBundle(), this.#hierarchy.issuingCa.certificate],
     }
+  }
+
+  /**
+   * In the transaction that lets it leave: of several issued in one run, because the process died
+   * or two answered at once, only the one that is sent may come into force.
+   */
+  async credentialSent(tx: Executor, bearer: Bearer, certificate: Bytes): Promise<void> {
+    const at = this.#services.now().toISOString()
+    await supersedeUnsent.run(tx, { ...bearer, serial: toHex(serialOf(certificate)), at })
   }
 
   /** At Done, in the transaction that ends the run: what it brought is in force, the rest not. */

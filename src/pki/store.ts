@@ -77,6 +77,19 @@ export const activatePending = statement((db, p: { deviceId: string; runId: stri
     .where('status', '=', 'pending'),
 )
 
+/** What was issued in the run beside the credential that is sent: an answer that never left. */
+export const supersedeUnsent = statement(
+  (db, p: { deviceId: string; runId: string; serial: string; at: string }) =>
+    db
+      .updateTable('certificate')
+      .set({ status: 'superseded', status_at: p.at })
+      .where('device_id', '=', p.deviceId)
+      .where('profile', '=', CREDENTIAL)
+      .where('run_id', '=', p.runId)
+      .where('serial', '!=', p.serial)
+      .where('status', '=', 'pending'),
+)
+
 /** What other runs gave the device, in force or never completed. */
 export const supersedeOthers = statement((db, p: { deviceId: string; runId: string; at: string }) =>
   db

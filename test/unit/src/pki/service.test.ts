@@ -160,6 +160,17 @@ describe('whether a credential is in force', () => {
     })
   })
 
+  it('is not where another of the same run was sent: the process died with this one', async () => {
+    const unsent = await world.pki.issueLdevid(BEARER, p256().spki)
+    const sent = await world.pki.issueLdevid(BEARER, p256().spki)
+    await world.database.commit(async (tx) => {
+      await world.pki.credentialSent(tx, BEARER, sent.certificate)
+      expect(await world.pki.activateCertificates(tx, BEARER)).toBe(1)
+    })
+    expect(await world.pki.findActiveCertificate(unsent.certificate)).toBeUndefined()
+    expect(await world.pki.findActiveCertificate(sent.certificate)).toBeDefined()
+  })
+
   it('is not where the transaction that ends the run is rolled back', async () => {
     const { certificate } = await world.pki.issueLdevid(BEARER, p256().spki)
     const failing = world.database.commit(async (tx) => {
