@@ -7,8 +7,9 @@ import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
+import { Alarm } from './alarm.ts'
 import type { Slots } from './slots.ts'
-import { type Job, findSoonest } from './store.ts'
+import { type Job, findDue, findNext } from './store.ts'
 
 /** What came of one try; `unreachable` says something of the place, `refused` of the voucher. */
 export type Outcome =
@@ -33,6 +34,7 @@ export interface PlaceServices {
   /** In [0, 1). */
   readonly random: () => number
   readonly slots: Slots
+  readonly stopped: AbortSignal
   attempt(job: Job): Promise<Outcome>
   /** Records what came of a try, and when the next is due. */
   settle(job: Job, outcome: Outcome, nextAt: Date): Promise<void>
@@ -44,20 +46,22 @@ const LONGEST_PAUSE_MS = 10 * 60_000
 /** A registration is renewed when this part of its time is over. */
 const RENEW_AFTER = 0.8
 const JITTER = 0.05
-const LONGEST_IDLE_MS = 3_600_000
+/** The last moment a Date can name. */
+const LATEST = 8.64e15
 
 export class Place {
   readonly #origin: string
   readonly #services: PlaceServices
   /** Failures to reach it, in a row. */
   #failures = 0
-  #closedUntil = 0
+  #closedUntil = new Date(0)
   #lastError: string | undefined
-  #idle = new AbortController()
+  readonly #alarm: Alarm
 
   constructor(origin: string, services: PlaceServices) {
     this.#origin = origin
     this.#services = services
+    this.#alarm = new Alarm(services.clock, services.stopped)
   }
 
   /** Why nothing can be registered here at present. */
@@ -67,35 +71,41 @@ export class Place {
 
   /** Something may be due. */
   wake(): void {
-    this.#idle.abort()
+    this.#alarm.call()
   }
 
-  async run(stopped: AbortSignal): Promise<void> {
-    stopped.addEventListener('abort', () => this.#idle.abort(), { once: true })
+  async run(): Promise<void> {
+    const { clock, log, stopped } = this.#services
     while (!stopped.aborted) {
-      // From here on, so that whoever wakes it while it looks is not overheard.
-      this.#idle = new AbortController()
+      this.#alarm.listen()
       try {
         await this.#round()
       } catch (error) {
-        this.#services.log.error({ err: error, rendezvous: this.#origin }, 'TO0 is stuck')
-        await this.#sleep(FIRST_PAUSE_MS)
+        log.error({ err: error, rendezvous: this.#origin }, 'TO0 is stuck')
+        this.#alarm.set(after(clock.now(), FIRST_PAUSE_MS))
+        await this.#alarm.wait()
       }
     }
   }
 
+  /** Tries what is due, or waits until something is. */
   async #round(): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now()
-    if (this.#closedUntil > now.getTime()) {
-      return this.#sleep(this.#closedUntil - now.getTime())
+    const origin = this.#origin
+    if (this.#closedUntil > now) {
+      this.#alarm.set(this.#closedUntil)
+      return this.#alarm.wait()
     }
     const limit = this.#failures > 0 ? 1 : AT_ONCE
-    const soonest = await findSoonest.all(database.db, { origin: this.#origin, limit })
-    const due = soonest.filter(({ next_at }) => next_at <= now.toISOString())
+    const due = await findDue.all(database.db, { origin, now: now.toISOString(), limit })
     if (due.length > 0) return this.#attemptAll(due)
-    const [next] = soonest
-    await this.#sleep(next ? Date.parse(next.next_at) - now.getTime() : LONGEST_IDLE_MS)
+    // Each try sets the alarm for the next: only who comes anew has to ask.
+    if (!this.#alarm.isSet) {
+      const next = await findNext.first(database.db, { origin })
+      this.#alarm.set(next ? new Date(next.next_at) : after(now, Infinity))
+    }
+    await this.#alarm.wait()
   }
 
   async #attemptAll(jobs: readonly Job[]): Promise<void> {
@@ -104,11 +114,13 @@ export class Place {
       jobs.map(async (job) => ({ job, outcome: await slots.run(() => this.#attempt(job)) })),
     )
     this.#judge(outcomes.map(({ outcome }) => outcome))
-    await Promise.all(
-      outcomes.map(({ job, outcome }) =>
-        this.#services.settle(job, outcome, this.#nextTry(job, outcome)),
-      ),
-    )
+    await Promise.all(outcomes.map(({ job, outcome }) => this.#settle(job, outcome)))
+  }
+
+  async #settle(job: Job, outcome: Outcome): Promise<void> {
+    const nextAt = this.#nextTry(job, outcome)
+    await this.#services.settle(job, outcome, nextAt)
+    this.#alarm.set(nextAt)
   }
 
   async #attempt(job: Job): Promise<Outcome> {
@@ -130,17 +142,17 @@ export class Place {
     }
     this.#failures++
     this.#lastError = failure.reason
-    this.#closedUntil = this.#services.clock.now().getTime() + this.#pauseMs(this.#failures)
-    const { log } = this.#services
+    const { clock, log } = this.#services
+    this.#closedUntil = after(clock.now(), this.#pauseMs(this.#failures))
     log.warn({ rendezvous: this.#origin, reason: this.#lastError }, 'rendezvous unreachable')
   }
 
   #nextTry({ attempts }: Job, outcome: Outcome): Date {
-    const now = this.#services.clock.now().getTime()
-    if (outcome.kind !== 'registered') return new Date(now + this.#pauseMs(attempts + 1))
-    const spread = 1 + JITTER * (2 * this.#services.random() - 1)
-    const renewMs = outcome.waitSeconds * 1000 * RENEW_AFTER * spread
-    return new Date(now + Math.max(1_000, renewMs))
+    const { clock, random } = this.#services
+    const now = clock.now()
+    if (outcome.kind !== 'registered') return after(now, this.#pauseMs(attempts + 1))
+    const spread = 1 + JITTER * (2 * random() - 1)
+    return after(now, Math.max(1_000, outcome.waitSeconds * 1000 * RENEW_AFTER * spread))
   }
 
   #pauseMs(failures: number): number {
@@ -148,11 +160,8 @@ export class Place {
     const spread = 0.75 + 0.5 * this.#services.random()
     return Math.min(doubled, LONGEST_PAUSE_MS) * spread
   }
+}
 
-  async #sleep(ms: number): Promise<void> {
-    const { signal } = this.#idle
-    if (signal.aborted) return
-    // Rejects when it is woken up, or told to stop: nothing is wrong then.
-    await this.#services.clock.sleep(Math.min(ms, LONGEST_IDLE_MS), signal).catch(() => {})
-  }
+function after(time: Date, ms: number): Date {
+  return new Date(Math.min(time.getTime() + ms, LATEST))
 }

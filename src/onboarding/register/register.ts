@@ -132,6 +132,7 @@ export class Register {
     const place = new Place(origin, {
       ...this.#services,
       slots: this.#slots,
+      stopped: this.#stopped.signal,
       attempt: (job) => {
         this.#begunIn.set(job, this.#generation)
         return register(this.#services, job)
@@ -144,7 +145,7 @@ export class Register {
   }
 
   #open(place: Place): void {
-    this.#running.push(place.run(this.#stopped.signal))
+    this.#running.push(place.run())
   }
 
   async #settle(settled: Settled): Promise<void> {

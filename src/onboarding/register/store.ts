@@ -30,13 +30,23 @@ export const putJob = statement(
       ),
 )
 
-export const findSoonest = statement((db, p: { origin: string; limit: number }) =>
+export const findDue = statement((db, p: { origin: string; now: string; limit: number }) =>
   db
     .selectFrom('to0_job')
-    .select(['guid', 'directive', 'state', 'attempts', 'next_at', 'expires_at'])
+    .select(['guid', 'directive', 'state', 'attempts', 'expires_at'])
     .where('origin', '=', p.origin)
+    .where('next_at', '<=', p.now)
     .orderBy('next_at')
     .limit(p.limit),
+)
+
+export const findNext = statement((db, p: { origin: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('next_at')
+    .where('origin', '=', p.origin)
+    .orderBy('next_at')
+    .limit(1),
 )
 
 type Success = Pick<JobRow, 'guid' | 'directive' | 'next_at' | 'expires_at' | 'addresses'>
