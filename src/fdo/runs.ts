@@ -41,6 +41,8 @@ const IDLE_ROW_MS = 10 * 60_000
 /** How long the last answer of a run can be had again. */
 const REPEATED_FOR_MS = 5 * 60_000
 
+const SWEPT_AT_ONCE = 100
+
 /** A message with the value of its `Authorization` header, with or without `Bearer `. */
 export interface Authorized extends Message {
   readonly authorization: string | undefined
@@ -154,12 +156,14 @@ export class Runs {
     }
   }
 
-  /** Drops what has expired. */
+  /** Drops what has expired, a few at a time: devices are waiting, too. */
   async sweep(): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now()
-    const endedBefore = later(now, -REPEATED_FOR_MS)
-    await database.commit((tx) => this.#sessions.sweep(tx, now.toISOString(), endedBefore))
+    const startedBefore = later(now, -SEALED_RUN_SECONDS * 1000)
+    const drop = (tx: Executor) =>
+      this.#sessions.dropExpired(tx, startedBefore, now.toISOString(), SWEPT_AT_ONCE)
+    while ((await database.commit(drop)) === SWEPT_AT_ONCE);
   }
 
   async #turnInRow(token: RowToken, request: Authorized): Promise<Turn | Answered> {

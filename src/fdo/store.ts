@@ -71,16 +71,17 @@ const clear = statement((db, p: Named & { from: number; now: string; expires: st
     .where('ended_at', 'is', null),
 )
 
-const dropExpired = statement((db, p: { now: string }) =>
-  db.deleteFrom('session').where('expires_at', '<=', p.now),
-)
-
-const dropReplies = statement((db, p: { endedBefore: string }) =>
+const dropExpired = statement((db, p: { startedBefore: string; now: string; most: number }) =>
   db
-    .updateTable('session')
-    .set({ reply: null, reply_type: null })
-    .where('ended_at', '<=', p.endedBefore)
-    .where('reply', 'is not', null),
+    .deleteFrom('session')
+    .where('run_id_hash', 'in', (expired) =>
+      expired
+        .selectFrom('session')
+        .select('run_id_hash')
+        .where('started_at', '<=', p.startedBefore)
+        .where('expires_at', '<=', p.now)
+        .limit(p.most),
+    ),
 )
 
 /** Everything by the hash of the run id: who reads the table cannot make a token from it. */
@@ -109,9 +110,9 @@ export class SessionStore {
     return (await clear.run(tx, { id, from, ...times })) === 1
   }
 
-  async sweep(tx: Executor, now: string, endedBefore: string): Promise<void> {
-    await dropExpired.run(tx, { now })
-    await dropReplies.run(tx, { endedBefore })
+  /** Drops rows that have expired, the latest of which began at `startedBefore`; gives how many. */
+  dropExpired(tx: Executor, startedBefore: string, now: string, most: number): Promise<number> {
+    return dropExpired.run(tx, { startedBefore, now, most })
   }
 }
 

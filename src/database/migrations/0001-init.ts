@@ -29,7 +29,8 @@ async function fdo(schema: Schema): Promise<void> {
     .addColumn('ended_at', 'text')
     .addColumn('expires_at', 'text', (column) => column.notNull())
     .execute()
-  await schema.createIndex('session_expiry').on('session').column('expires_at').execute()
+  // Not by expiry, which moves with every message.
+  await schema.createIndex('session_start').on('session').column('started_at').execute()
   await schema
     .createTable('sealing_key')
     .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())

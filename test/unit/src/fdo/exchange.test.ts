@@ -309,6 +309,21 @@ describe('a run in a row', () => {
     expect(await sessions()).toEqual([])
   })
 
+  it('is forgotten with many others', async () => {
+    await start()
+    await Promise.all(
+      Array.from({ length: 250 }, async (_, i) => {
+        const { authorization } = await world.send(Hello, i)
+        await world.send(Prove, i, authorization)
+      }),
+    )
+    world.clock.advance(minutes(10))
+    const token = await walk([Hello, 1], [Prove, 2])
+    await world.exchange.sweep()
+    expect(await sessions()).toHaveLength(1)
+    expect(errorOf(await world.send(Round, 3, token))).toBeUndefined()
+  })
+
   it('lasts ten minutes after each answer', async () => {
     await start()
     let token = await walk([Hello, 1], [Prove, 2])
@@ -392,15 +407,6 @@ describe('a run that is done', () => {
     }
     expect(errorOf(await world.send(Done, 3, token))).toBeUndefined()
     expect(await effectCount(world.database.db, 'finished')).toBe(1)
-  })
-
-  it('forgets its last answer before its tombstone', async () => {
-    await start()
-    const token = await walk([Hello, 1], [Prove, 2])
-    await world.send(Done, 3, token)
-    world.clock.advance(minutes(5))
-    await world.exchange.sweep()
-    expect(await sessions()).toMatchObject([{ reply: null, reply_type: null }])
   })
 })
 
