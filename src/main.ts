@@ -9,9 +9,11 @@ import { type Database, openDatabase } from './database/open.ts'
 import { type Domains, buildDomains } from './domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
+import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
+import type { Listener } from './http/listen.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { createLog } from './log.ts'
@@ -58,10 +60,14 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const app = appOf(services, domains, exchange, () => !stopped.signal.aborted)
-  const handler = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
+  const app = appOf(services, domains, fdo, () => !stopped.signal.aborted)
+  const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const listener: Listener = (incoming, outgoing) => {
+    if (!fdo.take(incoming, outgoing)) void others(incoming, outgoing)
+  }
   const { pki } = domains
-  const listeners = await openListeners({ ...services, pki }, handler, stopped.signal)
+  const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)
   publicUrl = listeners.publicUrl
   tlsUrl = listeners.tlsUrl ?? ''
   domains.start(stopped.signal, exchange)
@@ -133,7 +139,7 @@ async function servicesOver(
   }
 }
 
-function appOf(services: Services, domains: Domains, exchange: Exchange, isRunning: () => boolean) {
+function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
   const { config, database, apiTokens } = services
   const { trustedProxies } = config
   return createApp({
@@ -142,7 +148,7 @@ function appOf(services: Services, domains: Domains, exchange: Exchange, isRunni
     findPrincipal: (token) => apiTokens.findPrincipal(token),
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [...apiTokenRoutes(apiTokens), ...keyRoutes(services), ...domains.routes],
-    others: [fdoRoutes({ exchange, trustedProxies }), ...domains.others],
+    others: [fdoRoutes(fdo), ...domains.others],
   })
 }
 

@@ -3,6 +3,7 @@ import { type IncomingMessage, createServer, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import type { FdoHttp } from '../../src/fdo/http.ts'
 import type { AppEnv } from '../../src/http/authenticate.ts'
 
 export interface Listening {
@@ -11,8 +12,12 @@ export interface Listening {
   close(): Promise<void>
 }
 
-export async function listening(app: Hono<AppEnv>): Promise<Listening> {
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+/** With `fdo`, messages are taken before the app sees them, as the service does it. */
+export async function listening(app: Hono<AppEnv>, fdo?: FdoHttp): Promise<Listening> {
+  const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const server = createServer((incoming, outgoing) => {
+    if (!fdo?.take(incoming, outgoing)) void others(incoming, outgoing)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { realClock } from '../../src/clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { Exchange } from '../../src/fdo/exchange.ts'
+import { FdoHttp } from '../../src/fdo/http.ts'
 import { fdoRoutes } from '../../src/fdo/routes.ts'
 import { SealingKeys } from '../../src/fdo/sealing-keys.ts'
 import { silentLog } from '../../src/log.ts'
@@ -33,5 +34,5 @@ const sealer = new Sealer(new Uint8Array(32).fill(7))
 const keys = await SealingKeys.load({ database, clock: realClock, randomBytes, sealer })
 const services = { database, keys, clock: realClock, randomBytes, log: silentLog }
 const exchange = new Exchange({ ...services, roles: [role] })
-const { url } = await listening(fdoRoutes({ exchange, trustedProxies: [] }))
+const { url } = await listening(fdoRoutes(new FdoHttp({ exchange, trustedProxies: [] })))
 console.log(JSON.stringify({ url }))

@@ -1,0 +1,165 @@
+/**
+ * FDO's HTTP transport on Node's own request and response: fetch's would cost as much again as
+ * everything else here.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { EMPTY } from '../../protocol/bytes.ts'
+import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import type { Ranges } from '../addresses.ts'
+import { IncomingSource } from '../http/source.ts'
+import type { Exchange, FdoAnswer } from './exchange.ts'
+
+/** FDO 1.1: no message is longer, on any transport. */
+const MOST_MESSAGE_BYTES = 65_535
+/** In which a message must have come. */
+const SLOWEST_BODY_MS = 15_000
+/** What is still read of a message refused for its length, so that its sender sees the answer. */
+const MOST_DISCARDED_BYTES = 1 << 20
+
+/** What stands before a message's number in its path. */
+export const MESSAGE_PATH = '/fdo/101/msg/'
+
+export interface FdoHttpServices {
+  readonly exchange: Exchange
+  readonly trustedProxies: Ranges
+  readonly slowestBodyMs?: number
+}
+
+export class FdoHttp {
+  readonly #exchange: Exchange
+  readonly #trustedProxies: Ranges
+  readonly #slowestBodyMs: number
+
+  constructor({ exchange, trustedProxies, slowestBodyMs = SLOWEST_BODY_MS }: FdoHttpServices) {
+    this.#exchange = exchange
+    this.#trustedProxies = trustedProxies
+    this.#slowestBodyMs = slowestBodyMs
+  }
+
+  serves(number: number): boolean {
+    return this.#exchange.serves(number)
+  }
+
+  /** Takes a message for a role served here; false, and nothing done, for any other request. */
+  take(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    const number = incoming.method === 'POST' ? messageNumber(incoming.url ?? '') : undefined
+    if (number === undefined || !this.serves(number)) return false
+    void this.answer(number, incoming, outgoing)
+    return true
+  }
+
+  /** Never rejects: what cannot be answered is cut off. */
+  async answer(number: number, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const source = new IncomingSource(incoming, this.#trustedProxies)
+    try {
+      send(outgoing, await this.#answerFor(number, incoming, source))
+    } catch (error) {
+      this.#exchange.refuse(error, number, source)
+      outgoing.destroy()
+    }
+  }
+
+  async #answerFor(
+    number: number,
+    incoming: IncomingMessage,
+    source: IncomingSource,
+  ): Promise<FdoAnswer> {
+    let bytes: Bytes
+    try {
+      bytes = await readMessage(incoming, this.#slowestBodyMs)
+    } catch (error) {
+      discardRest(incoming, this.#slowestBodyMs)
+      return this.#exchange.refuse(error, number, source)
+    }
+    const { authorization } = incoming.headers
+    return this.#exchange.answer({ number, bytes, authorization, source })
+  }
+}
+
+/** One to three digits after MESSAGE_PATH, and nothing else. */
+function messageNumber(url: string): number | undefined {
+  const digits = url.length - MESSAGE_PATH.length
+  if (digits < 1 || digits > 3 || !url.startsWith(MESSAGE_PATH)) return undefined
+  const number = url.slice(MESSAGE_PATH.length)
+  return /^\d+$/.test(number) ? Number(number) : undefined
+}
+
+/** Throws MESSAGE_BODY_ERROR for what is no message by its length, its type or its slowness. */
+async function readMessage(incoming: IncomingMessage, slowestBodyMs: number): Promise<Bytes> {
+  const { headers } = incoming
+  const type = headers['content-type']
+  if (Number(headers['content-length'] ?? 0) > MOST_MESSAGE_BYTES) throw refused('too long')
+  if (type !== undefined && !/^application\/cbor\b/i.test(type)) throw refused(`of type ${type}`)
+  // Most messages come in one piece with their head: they are complete before anything else runs.
+  await null
+  if (!incoming.complete) return await readPieces(incoming, slowestBodyMs)
+  const bytes: Buffer | null = incoming.read()
+  if (bytes && bytes.length > MOST_MESSAGE_BYTES) throw refused('too long')
+  return bytes ?? EMPTY
+}
+
+function readPieces(incoming: IncomingMessage, slowestBodyMs: number): Promise<Bytes> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    const timer = setTimeout(() => stop('too slow'), slowestBodyMs)
+    const settle = () => {
+      clearTimeout(timer)
+      incoming.off('data', add).off('end', finish).off('close', abandon)
+    }
+    const stop = (reason: string) => {
+      settle()
+      reject(refused(reason))
+    }
+    const add = (part: Buffer) => {
+      length += part.length
+      parts.push(part)
+      if (length > MOST_MESSAGE_BYTES) stop('too long')
+    }
+    const finish = () => {
+      settle()
+      resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
+    }
+    const abandon = () => stop('broken off')
+    incoming.on('data', add).on('end', finish).on('close', abandon)
+  })
+}
+
+/** Lets go what is still sent of a refused body, and the connection if that is much or slow. */
+function discardRest(incoming: IncomingMessage, slowestBodyMs: number): void {
+  if (incoming.complete || incoming.destroyed) return
+  let discarded = 0
+  const hangUp = () => incoming.socket.destroy()
+  const timer = setTimeout(hangUp, slowestBodyMs)
+  incoming.on('close', () => clearTimeout(timer))
+  incoming.on('data', (part: Buffer) => {
+    discarded += part.length
+    if (discarded > MOST_DISCARDED_BYTES) hangUp()
+  })
+  incoming.resume()
+}
+
+function refused(reason: string): FdoError {
+  return new FdoError('MESSAGE_BODY_ERROR', `a body ${reason}`)
+}
+
+/** Clients need Content-Length, and do not read a chunked or compressed answer. */
+function send(outgoing: ServerResponse, { message, authorization }: FdoAnswer): void {
+  if (!message) {
+    outgoing.writeHead(200, { 'Content-Length': 0 }).end()
+    return
+  }
+  const { number, bytes } = message
+  const headers = ['Content-Type', 'application/cbor', 'Content-Length', String(bytes.length)]
+  headers.push('Message-Type', String(number))
+  if (authorization) headers.push('Authorization', authorization)
+  outgoing.writeHead(number === ERROR_MESSAGE ? 500 : 200, headers)
+  // As text of one byte a letter it leaves in one write with its head.
+  outgoing.end(latin1(bytes), 'latin1')
+}
+
+function latin1({ buffer, byteOffset, byteLength }: Bytes): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
+}
