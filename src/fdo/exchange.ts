@@ -116,7 +116,7 @@ export class Exchange {
     const turn = await this.#runs.turnOf(request)
     if ('message' in turn) return { answer: turn, holdMs: 0 }
     try {
-      const step = await turn.role.answer(turn.state, request, request.source)
+      const step = await turn.role.answer(turn.held, request, request.source)
       const answer = await this.#runs.store(turn, step, request)
       if (answer.message === step.reply) step.committed()
       return { answer, holdMs: step.holdMs }

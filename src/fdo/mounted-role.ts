@@ -38,23 +38,31 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
   brokenOff?(state: State, error: unknown, tx: Executor): Promise<void>
 }
 
-/** A mounted role as the exchange sees it: states are packed bytes, effects are done by themselves. */
+/** A state between two messages: as the role knows it, and as it is stored. */
+export interface HeldState {
+  readonly state: RoleState
+  readonly packed: Bytes
+}
+
+/** A mounted role as the exchange sees it: what is in its states is its own affair. */
 export interface MountedRole {
   readonly name: string
   readonly firstMessage: number
-  readonly initialState: Bytes
+  readonly initialState: HeldState
   /** Whether some of its states are kept in rows. */
   readonly keepsRows: boolean
+  /** The state that was stored as these bytes. */
+  unpack(packed: Bytes): HeldState
   /** Whether a message of this number may come next. */
-  expects(state: Bytes, number: number): boolean
-  answer(state: Bytes, message: Message, source: Source): Promise<Answer>
-  brokenOff(state: Bytes, error: unknown, tx: Executor): Promise<void>
+  expects(held: HeldState, number: number): boolean
+  answer(held: HeldState, message: Message, source: Source): Promise<Answer>
+  brokenOff(held: HeldState, error: unknown, tx: Executor): Promise<void>
 }
 
 export interface Answer {
   readonly reply: Message
-  /** The packed state to keep, or null once the protocol has ended. */
-  readonly next: Bytes | null
+  /** The state to keep, or null once the protocol has ended. */
+  readonly next: HeldState | null
   /** Whether `next` belongs in a row. */
   readonly inRow: boolean
   readonly holdMs: number
@@ -73,21 +81,25 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
   const durable = new Set<string>(mounting.durable)
   const inRows = new Set<string>(rows)
 
+  const stateOf = (held: HeldState) => held.state as State
+  const hold = (state: State): HeldState => ({ state, packed: packState(states, state) })
+
   return {
     name,
     firstMessage,
-    initialState: packState(states, initialState),
+    initialState: hold(initialState),
     keepsRows: rows.length > 0,
-    expects: (packed, number) => expectsMessage(role, unpackState(states, packed), number),
+    unpack: (packed) => ({ state: unpackState(states, packed), packed }),
+    expects: (held, number) => expectsMessage(role, stateOf(held), number),
 
-    async answer(packed, message, source) {
-      const state = unpackState(states, packed)
+    async answer(held, message, source) {
+      const state = stateOf(held)
       const context = await mounting.context(source)
       const { reply, next, effects, holdMs } = await receive(role, state, message, context)
       if (!reply) throw new Error(`${name}: message ${message.number} was left without an answer`)
       return {
         reply,
-        next: next && packState(states, next),
+        next: next === state ? held : next && hold(next),
         inRow: next !== null && inRows.has(next.expects),
         holdMs: holdMs ?? 0,
         hasEffects: effects.length > 0,
@@ -101,8 +113,8 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
       }
     },
 
-    async brokenOff(packed, error, tx) {
-      await mounting.brokenOff?.(unpackState(states, packed), error, tx)
+    async brokenOff(held, error, tx) {
+      await mounting.brokenOff?.(stateOf(held), error, tx)
     },
   }
 }

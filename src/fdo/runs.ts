@@ -11,7 +11,8 @@ import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import type { Log } from '../log.ts'
-import type { Answer, MountedRole } from './mounted-role.ts'
+import type { Answer, HeldState, MountedRole } from './mounted-role.ts'
+import { RecentRuns } from './recent-runs.ts'
 import {
   RUN_ID_BYTES,
   type RowToken,
@@ -52,7 +53,7 @@ export interface Authorized extends Message {
 export interface Turn {
   readonly role: MountedRole
   readonly run: Run
-  readonly state: Bytes
+  readonly held: HeldState
   /** Undefined while the run has no row. */
   readonly row: TurnRow | undefined
 }
@@ -60,8 +61,10 @@ export interface Turn {
 interface TurnRow {
   /** The run's name in the database. */
   readonly name: string
-  /** How many messages it has answered. */
+  /** How many messages it has answered, */
   readonly version: number
+  /** and the hash of the last of them. */
+  readonly requestHash: Bytes
 }
 
 /** An answer, and the token that goes with it. */
@@ -73,6 +76,7 @@ export interface Answered {
 export class Runs {
   readonly #services: RunServices
   readonly #sessions = new SessionStore()
+  readonly #recent = new RecentRuns()
 
   constructor(services: RunServices) {
     this.#services = services
@@ -80,26 +84,43 @@ export class Runs {
 
   /** What the message meets: a new run, a sealed state, a row; or the answer it once had. */
   async turnOf(request: Authorized): Promise<Turn | Answered> {
-    const { keys, clock, randomBytes, roles } = this.#services
+    const { clock, randomBytes, roles } = this.#services
     const now = clock.now()
-    const first = roles.find(({ firstMessage }) => firstMessage === request.number)
-    if (first) {
-      const { firstMessage, initialState } = first
-      const run = { id: randomBytes(RUN_ID_BYTES), role: firstMessage, startedAt: secondsOf(now) }
-      return { role: first, run, state: initialState, row: undefined }
+    const protocol = protocolOf(request.number)
+    const served = roles.find(({ firstMessage }) => firstMessage === protocol)
+    if (served && request.number === protocol) {
+      const run = { id: randomBytes(RUN_ID_BYTES), role: protocol, startedAt: secondsOf(now) }
+      return { role: served, run, held: served.initialState, row: undefined }
     }
+    return this.#recentTurn(request, protocol, now) ?? this.#turnByToken(request, served, now)
+  }
+
+  #recentTurn(request: Authorized, protocol: number, now: Date): Turn | undefined {
+    const { authorization = '' } = request
+    const turn = this.#recent.take(authorization, protocol, now.getTime())
+    // A repeat finds its answer in the row.
+    const isRepeat = turn?.row && equalBytes(turn.row.requestHash, hashOf(request))
+    return isRepeat ? undefined : turn
+  }
+
+  async #turnByToken(
+    request: Authorized,
+    served: MountedRole | undefined,
+    now: Date,
+  ): Promise<Turn | Answered> {
     const token = parseToken(request.authorization)
     if (token.kind === 'row') return this.#turnInRow(token, request)
-    const served = roles.find(({ firstMessage }) => firstMessage === protocolOf(request.number))
     const row = served?.keepsRows ? await this.#find(runName(token.runId)) : undefined
     if (row) return this.#turnWithFirstToken(token.runId, row, request)
-    const { run, state } = await openSealed(keys, token, now)
-    return { role: this.#roleFor(run.role, request.number), run, state, row: undefined }
+    const { run, state } = await openSealed(this.#services.keys, token, now)
+    const role = this.#roleFor(run.role, request.number)
+    return { role, run, held: role.unpack(state), row: undefined }
   }
 
   /** The turn that a peer's own Error takes; undefined where no row is waiting for a message. */
   async turnOfError(authorization: string | undefined): Promise<Turn | undefined> {
     const token = parseToken(authorization)
+    this.#recent.drop(authorization)
     if (token.kind !== 'row') return undefined
     const name = runName(token.runId)
     const row = await this.#find(name)
@@ -111,16 +132,16 @@ export class Runs {
    * the faster; its own is never sent.
    */
   async store(turn: Turn, step: Answer, request: Authorized): Promise<Answered> {
-    const { database, clock, keys } = this.#services
-    const { run } = turn
-    const { durable, reply } = step
+    const { database } = this.#services
+    const { run, role } = turn
+    const { durable, reply, next } = step
     if (!turn.row && !step.inRow) {
       if (step.hasEffects) await database.commit((tx) => step.write(tx), { durable })
-      const authorization = step.next && (await sealToken(keys, run, step.next, clock.now()))
-      return { message: reply, authorization: authorization ?? request.authorization ?? '' }
+      return { message: reply, authorization: await this.#sealed(turn, next, request) }
     }
-    const { name, version } = turn.row ?? { name: runName(run.id), version: 0 }
-    const row = await this.#rowAfter(run, { name, version }, step, request)
+    const name = turn.row?.name ?? runName(run.id)
+    const version = turn.row?.version ?? 0
+    const row = await this.#rowAfter(run, { name, version: version + 1 }, step, request)
     const write = async (tx: Executor) => {
       const isFirst = turn.row
         ? await this.#sessions.advance(tx, name, version, row)
@@ -129,14 +150,36 @@ export class Runs {
       return isFirst
     }
     const isFirst = await database.commit(write, { durable })
-    if (isFirst) return { message: reply, authorization: rowToken(run.id, row.version) }
+    if (isFirst) {
+      const authorization = rowToken(run.id, row.version)
+      if (next) {
+        const after = { name, version: row.version, requestHash: row.request_hash }
+        const turn = { role, run, held: next, row: after }
+        this.#recent.keep(authorization, turn, Date.parse(row.expires_at))
+      }
+      return { message: reply, authorization }
+    }
     const faster = await this.#find(name)
     if (!faster) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended meanwhile')
     return repeatOf(run.id, faster, version, request)
   }
 
+  /** The token that carries the next state, where there is one and it has no row. */
+  async #sealed(
+    { role, run }: Turn,
+    next: HeldState | null,
+    { authorization = '' }: Authorized,
+  ): Promise<string> {
+    if (!next) return authorization
+    const { keys, clock } = this.#services
+    const token = await sealToken(keys, run, next.packed, clock.now())
+    const turn = { role, run, held: next, row: undefined }
+    this.#recent.keep(token.authorization, turn, token.expiresAt * 1000)
+    return token.authorization
+  }
+
   /** An error ends the run, if it has a row and that is still where this message found it. */
-  async breakOff({ role, run, state, row }: Turn, error: unknown): Promise<void> {
+  async breakOff({ role, run, held, row }: Turn, error: unknown): Promise<void> {
     if (!row) return
     const { database, clock, log } = this.#services
     const now = clock.now()
@@ -144,7 +187,7 @@ export class Runs {
     const end = (tellRole: boolean) =>
       database.commit(async (tx) => {
         const ended = await this.#sessions.clear(tx, row.name, row.version, times)
-        if (ended && tellRole) await role.brokenOff(state, error, tx)
+        if (ended && tellRole) await role.brokenOff(held, error, tx)
       })
     try {
       await end(true).catch((cause: unknown) => {
@@ -160,6 +203,7 @@ export class Runs {
   async sweep(): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now()
+    this.#recent.dropExpired(now.getTime())
     const startedBefore = later(now, -SEALED_RUN_SECONDS * 1000)
     const drop = (tx: Executor) =>
       this.#sessions.dropExpired(tx, startedBefore, now.toISOString(), SWEPT_AT_ONCE)
@@ -190,7 +234,7 @@ export class Runs {
       return repeatOf(runId, row, row.version, request)
     }
     const turn = await this.#openRow(runId, runName(runId), row)
-    if (!role.expects(turn.state, request.number)) throw movedOn()
+    if (!role.expects(turn.held, request.number)) throw movedOn()
     return turn
   }
 
@@ -200,7 +244,8 @@ export class Runs {
     const state = row.state && (await keys.open(sealedFor(name, row.version), row.state))
     if (!role || !state) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended')
     const run = { id: runId, role: row.role, startedAt: secondsOf(new Date(row.started_at)) }
-    return { role, run, state, row: { name, version: row.version } }
+    const { version, request_hash: requestHash } = row
+    return { role, run, held: role.unpack(state), row: { name, version, requestHash } }
   }
 
   /** A token of another protocol is as good as none. */
@@ -221,7 +266,7 @@ export class Runs {
 
   async #rowAfter(
     run: Run,
-    { name, version }: TurnRow,
+    { name, version }: Pick<TurnRow, 'name' | 'version'>,
     step: Answer,
     request: Message,
   ): Promise<SessionRow> {
@@ -230,8 +275,8 @@ export class Runs {
     const ended = step.next === null
     return {
       role: run.role,
-      state: step.next && (await keys.seal(sealedFor(name, version + 1), step.next)),
-      version: version + 1,
+      state: step.next && (await keys.seal(sealedFor(name, version), step.next.packed)),
+      version,
       request_hash: hashOf(request),
       reply: step.reply.bytes,
       reply_type: step.reply.number,
@@ -271,8 +316,16 @@ function isSame(row: SessionRow, request: Message): boolean {
   return equalBytes(row.request_hash, hashOf(request))
 }
 
-function hashOf({ number, bytes }: Message): Bytes {
-  return hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
+const hashes = new WeakMap<Message, Bytes>()
+
+/** Of the message and its number; worked out once. */
+function hashOf(message: Message): Bytes {
+  const known = hashes.get(message)
+  if (known) return known
+  const { number, bytes } = message
+  const made = hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
+  hashes.set(message, made)
+  return made
 }
 
 /** What a row's state is sealed for: that run, at that point. */

@@ -1,9 +1,8 @@
 /** Talks to mounted roles without the exchange: a state in memory for each token. */
-import type { Bytes } from '../../protocol/bytes.ts'
 import type { FdoTransport } from '../../protocol/converse.ts'
 import { errorMessage } from '../../protocol/error-message.ts'
 import type { Database } from '../../src/database/open.ts'
-import type { MountedRole } from '../../src/fdo/mounted-role.ts'
+import type { HeldState, MountedRole } from '../../src/fdo/mounted-role.ts'
 import { HERE, type Source } from '../../src/http/source.ts'
 
 export function transportTo(
@@ -11,7 +10,7 @@ export function transportTo(
   database: Database,
   source: Source = HERE,
 ): FdoTransport {
-  const states = new Map<string, { role: MountedRole; state: Bytes }>()
+  const states = new Map<string, { role: MountedRole; state: HeldState }>()
   let tokens = 0
   return async (message, authorization) => {
     try {

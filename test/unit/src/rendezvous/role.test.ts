@@ -12,7 +12,7 @@ import type { Voucher } from '../../../../protocol/voucher/voucher.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { HERE } from '../../../../src/http/source.ts'
-import type { MountedRole } from '../../../../src/fdo/mounted-role.ts'
+import type { HeldState, MountedRole } from '../../../../src/fdo/mounted-role.ts'
 import { grantedSeconds } from '../../../../src/rendezvous/acceptance.ts'
 import { rendezvousRoles, sweepRegistrations } from '../../../../src/rendezvous/role.ts'
 import { ownerSignOf, worldOf } from '../../../support/registering.ts'
@@ -39,7 +39,7 @@ beforeEach(async () => {
 })
 afterEach(() => database.close())
 
-async function ask(role: MountedRole, state: Bytes, message: Message) {
+async function ask(role: MountedRole, state: HeldState, message: Message) {
   const answer = await role.answer(state, message, HERE)
   if (answer.hasEffects) await database.commit((tx) => answer.write(tx))
   return answer
