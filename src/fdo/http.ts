@@ -90,13 +90,13 @@ function messageNumber(url: string): number | undefined {
 async function readMessage(incoming: IncomingMessage, slowestBodyMs: number): Promise<Bytes> {
   const { headers } = incoming
   const type = headers['content-type']
-  if (Number(headers['content-length'] ?? 0) > MOST_MESSAGE_BYTES) throw refused('too long')
+  const length = Number(headers['content-length'] ?? NaN)
+  if (length > MOST_MESSAGE_BYTES) throw refused('too long')
   if (type !== undefined && !/^application\/cbor\b/i.test(type)) throw refused(`of type ${type}`)
-  // Most messages come in one piece with their head: they are complete before anything else runs.
+  // Most messages come in one piece with their head, and are here before anything else runs.
   await null
-  if (!incoming.complete) return await readPieces(incoming, slowestBodyMs)
+  if (incoming.readableLength !== length) return await readPieces(incoming, slowestBodyMs)
   const bytes: Buffer | null = incoming.read()
-  if (bytes && bytes.length > MOST_MESSAGE_BYTES) throw refused('too long')
   return bytes ?? EMPTY
 }
 
