@@ -1,5 +1,5 @@
 /** ECDH256 and ECDH384. FDO 1.1, "ECDH Key Exchange". */
-import { createECDH, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
+import { type ECDH, createECDH, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
 import { type Bytes, EMPTY, concat, fromHex, toFixedLength } from '../../bytes.ts'
 import type { RandomBytes } from '../../types/base.ts'
 import { type Exchange, type SharedSecret, refused } from './exchange.ts'
@@ -13,6 +13,12 @@ export interface Curve {
   /** The x coordinate that a private scalar and a public point give. */
   derive(scalar: Bytes, point: Bytes): Bytes
 }
+
+/**
+ * What made a half, for as long as that half itself is at hand: setting up a private key anew costs
+ * as much as making it, since node:crypto computes and checks the public point again.
+ */
+const made = new WeakMap<Bytes, ECDH>()
 
 export const P256: Curve = {
   name: 'prime256v1',
@@ -35,57 +41,65 @@ export const P384: Curve = {
 export function ecdh(curve: Curve): Exchange {
   return {
     start(randomBytes) {
-      const { scalar, point } = makeKey(curve, randomBytes)
+      const { scalar, point, key } = makeKey(curve, randomBytes)
       const random = new Uint8Array(randomBytes(curve.randomBytes))
       // The C device drops leading zeros of this number before it hashes it.
       if (random[0] === 0) random[0] = 1
-      return { xA: encode(curve, point, random), secret: concat(scalar, random) }
+      const secret = concat(scalar, random)
+      made.set(secret, key)
+      return { xA: encode(curve, point, random), secret }
     },
     finish(secret, xB) {
-      const { point, random } = decode(curve, xB)
+      const { point, random: deviceRandom } = decode(curve, xB)
       const scalar = secret.subarray(0, curve.coordinateBytes)
       const ownerRandom = secret.subarray(curve.coordinateBytes)
-      return share(curve, { scalar, point, deviceRandom: random, ownerRandom })
+      const key = made.get(secret)
+      const x = () => key?.computeSecret(point) ?? curve.derive(scalar, point)
+      return share(x, { deviceRandom, ownerRandom })
     },
     answer(xA, _ownerKey, randomBytes) {
       const { point: ownerPoint, random: ownerRandom } = decode(curve, xA)
       const { scalar, point } = makeKey(curve, randomBytes)
       const deviceRandom = randomBytes(curve.randomBytes)
+      const x = () => curve.derive(scalar, ownerPoint)
       return {
         xB: encode(curve, point, deviceRandom),
-        shared: share(curve, { scalar, point: ownerPoint, deviceRandom, ownerRandom }),
+        shared: share(x, { deviceRandom, ownerRandom }),
       }
     },
   }
 }
 
-/** `ShSe = Shx ‖ R_device ‖ R_owner`. */
+/** `ShSe = Shx ‖ R_device ‖ R_owner`; `x` throws for what is no point. */
 function share(
-  curve: Curve,
-  halves: { scalar: Bytes; point: Bytes; deviceRandom: Bytes; ownerRandom: Bytes },
+  x: () => Bytes,
+  { deviceRandom, ownerRandom }: { readonly deviceRandom: Bytes; readonly ownerRandom: Bytes },
 ): SharedSecret {
-  let x: Bytes
+  let shx: Bytes
   try {
-    x = curve.derive(halves.scalar, halves.point)
+    shx = x()
   } catch (cause) {
     throw refused('not a point of the curve', cause)
   }
-  return { shSe: concat(x, halves.deviceRandom, halves.ownerRandom), contextRand: EMPTY }
+  return { shSe: concat(shx, deviceRandom, ownerRandom), contextRand: EMPTY }
 }
 
 const ATTEMPTS = 16
 
 /** An ephemeral key; numbers that are no private key (one in 2³² at most) are drawn again. */
-function makeKey(curve: Curve, randomBytes: RandomBytes): { scalar: Bytes; point: Bytes } {
-  const ecdh = createECDH(curve.name)
+function makeKey(
+  curve: Curve,
+  randomBytes: RandomBytes,
+): { readonly scalar: Bytes; readonly point: Bytes; readonly key: ECDH } {
+  const key = createECDH(curve.name)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const scalar = randomBytes(curve.coordinateBytes)
     try {
-      ecdh.setPrivateKey(scalar)
+      key.setPrivateKey(scalar)
     } catch {
       continue // zero, or beyond the order of the curve
     }
-    return { scalar, point: ecdh.getPublicKey() }
+    return { scalar, point: key.getPublicKey(), key }
   }
   throw new Error('random numbers that make no private key')
 }

@@ -54,6 +54,14 @@ describe('every key exchange', () => {
       expect(keys.size).toBe(3 * 3)
     })
 
+    it(`${kex.name} goes on from the secret that a token brought back`, async () => {
+      const signer = signerFor(kex)
+      const { xA, secret } = await startOwnerExchange(kex, random)
+      const { xB, shared } = await answerAsDevice(kex, xA, signer.key, random)
+      const owner = await finishOwnerExchange(kex, secret.slice(), xB, signer)
+      expect(toHex(owner.shSe)).toBe(toHex(shared.shSe))
+    })
+
     it(`${kex.name} leaves a secret that fits into a token`, async () => {
       const { secret } = await startOwnerExchange(kex, random)
       expect(secret.length).toBeLessThanOrEqual(100)
