@@ -6,12 +6,17 @@ import type SQLite from 'better-sqlite3'
 import {
   type CompiledQuery,
   type DatabaseConnection,
+  DeleteQueryNode,
   type Driver,
+  InsertQueryNode,
   Kysely,
+  type OperationNode,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  TableNode,
+  UpdateQueryNode,
 } from 'kysely'
 import { PreparedStatements } from './prepared.ts'
 import type { Tables } from './tables.ts'
@@ -26,6 +31,7 @@ export class Connection {
   /** For use inside the transaction that is open. */
   readonly inside: Executor
   readonly #statements: PreparedStatements
+  readonly #changes = new Map<TableName, number>()
   #open: Promise<void> | undefined
 
   constructor(sqlite: SQLite.Database) {
@@ -37,6 +43,21 @@ export class Connection {
 
   prepare(sql: string): SQLite.Statement {
     return this.#statements.prepare(sql)
+  }
+
+  /** See Database.changesOf: of what others wrote, SQLite tells only that they did. */
+  changesOf(table: TableName): number {
+    const byOthers = this.prepare('pragma data_version').pluck().get() as number
+    return byOthers + this.#changesHere(table)
+  }
+
+  /** To be called before every statement, with the table that it writes to. */
+  noteChange(table: TableName | undefined): void {
+    if (table !== undefined) this.#changes.set(table, this.#changesHere(table) + 1)
+  }
+
+  #changesHere(table: TableName): number {
+    return this.#changes.get(table) ?? 0
   }
 
   /** Runs `work` with a transaction open; `begin` may be retried, nothing has happened yet. */
@@ -124,8 +145,23 @@ class OneConnectionDriver implements Driver {
   async destroy(): Promise<void> {}
 }
 
+type TableName = keyof Tables
+
+/** Undefined for a query that only reads. */
+export function tableWrittenBy(query: OperationNode): TableName | undefined {
+  if (InsertQueryNode.is(query)) return nameOf(query.into)
+  if (UpdateQueryNode.is(query)) return nameOf(query.table)
+  return DeleteQueryNode.is(query) ? nameOf(query.from.froms[0]) : undefined
+}
+
+function nameOf(node: OperationNode | undefined): TableName {
+  if (!node || !TableNode.is(node)) throw new Error('a write to something that has no name')
+  return node.table.identifier.name as TableName
+}
+
 async function run<R>(connection: Connection, query: CompiledQuery): Promise<QueryResult<R>> {
   const statement = connection.prepare(query.sql)
+  connection.noteChange(tableWrittenBy(query.query))
   if (statement.reader) return { rows: statement.all(...query.parameters) as R[] }
   const { changes } = statement.run(...query.parameters)
   return { rows: [], numAffectedRows: BigInt(changes) }

@@ -5,6 +5,7 @@ import SQLite from 'better-sqlite3'
 import { Kysely, Migrator, SqliteDialect } from 'kysely'
 import { Connection, type Executor } from './connection.ts'
 import { migrations } from './migrations/index.ts'
+import type { Tables } from './tables.ts'
 import { type CommitOptions, GroupCommit } from './transaction.ts'
 
 export interface Database {
@@ -12,6 +13,11 @@ export interface Database {
   readonly db: Executor
   /** Runs `work` in a transaction shared with others'; resolves once that has been committed. */
   commit<T>(work: (tx: Executor) => Promise<T>, options?: CommitOptions): Promise<T>
+  /**
+   * Moves on with every write to the table, of this process or another: what was read before is as
+   * good as read now while this number stays. Taken before reading, compared later.
+   */
+  changesOf(table: keyof Tables): number
   /** Whether it answers. */
   isAlive(): Promise<boolean>
   /** Moves the log into the database and empties it, so that nothing deleted lingers there. */
@@ -34,6 +40,7 @@ export async function openDatabase(path: string): Promise<Database> {
   return {
     db: connection.outside,
     commit: (work, options) => group.commit(work, options),
+    changesOf: (table) => connection.changesOf(table),
     async isAlive() {
       try {
         await connection.outside.selectFrom('setting').select('name').limit(1).execute()

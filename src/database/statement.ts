@@ -8,7 +8,7 @@
  */
 import type { Compilable } from 'kysely'
 import type SQLite from 'better-sqlite3'
-import { type Executor, connectionOf } from './connection.ts'
+import { type Executor, connectionOf, tableWrittenBy } from './connection.ts'
 
 export interface Statement<Params, Row> {
   all(executor: Executor, params: Params): Promise<Row[]>
@@ -28,35 +28,59 @@ class Placeholder {
 
 const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) })
 
+interface Compiled<Params> {
+  readonly sql: string
+  readonly writes: ReturnType<typeof tableWrittenBy>
+  bind(params: Params): unknown[]
+}
+
 /** Every member of `p` is a placeholder: it may be compared and stored, not computed with. */
 export function statement<Params extends object, Row>(
   build: (db: Executor, p: Params) => Compilable<Row>,
 ): Statement<Params, Row> {
-  let compiled: { sql: string; bind: (params: Params) => unknown[] } | undefined
+  let known: Compiled<Params> | undefined
 
-  /** The prepared statement, ready to run; waits while another's transaction is open. */
-  async function ready(executor: Executor): Promise<SQLite.Statement> {
+  /** Runs it at once; waits only while another's transaction is open. */
+  async function execute<Result>(
+    executor: Executor,
+    params: Params,
+    how: (prepared: SQLite.Statement, values: unknown[]) => Result,
+  ): Promise<Result> {
     const connection = connectionOf(executor)
     const wait = connection.waitFor(executor)
     if (wait) await wait
-    compiled ??= compile(build(executor, placeholders as Params))
-    return connection.prepare(compiled.sql)
+    const { sql, writes, bind } = (known ??= compile(build(executor, placeholders as Params)))
+    connection.noteChange(writes)
+    return how(connection.prepare(sql), bind(params))
   }
-  const values = (params: Params) => compiled?.bind(params) ?? []
 
   return {
-    all: async (executor, params) => (await ready(executor)).all(...values(params)) as Row[],
-    first: async (executor, params) =>
-      (await ready(executor)).get(...values(params)) as Row | undefined,
-    run: async (executor, params) => (await ready(executor)).run(...values(params)).changes,
+    all: (executor, params) => execute(executor, params, all<Row>),
+    first: (executor, params) => execute(executor, params, first<Row>),
+    run: (executor, params) => execute(executor, params, run),
   }
 }
 
-function compile<Params extends object>(query: Compilable) {
-  const { sql, parameters } = query.compile()
-  const bind = (params: Params) =>
-    parameters.map((value) =>
-      value instanceof Placeholder ? params[value.name as keyof Params] : value,
-    )
-  return { sql, bind }
+function all<Row>(prepared: SQLite.Statement, values: unknown[]): Row[] {
+  return prepared.all(...values) as Row[]
+}
+
+function first<Row>(prepared: SQLite.Statement, values: unknown[]): Row | undefined {
+  return prepared.get(...values) as Row | undefined
+}
+
+function run(prepared: SQLite.Statement, values: unknown[]): number {
+  return prepared.run(...values).changes
+}
+
+function compile<Params extends object>(query: Compilable): Compiled<Params> {
+  const { sql, parameters, query: node } = query.compile()
+  return {
+    sql,
+    writes: tableWrittenBy(node),
+    bind: (params) =>
+      parameters.map((value) =>
+        value instanceof Placeholder ? params[value.name as keyof Params] : value,
+      ),
+  }
 }

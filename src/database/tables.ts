@@ -203,8 +203,6 @@ export interface PlanTable {
   version: number
   /** A JSON document: see onboarding/plan.ts. */
   document: string
-  /** Grows with every change of any plan: tells whether what is in memory is still true. */
-  change: number
   created_at: string
   updated_at: string
 }

@@ -2,8 +2,7 @@
  * Runs between one message and the next: where the state is found, how it is moved on, how it ends.
  * Sealed in the token at first, in a row later (decision 4 of the architecture).
  */
-import { hash } from 'node:crypto'
-import { type Bytes, concat, equalBytes } from '../../protocol/bytes.ts'
+import { type Bytes, equalBytes } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
@@ -13,6 +12,7 @@ import type { Database } from '../database/open.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HeldState, MountedRole } from './mounted-role.ts'
 import { RecentRuns } from './recent-runs.ts'
+import { type Answered, hashOf, isSame, movedOn, repeatOf } from './repeat.ts'
 import {
   RUN_ID_BYTES,
   type RowToken,
@@ -65,12 +65,6 @@ interface TurnRow {
   readonly version: number
   /** and the hash of the last of them. */
   readonly requestHash: Bytes
-}
-
-/** An answer, and the token that goes with it. */
-export interface Answered {
-  readonly message: Message
-  readonly authorization: string
 }
 
 export class Runs {
@@ -290,42 +284,6 @@ export class Runs {
 /** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */
 export function protocolOf(number: number): number {
   return number >= 60 && number < 80 ? 60 : Math.floor(number / 10) * 10
-}
-
-/**
- * The answer once given to this very message, if that was the last one. Anything else is refused:
- * it comes too late, and changes nothing.
- */
-function repeatOf(runId: Bytes, row: SessionRow, tokenVersion: number, request: Message): Answered {
-  const { version, reply, reply_type } = row
-  if (!reply || reply_type === null) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended')
-  // With the token it was sent with, or the one it was answered with.
-  const isLast = tokenVersion === version - 1 || tokenVersion === version
-  if (!isLast || !isSame(row, request)) {
-    throw movedOn()
-  }
-  const message = { number: reply_type, bytes: reply }
-  return { message, authorization: rowToken(runId, version) }
-}
-
-function movedOn(): FdoError {
-  return new FdoError('INVALID_MESSAGE_ERROR', 'the run has moved on from this message')
-}
-
-function isSame(row: SessionRow, request: Message): boolean {
-  return equalBytes(row.request_hash, hashOf(request))
-}
-
-const hashes = new WeakMap<Message, Bytes>()
-
-/** Of the message and its number; worked out once. */
-function hashOf(message: Message): Bytes {
-  const known = hashes.get(message)
-  if (known) return known
-  const { number, bytes } = message
-  const made = hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
-  hashes.set(message, made)
-  return made
 }
 
 /** What a row's state is sealed for: that run, at that point. */

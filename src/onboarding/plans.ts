@@ -31,20 +31,21 @@ export interface Plan {
   readonly contents: ReadonlyMap<number, Content>
 }
 
-/** What a plan is chosen by. */
+/** What a plan is chosen by, beside the device's id. */
 export interface Chosen {
-  readonly id: string
   readonly group: string
   readonly model: string
 }
 
+const NOBODY: Chosen = { group: '', model: '' }
 const AUDIENCES = ['devices', 'groups', 'models'] as const
 type Kind = (typeof AUDIENCES)[number]
 
 interface Shelf {
-  readonly state: string
   readonly plans: ReadonlyMap<string, Plan>
   readonly by: Readonly<Record<Kind, ReadonlyMap<string, Plan>>>
+  /** See Database.changesOf. */
+  readonly readAt: number
 }
 
 export class Plans {
@@ -55,16 +56,16 @@ export class Plans {
     this.#services = services
   }
 
-  /** Looked up anew for each device: a plan may be changed while devices come in. */
-  async choose({ id, group, model }: Chosen): Promise<Plan> {
+  /**
+   * Looked up anew for each device: a plan may be changed while devices come in. `about` is asked
+   * only where some plan is for a group or a model.
+   */
+  async choose(id: string, about: (id: string) => Promise<Chosen>): Promise<Plan> {
     const { by, plans } = await this.#current()
-    return (
-      by.devices.get(id) ??
-      by.groups.get(group) ??
-      by.models.get(model) ??
-      plans.get(DEFAULT_PLAN) ??
-      BUILT_IN
-    )
+    const own = by.devices.get(id)
+    if (own) return own
+    const { group, model } = by.groups.size + by.models.size > 0 ? await about(id) : NOBODY
+    return by.groups.get(group) ?? by.models.get(model) ?? plans.get(DEFAULT_PLAN) ?? BUILT_IN
   }
 
   async list(): Promise<readonly Plan[]> {
@@ -106,13 +107,10 @@ export class Plans {
     }
     const others = (await store.listPlans.all(tx, {})).filter((other) => other.name !== name)
     refuseOverlap(document, others)
-    const at = this.#services.clock.now()
-    const latest = Math.max(0, ...others.map(({ change }) => change), row?.change ?? 0)
-    const change = Math.max(latest + 1, at.getTime())
-    const next = { name, document: JSON.stringify(document), version: version + 1, change }
-    const time = at.toISOString()
-    if (row) await store.updatePlan.run(tx, { ...next, before: version, at: time })
-    else await store.insertPlan.run(tx, { ...next, created_at: time, updated_at: time })
+    const at = this.#services.clock.now().toISOString()
+    const next = { name, document: JSON.stringify(document), version: version + 1 }
+    if (row) await store.updatePlan.run(tx, { ...next, before: version, at })
+    else await store.insertPlan.run(tx, { ...next, created_at: at, updated_at: at })
   }
 
   /** Throws not-found. The default plan falls back to the built-in one. */
@@ -132,14 +130,12 @@ export class Plans {
   }
 
   async #current(): Promise<Shelf> {
-    const { db } = this.#services.database
-    const change = await store.findPlanChange.first(db, {})
-    const state = `${change?.count ?? 0}:${change?.latest ?? 0}`
-    if (this.#shelf?.state !== state) {
-      const rows = await store.listPlans.all(db, {})
-      this.#shelf = shelve(state, await Promise.all(rows.map((row) => this.#planOf(row))))
-    }
-    return this.#shelf
+    const { database } = this.#services
+    const readAt = database.changesOf('plan')
+    if (this.#shelf?.readAt === readAt) return this.#shelf
+    const rows = await store.listPlans.all(database.db, {})
+    const plans = await Promise.all(rows.map((row) => this.#planOf(row)))
+    return (this.#shelf = shelve(plans, readAt))
   }
 
   async #planOf(row: PlanRow): Promise<Plan> {
@@ -181,7 +177,7 @@ const BUILT_IN: Plan = {
   contents: new Map(),
 }
 
-function shelve(state: string, plans: readonly Plan[]): Shelf {
+function shelve(plans: readonly Plan[], readAt: number): Shelf {
   const by = (kind: Kind) =>
     new Map(
       plans.flatMap((plan) =>
@@ -189,7 +185,7 @@ function shelve(state: string, plans: readonly Plan[]): Shelf {
       ),
     )
   return {
-    state,
+    readAt,
     plans: new Map(plans.map((plan) => [plan.name, plan])),
     by: { devices: by('devices'), groups: by('groups'), models: by('models') },
   }

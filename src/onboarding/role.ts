@@ -97,11 +97,9 @@ class StepMaker {
 
   async planOf(deviceId: string): Promise<Plan> {
     const { devices, plans } = this.#services
-    const device = await devices.find(deviceId)
-    return plans.choose({
-      id: deviceId,
-      group: device?.group_name ?? '',
-      model: device?.model ?? '',
+    return plans.choose(deviceId, async (id) => {
+      const device = await devices.find(id)
+      return { group: device?.group_name ?? '', model: device?.model ?? '' }
     })
   }
 

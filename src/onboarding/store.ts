@@ -6,13 +6,6 @@ import type { PlanTable, UploadTable } from '../database/tables.ts'
 export type PlanRow = PlanTable
 export type UploadRow = Omit<UploadTable, 'id'> & { readonly id: number }
 
-/** Whether any plan has changed since they were read. */
-export const findPlanChange = statement((db, _: object) =>
-  db
-    .selectFrom('plan')
-    .select(({ fn }) => [fn.max('change').as('latest'), fn.countAll().as('count')]),
-)
-
 export const listPlans = statement((db, _: object) =>
   db.selectFrom('plan').selectAll().orderBy('name'),
 )
@@ -26,7 +19,6 @@ export const insertPlan = statement((db, row: PlanRow) =>
     name: row.name,
     version: row.version,
     document: row.document,
-    change: row.change,
     created_at: row.created_at,
     updated_at: row.updated_at,
   }),
@@ -36,7 +28,6 @@ interface PlanChange {
   readonly name: string
   readonly document: string
   readonly version: number
-  readonly change: number
   readonly at: string
 }
 
@@ -44,7 +35,7 @@ interface PlanChange {
 export const updatePlan = statement((db, p: PlanChange & { readonly before: number }) =>
   db
     .updateTable('plan')
-    .set({ document: p.document, version: p.version, change: p.change, updated_at: p.at })
+    .set({ document: p.document, version: p.version, updated_at: p.at })
     .where('name', '=', p.name)
     .where('version', '=', p.before),
 )

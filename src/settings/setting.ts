@@ -1,6 +1,6 @@
 /**
- * One document an administrator may change while the service runs, in every instance: it is looked
- * at anew for each use, and read again only where its version has moved on.
+ * One document an administrator may change while the service runs: each use sees it as it is then,
+ * and it is read again only where some document has changed.
  */
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
@@ -30,6 +30,7 @@ export class Setting<T> {
   readonly #kind: SettingKind<T>
   readonly #listeners: (() => void)[] = []
   #known: (Current<T> & { readonly version: number }) | undefined
+  #knownAt = -1
 
   constructor(services: SettingServices, kind: SettingKind<T>) {
     this.#services = services
@@ -38,12 +39,16 @@ export class Setting<T> {
 
   async current(): Promise<Current<T>> {
     const { name, parse, fallback } = this.#kind
-    const row = await findSetting.first(this.#services.database.db, { name })
+    const { database } = this.#services
+    const changes = database.changesOf('setting')
+    if (this.#known && this.#knownAt === changes) return this.#known
+    const row = await findSetting.first(database.db, { name })
     const version = row?.version ?? 0
     if (this.#known?.version !== version) {
       const json: unknown = row ? JSON.parse(row.value) : fallback()
       this.#known = { value: parse(json), json, isDefault: !row, version }
     }
+    this.#knownAt = changes
     return this.#known
   }
 

@@ -149,6 +149,7 @@ export class VoucherDesk {
       await this.#ledger.devices.note(tx, deleted.device_id, 'voucher-deleted', { guid })
       await this.#ledger.released(tx, guid)
     })
+    this.#ledger.parsed.forget(guid)
     events.voucherDeleted({ guid, by })
   }
 }

@@ -34,7 +34,7 @@ export interface VoucherWatcher {
 export class VoucherLedger {
   readonly services: VoucherServices
   readonly #watchers: VoucherWatcher[] = []
-  readonly #parsed = new ParsedVouchers()
+  readonly parsed = new ParsedVouchers()
 
   constructor(services: VoucherServices) {
     this.services = services
@@ -53,7 +53,7 @@ export class VoucherLedger {
   }
 
   parse(guid: string, cbor: Bytes): Voucher {
-    return this.#parsed.parse(guid, cbor)
+    return this.parsed.parse(guid, cbor)
   }
 
   findSigner(voucher: Voucher): Promise<Signer | undefined> {

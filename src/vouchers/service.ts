@@ -60,7 +60,10 @@ export class VoucherService {
     const owned = isSold && (await ledger.findSigner(voucher)) !== undefined
     const state = isSold && !owned ? 'handed-over' : 'held'
     await ledger.displaceOthers(tx, id, guid)
-    await store.insertVoucher.run(tx, ledger.rowOf(voucher, id, { origin: 'made', state }))
+    const row = ledger.rowOf(voucher, id, { origin: 'made', state })
+    await store.insertVoucher.run(tx, row)
+    // It is registered, and mostly asked for, within moments.
+    ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, guid, model, serial, owned })
     if (owned) await ledger.held(tx, guid, voucher)
@@ -72,18 +75,29 @@ export class VoucherService {
     executor: Executor = this.#ledger.db,
   ): Promise<ServableVoucher | undefined> {
     const name = toHex(guid)
-    const row = await store.findServable.first(executor, { guid: name })
-    const voucher = row && this.#ledger.parse(name, row.cbor)
-    const signer = voucher && (await this.#ledger.findSigner(voucher))
+    const found = await this.#findHeld(name, executor)
+    const signer = found && (await this.#ledger.findSigner(found.voucher))
     if (!signer) return undefined
+    const { facts, voucher } = found
     return {
       guid: name,
-      deviceId: row.device_id,
+      deviceId: facts.device_id,
       voucher,
       signer,
-      revision: String(row.revision),
-      isReplaced: row.state === 'replaced',
+      revision: String(facts.revision),
+      isReplaced: facts.state === 'replaced',
     }
+  }
+
+  /** Looked up anew each time, for it may be gone; but its bytes are read once. */
+  async #findHeld(guid: string, executor: Executor) {
+    const { parsed } = this.#ledger
+    const facts = await store.findServableFacts.first(executor, { guid })
+    if (!facts) return undefined
+    const known = parsed.recall(guid, facts)
+    if (known) return { facts, voucher: known }
+    const row = await store.findServable.first(executor, { guid })
+    return row && { facts: row, voucher: parsed.parse(guid, row.cbor, row) }
   }
 
   /** Whose voucher this is, or was, as long as we have it. */

@@ -28,15 +28,25 @@ export const findVoucher = statement((db, p: { guid: string }) =>
   db.selectFrom('voucher').selectAll().where('guid', '=', p.guid),
 )
 
+const SERVABLE_COLUMNS = ['device_id', 'state', 'revision', 'created_at'] as const
+
 /** What TO2 and TO0 may use: see VoucherTable.state. */
 export const findServable = statement((db, p: { guid: string }) =>
-  db
-    .selectFrom('voucher')
-    .select(['device_id', 'state', 'revision', 'cbor'])
-    .where('guid', '=', p.guid)
-    .where('state', 'in', ['held', 'replaced'])
-    .where('entries', '>', 0),
+  servable(db, p).select(SERVABLE_COLUMNS).select('cbor'),
 )
+
+/** The same without the voucher itself, which costs more than all the rest. */
+export const findServableFacts = statement((db, p: { guid: string }) =>
+  servable(db, p).select(SERVABLE_COLUMNS),
+)
+
+function servable(db: Executor, { guid }: { readonly guid: string }) {
+  return db
+    .selectFrom('voucher')
+    .where('guid', '=', guid)
+    .where('state', 'in', ['held', 'replaced'])
+    .where('entries', '>', 0)
+}
 
 export const findDeviceOf = statement((db, p: { guid: string }) =>
   db.selectFrom('voucher').select('device_id').where('guid', '=', p.guid),

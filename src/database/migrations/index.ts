@@ -1,7 +1,9 @@
 /** Every change of the schema, in order. One that has been released is never edited. */
 import type { Migration } from 'kysely'
 import { init } from './0001-init.ts'
+import { planChange } from './0002-plan-change.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
+  '0002-plan-change': planChange,
 }

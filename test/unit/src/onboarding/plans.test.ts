@@ -20,7 +20,7 @@ const say = (text: string): { steps: StepDocument[] } => ({
   steps: [{ type: 'file', path: 'said.txt', content: { text } }],
 })
 const chosenBy = async (id: string, group: string, model: string) =>
-  (await world.onboarding.plans.choose({ id, group, model })).name
+  (await world.onboarding.plans.choose(id, async () => ({ group, model }))).name
 
 describe('the plan a device gets', () => {
   it('is its own, else its group’s, else its model’s, else the default one', async () => {
