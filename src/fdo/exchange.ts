@@ -13,7 +13,8 @@ import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
 import { InTurn } from './in-turn.ts'
-import { type Authorized, type RunServices, Runs, protocolOf } from './runs.ts'
+import { protocolOf } from './mounted-role.ts'
+import { type Authorized, type RunServices, Runs } from './runs.ts'
 
 export interface FdoRequest extends Authorized {
   readonly source: Source

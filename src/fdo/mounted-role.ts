@@ -118,3 +118,8 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
     },
   }
 }
+
+/** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */
+export function protocolOf(number: number): number {
+  return number >= 60 && number < 80 ? 60 : Math.floor(number / 10) * 10
+}

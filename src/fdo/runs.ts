@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import type { Log } from '../log.ts'
-import type { Answer, HeldState, MountedRole } from './mounted-role.ts'
+import { type Answer, type HeldState, type MountedRole, protocolOf } from './mounted-role.ts'
 import { RecentRuns } from './recent-runs.ts'
 import { type Answered, hashOf, isSame, movedOn, repeatOf } from './repeat.ts'
 import {
@@ -279,11 +279,6 @@ export class Runs {
       expires_at: ended ? tombstoneUntil(run, now) : later(now, IDLE_ROW_MS),
     }
   }
-}
-
-/** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */
-export function protocolOf(number: number): number {
-  return number >= 60 && number < 80 ? 60 : Math.floor(number / 10) * 10
 }
 
 /** What a row's state is sealed for: that run, at that point. */
