@@ -5,6 +5,31 @@ export type Bytes = Uint8Array<ArrayBufferLike>
 
 export const EMPTY: Bytes = new Uint8Array(0)
 
+const SLAB_BYTES = 16_384
+const MOST_FROM_SLAB = 2_048
+let slab = new ArrayBuffer(SLAB_BYTES)
+let slabUsed = 0
+
+/**
+ * Zeros, to be filled. Most byte strings here are short and short-lived, and an ArrayBuffer for each
+ * costs more than what is done with it: they share larger ones, of which no part is used twice.
+ */
+export function allocate(length: number): Bytes {
+  if (length > MOST_FROM_SLAB) return new Uint8Array(length)
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const bytes = new Uint8Array(slab, slabUsed, length)
+  slabUsed += length
+  return bytes
+}
+
+/** Part of a byte string, without a copy; cheaper than `subarray`, of a Node Buffer most of all. */
+export function view(bytes: Bytes, start: number, end: number): Bytes {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+}
+
 /** Compares in time that depends only on length. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
   if (a.length !== b.length) return false
@@ -16,7 +41,7 @@ export function equalBytes(a: Bytes, b: Bytes): boolean {
 export function concat(...parts: readonly Bytes[]): Bytes {
   let length = 0
   for (const part of parts) length += part.length
-  const joined = new Uint8Array(length)
+  const joined = allocate(length)
   let offset = 0
   for (const part of parts) {
     joined.set(part, offset)
@@ -41,7 +66,7 @@ export function mapKey(bytes: Bytes): string {
 /** Reads hexadecimal digits, either case; anything else throws a RangeError. */
 export function fromHex(hex: string): Bytes {
   if (hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex)) throw new RangeError('not hexadecimal')
-  const bytes = new Uint8Array(hex.length / 2)
+  const bytes = allocate(hex.length / 2)
   for (let i = 0; i < bytes.length; i++) {
     bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
   }
@@ -51,13 +76,27 @@ export function fromHex(hex: string): Bytes {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Longer text goes to the platform's own coders, which take their time to begin. */
+const SHORT_TEXT = 64
+
 export function utf8(text: string): Bytes {
-  return encoder.encode(text)
+  if (text.length > SHORT_TEXT) return encoder.encode(text)
+  const bytes = allocate(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) return encoder.encode(text)
+    bytes[i] = code
+  }
+  return bytes
 }
 
 /** Throws a TypeError where the bytes are not UTF-8. */
 export function fromUtf8(bytes: Bytes): string {
-  return decoder.decode(bytes)
+  if (bytes.length > SHORT_TEXT) return decoder.decode(bytes)
+  for (let i = 0; i < bytes.length; i++) {
+    if ((bytes[i] ?? 0) >= 0x80) return decoder.decode(bytes)
+  }
+  return mapKey(bytes)
 }
 
 /** Left-pads with zeros, or drops leading zeros, to `length`; undefined if the number is larger. */
@@ -65,7 +104,7 @@ export function toFixedLength(bytes: Bytes, length: number): Bytes | undefined {
   let start = 0
   while (bytes.length - start > length && bytes[start] === 0) start++
   if (bytes.length - start > length) return undefined
-  const fixed = new Uint8Array(length)
+  const fixed = allocate(length)
   fixed.set(bytes.subarray(start), length - (bytes.length - start))
   return fixed
 }
@@ -77,7 +116,7 @@ const BASE64_VALUE = new Map(Array.from(BASE64, (letter, value) => [letter, valu
 
 /** Base64 with padding, in one line. RFC 4648, section 4. */
 export function toBase64(bytes: Bytes): string {
-  const text = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
+  const text = allocate(Math.ceil(bytes.length / 3) * 4)
   for (let i = 0, at = 0; i < bytes.length; i += 3) {
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
     for (let shift = 18; shift >= 0; shift -= 6) {
@@ -92,7 +131,7 @@ export function toBase64(bytes: Bytes): string {
 export function fromBase64(text: string): Bytes | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
   const letters = text.replace(/=+$/, '')
-  const bytes = new Uint8Array(Math.floor((letters.length * 3) / 4))
+  const bytes = allocate(Math.floor((letters.length * 3) / 4))
   let bits = 0
   let count = 0
   let length = 0

@@ -6,7 +6,7 @@
  * unsorted and cannot splice in bytes that somebody signed.
  */
 import { Decoder, addExtension } from 'cbor-x'
-import { type Bytes, concat, utf8 } from '../bytes.ts'
+import { type Bytes, allocate, concat, utf8, view } from '../bytes.ts'
 import { FdoError } from '../errors.ts'
 import { type ScanOptions, scan } from './scan.ts'
 
@@ -100,7 +100,8 @@ class Writer {
   #length = 0
 
   finish(): Bytes {
-    const encoded = this.#buffer.slice(0, this.#length)
+    const encoded = allocate(this.#length)
+    encoded.set(view(this.#buffer, 0, this.#length))
     this.#length = 0
     if (this.#buffer.length > MAX_IDLE_BYTES) this.#buffer = new Uint8Array(INITIAL_BYTES)
     return encoded
@@ -158,8 +159,15 @@ class Writer {
   /** Keys in the bytewise order of their encodings. */
   #map(map: ReadonlyMap<CborValue, CborValue>): void {
     this.#head(5, map.size)
+    if (map.size === 1) {
+      for (const [key, value] of map) {
+        this.value(key)
+        this.value(value)
+      }
+      return
+    }
     const entries = Array.from(map, ([key, value]) => ({ key: encode(key), value }))
-    if (entries.length > 1) entries.sort((a, b) => compareBytes(a.key, b.key))
+    entries.sort((a, b) => compareBytes(a.key, b.key))
     for (const { key, value } of entries) {
       this.#raw(key)
       this.value(value)

@@ -5,7 +5,7 @@
  * simple values false, true, null and undefined. Integers may use a longer head than they need,
  * as go-fdo's decoder allows: hashes and signatures run over the bytes received.
  */
-import { type Bytes, fromUtf8, toHex } from '../bytes.ts'
+import { type Bytes, fromUtf8, toHex, view } from '../bytes.ts'
 import { FdoError } from '../errors.ts'
 
 export const Major = {
@@ -47,12 +47,12 @@ const NO_ITEMS: readonly Item[] = []
 
 /** The bytes an item was received in. A view, not a copy. */
 export function bytesOf(item: Item): Bytes {
-  return item.source.subarray(item.start, item.end)
+  return view(item.source, item.start, item.end)
 }
 
 /** The content of a byte or text string. A view, not a copy. */
 export function contentOf(item: Item): Bytes {
-  return item.source.subarray(item.contentStart, item.end)
+  return view(item.source, item.contentStart, item.end)
 }
 
 /** Reads exactly one item; throws MESSAGE_BODY_ERROR where the bytes are anything else. */
@@ -111,7 +111,7 @@ class Scanner {
     let items = NO_ITEMS
     if (major === Major.BYTES || major === Major.TEXT) {
       end += this.#size(argument, contentStart)
-      if (major === Major.TEXT) checkText(source.subarray(contentStart, end), start)
+      if (major === Major.TEXT) checkText(source, contentStart, end)
     } else if (major === Major.ARRAY || major === Major.MAP || major === Major.TAG) {
       items = this.#children(major, argument, contentStart, depth)
       end = items.at(-1)?.end ?? contentStart
@@ -170,11 +170,11 @@ function widthOf(info: number, start: number): number {
   return 1 << (info - 24)
 }
 
-function checkText(content: Bytes, start: number): void {
-  for (const byte of content) {
-    if (byte < 0x80) continue
+function checkText(source: Bytes, start: number, end: number): void {
+  for (let i = start; i < end; i++) {
+    if ((source[i] ?? 0) < 0x80) continue
     try {
-      fromUtf8(content)
+      fromUtf8(view(source, start, end))
     } catch (cause) {
       throw malformed(start, 'text that is not UTF-8', cause)
     }

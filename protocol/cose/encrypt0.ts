@@ -1,6 +1,6 @@
 /** COSE_Encrypt0 with AES-GCM or AES-CCM. RFC 9052, section 5.2; RFC 9053, section 4. */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
-import { type Bytes, EMPTY, concat } from '../bytes.ts'
+import { type Bytes, EMPTY, concat, mapKey, view } from '../bytes.ts'
 import { Tagged, encode } from '../cbor/cbor.ts'
 import { type Schema, bytes, decodeAs, tagged, tuple } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
@@ -54,9 +54,9 @@ export function openEncrypt0(
   if (end < 0) throw unreadable('no authentication tag')
   try {
     const cipher = createDecipheriv(aead.nodeName, key, nonce, { authTagLength: TAG_BYTES })
-    cipher.setAuthTag(ciphertext.subarray(end))
+    cipher.setAuthTag(view(ciphertext, end, ciphertext.length))
     cipher.setAAD(additionalData(protectedHeader), { plaintextLength: end })
-    const plaintext = cipher.update(ciphertext.subarray(0, end))
+    const plaintext = cipher.update(view(ciphertext, 0, end))
     cipher.final()
     return { plaintext, nonce }
   } catch (cause) {
@@ -64,9 +64,18 @@ export function openEncrypt0(
   }
 }
 
-/** The Enc_structure. RFC 9052, section 5.3. */
+const additional = new Map<string, Bytes>()
+/** Headers of a peer's own making are not remembered without end. */
+const MOST_REMEMBERED = 16
+
+/** The Enc_structure: the same for all messages of an algorithm. RFC 9052, section 5.3. */
 function additionalData(header: Bytes): Bytes {
-  return encode(['Encrypt0', header, EMPTY])
+  const name = mapKey(header)
+  const known = additional.get(name)
+  if (known) return known
+  const made = encode(['Encrypt0', header, EMPTY])
+  if (additional.size < MOST_REMEMBERED) additional.set(name, made)
+  return made
 }
 
 function unreadable(what: string, cause?: unknown): FdoError {

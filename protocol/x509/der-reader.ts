@@ -2,7 +2,7 @@
  * Reads DER strictly, as much of it as certificates and certification requests need. X.690,
  * sections 8 and 10.
  */
-import { type Bytes, fromUtf8 } from '../bytes.ts'
+import { type Bytes, fromUtf8, view } from '../bytes.ts'
 import { FdoError } from '../errors.ts'
 import { Tag } from './der.ts'
 import { oidText } from './oid.ts'
@@ -41,14 +41,14 @@ export class DerReader {
   /** The content of an element. */
   content(tag: number): Bytes {
     const start = this.#content(tag)
-    return this.#source.subarray(start, this.#offset)
+    return view(this.#source, start, this.#offset)
   }
 
   /** A whole element with its tag and length; of any tag if none is named. */
   element(tag?: number): Bytes {
     const start = this.#offset
     this.#content(tag ?? this.#source[start] ?? 0)
-    return this.#source.subarray(start, this.#offset)
+    return view(this.#source, start, this.#offset)
   }
 
   /** The content of an INTEGER: two's complement, big-endian. */

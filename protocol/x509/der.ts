@@ -2,7 +2,7 @@
  * Writes DER, as little of it as certificates and certification requests need. X.690, sections 8
  * and 10. der-reader.ts reads it.
  */
-import { type Bytes, toHex, utf8 } from '../bytes.ts'
+import { type Bytes, allocate, toHex, utf8 } from '../bytes.ts'
 import { oidContent } from './oid.ts'
 
 export const Tag = {
@@ -36,7 +36,7 @@ export function der(tag: number, ...parts: readonly Bytes[]): Bytes {
   let length = 0
   for (const part of parts) length += part.length
   const width = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
-  const element = new Uint8Array(2 + width + length)
+  const element = allocate(2 + width + length)
   element[0] = tag
   element[1] = width === 0 ? length : 0x80 | width
   for (let i = 0; i < width; i++) element[2 + i] = length >>> (8 * (width - 1 - i))

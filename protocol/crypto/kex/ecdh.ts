@@ -1,5 +1,11 @@
 /** ECDH256 and ECDH384. FDO 1.1, "ECDH Key Exchange". */
-import { type ECDH, createECDH, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
+import {
+  type ECDH,
+  createECDH,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+} from 'node:crypto'
 import { type Bytes, EMPTY, concat, fromHex, toFixedLength } from '../../bytes.ts'
 import type { RandomBytes } from '../../types/base.ts'
 import { type Exchange, type SharedSecret, refused } from './exchange.ts'
