@@ -5,7 +5,7 @@ export type Bytes = Uint8Array<ArrayBufferLike>
 
 export const EMPTY: Bytes = new Uint8Array(0)
 
-const SLAB_BYTES = 16_384
+const SLAB_BYTES = 8_192
 const MOST_FROM_SLAB = 2_048
 let slab = new ArrayBuffer(SLAB_BYTES)
 let slabUsed = 0
@@ -77,7 +77,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Longer text goes to the platform's own coders, which take their time to begin. */
-const SHORT_TEXT = 64
+const SHORT_TEXT = 128
 
 export function utf8(text: string): Bytes {
   if (text.length > SHORT_TEXT) return encoder.encode(text)

@@ -116,15 +116,17 @@ function draftCertificate({ now, randomBytes }: IssueServices, order: Order): Dr
   const at = now()
   const template = templateFor(issuer, profile, at)
   const serial = drawSerial(randomBytes)
+  const { fixedExtensions, validity, notBefore, notAfter } = template
   const tbs = tbsCertificate({
-    ...template,
+    fixedExtensions,
+    validity,
     serial,
     issuer: issuer.subject,
     subject: order.subject,
     spki: order.spki,
     alternativeNames: order.alternativeNames ?? [],
   })
-  return { serial, notBefore: template.notBefore, notAfter: template.notAfter, tbs, at }
+  return { serial, notBefore, notAfter, tbs, at }
 }
 
 /** 127 random bits that fill 16 bytes: an INTEGER of always the same length. */

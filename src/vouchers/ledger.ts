@@ -61,7 +61,11 @@ export class VoucherLedger {
   }
 
   /** The row of a voucher that is new here. */
-  rowOf(voucher: Voucher, deviceId: string, how: Pick<VoucherRow, 'origin' | 'state'>): VoucherRow {
+  rowOf(
+    voucher: Voucher,
+    deviceId: string,
+    { origin, state }: Pick<VoucherRow, 'origin' | 'state'>,
+  ): VoucherRow {
     const { guid, deviceInfo } = voucher.header.value
     const at = this.now()
     return {
@@ -69,7 +73,8 @@ export class VoucherLedger {
       device_id: deviceId,
       device_info: deviceInfo,
       owner_key: hash('sha256', ownerKeyOf(voucher).value.key.spki, 'hex'),
-      ...how,
+      origin,
+      state,
       entries: voucher.entries.length,
       revision: 1,
       superseded_by: null,
