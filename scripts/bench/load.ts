@@ -15,6 +15,7 @@ import {
   makeFleet,
   targetOf,
 } from '../../src/fleet/run.ts'
+import { fdoTransport } from '../../src/simulator/transport.ts'
 import type { Suite } from '../../src/simulator/keys.ts'
 import type { Redirect } from '../../src/simulator/onboard.ts'
 
@@ -26,9 +27,14 @@ export interface LoadPlan {
   readonly owner?: string
   readonly voucherHook?: string
   readonly suite: Suite
+  /** A server that answers anything: see bare-http.ts. */
+  readonly bare: string
 }
 
-export type Phase = 'di' | 'hook' | 'to1' | 'to2'
+export type Phase = 'di' | 'hook' | 'to1' | 'to2' | 'bare'
+
+/** Of one onboarding: 10 and 12, 30 and 32, 60, 62, 64, 66, two times 68, 70. */
+export const MESSAGES = 11
 
 export type Order = { readonly plan: LoadPlan } | { readonly phase: Phase }
 
@@ -68,18 +74,30 @@ const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>
       const redirect = redirects.get(device) as Redirect
       await onboardFleetDevice(device, redirect, plan.suite, surroundings, owner)
     }),
+  bare: () => forEach(Array.from({ length: plan.count }), sendWithoutMeaning),
 }
 
-async function forEach(
-  chosen: readonly FleetDevice[],
-  work: (device: FleetDevice) => Promise<void>,
+/** As long as what devices send on the average. */
+const MESSAGE = new Uint8Array(400)
+
+async function sendWithoutMeaning(): Promise<void> {
+  const transport = fdoTransport(plan.bare)
+  let token: string | undefined
+  for (let i = 0; i < MESSAGES; i++) {
+    token = (await transport({ number: 60, bytes: MESSAGE }, token)).authorization
+  }
+}
+
+async function forEach<Subject>(
+  chosen: readonly Subject[],
+  work: (subject: Subject) => Promise<void>,
 ) {
   const latencies: number[] = []
   const errors: Record<string, number> = {}
   await inParallel(chosen.length, plan.concurrency, async (i) => {
     const started = performance.now()
     try {
-      await work(chosen[i] as FleetDevice)
+      await work(chosen[i] as Subject)
       latencies.push(performance.now() - started)
     } catch (error) {
       const name = errorName(error)

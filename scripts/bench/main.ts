@@ -3,6 +3,7 @@
  * without, timed in the same run. Server and load are processes of their own.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { suiteOf } from '../../src/cli/commands/fleet.ts'
@@ -29,6 +30,8 @@ interface BenchReport {
   readonly version: 1
   readonly floor_ms: number
   readonly floor_ops: Floor['operations']
+  /** What node:http by itself takes for as many messages, in this run. */
+  readonly http_ms: number
   readonly cpu_ms: Record<'di' | 'to0' | 'to1' | 'to2' | 'total', number>
   readonly ratio: number
   readonly per_second: number
@@ -41,35 +44,46 @@ interface BenchReport {
   readonly node: string
 }
 
-/** Pairs of 68 and 69 of the default plan: devmod, the request, the certificate, the files. */
-const SERVICE_INFO_ROUNDS = 4
+/** Pairs of 68 and 69 of the default plan: devmod, then the request and what it takes. */
+const SERVICE_INFO_ROUNDS = 2
 // Some 16,000 messages: the first few thousand are the compiler's.
 const WARM_UP_DEVICES = 1000
 
 async function bench(options: BenchOptions): Promise<BenchReport> {
   const own = options.di === undefined ? await startOwnService() : undefined
   const load = fork(join(import.meta.dirname, 'load.js'))
+  const bare = await startBareServer()
   try {
     const pids = own ? [own.pid] : (options.pid ?? '').split(',').filter(Boolean).map(Number)
-    const plan = planOf(options, own)
+    const plan = planOf(options, bare.url, own)
     await runPhases({ ...plan, count: WARM_UP_DEVICES }, load, pids, own)
     const before = measureFloor(SERVICE_INFO_ROUNDS)
     const phases = await runPhases(plan, load, pids, own)
     const after = measureFloor(SERVICE_INFO_ROUNDS)
+    const http = await measured([bare.pid], () => runPhase(load, 'bare'))
     const rss = peakRssMb(pids)
-    return reportOf(plan, phases, lower(before, after), rss, own?.readyMs ?? null)
+    const floor = lower(before, after)
+    return reportOf(plan, phases, { floor, http, rss, readyMs: own?.readyMs ?? null })
   } finally {
+    bare.stop()
     load.disconnect()
     await own?.stop()
   }
 }
 
-function planOf(options: BenchOptions, own: OwnService | undefined): LoadPlan {
+async function startBareServer() {
+  const server = fork(join(import.meta.dirname, 'bare-http.js'))
+  const [url] = (await once(server, 'message')) as [string]
+  return { url, pid: server.pid ?? 0, stop: () => server.disconnect() }
+}
+
+function planOf(options: BenchOptions, bare: string, own: OwnService | undefined): LoadPlan {
   const { rv, owner, voucherHook } = options
   return {
     count: Number(options.count),
     concurrency: Number(options.concurrency),
     suite: suiteOf(options.suite),
+    bare,
     di: options.di ?? own?.url ?? '',
     ...(rv !== undefined && { rv }),
     ...(owner !== undefined && { owner }),
@@ -78,6 +92,15 @@ function planOf(options: BenchOptions, own: OwnService | undefined): LoadPlan {
 }
 
 type Measured = PhaseResult & { readonly cpuMs: number }
+type Phases = Record<'di' | 'to0' | 'to1' | 'to2', Measured>
+
+/** What was measured beside the phases. */
+interface Surroundings {
+  readonly floor: Floor
+  readonly http: Measured
+  readonly rss: number
+  readonly readyMs: number | null
+}
 
 /**
  * One protocol after the other, each with the server's time beside it. Our own service registers a
@@ -89,7 +112,7 @@ async function runPhases(
   load: ChildProcess,
   pids: readonly number[],
   own: OwnService | undefined,
-): Promise<Record<'di' | 'to0' | 'to1' | 'to2', Measured>> {
+): Promise<Phases> {
   load.send({ plan } satisfies Order)
   const before = (await own?.registered(0)) ?? 0
   const made = await measured(pids, async () => {
@@ -148,10 +171,8 @@ function lower(a: Floor, b: Floor): Floor {
 
 function reportOf(
   plan: LoadPlan,
-  { di, to0, to1, to2 }: Record<'di' | 'to0' | 'to1' | 'to2', Measured>,
-  floor: Floor,
-  peak_rss_mb: number,
-  ready_ms: number | null,
+  { di, to0, to1, to2 }: Phases,
+  { floor, http, rss, readyMs }: Surroundings,
 ): BenchReport {
   const each = (phase: Measured) => round(phase.cpuMs / plan.count)
   const cpu = { di: each(di), to0: each(to0), to1: each(to1), to2: each(to2) }
@@ -164,6 +185,7 @@ function reportOf(
     version: 1,
     floor_ms: round(floor.ms),
     floor_ops: floor.operations,
+    http_ms: each(http),
     cpu_ms: { ...cpu, total },
     ratio: round(total / floor.ms),
     per_second: round(to2.latencies.length / (to1.seconds + to2.seconds)),
@@ -172,8 +194,8 @@ function reportOf(
       p95: percentile(latencies, 95),
       p99: percentile(latencies, 99),
     },
-    peak_rss_mb,
-    ready_ms,
+    peak_rss_mb: rss,
+    ready_ms: readyMs,
     errors,
     count: plan.count,
     concurrency: plan.concurrency,
@@ -199,6 +221,7 @@ function page(report: BenchReport): string {
     '',
     facts([
       ['floor', `${report.floor_ms} ms`],
+      ['bare HTTP', `${report.http_ms} ms for as many messages, by node:http itself`],
       ['server CPU', `${cpu_ms.total} ms a device: ${report.ratio} × the floor`],
       ['  DI', `${cpu_ms.di} ms`],
       ['  TO0', `${cpu_ms.to0} ms`],
