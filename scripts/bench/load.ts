@@ -34,7 +34,7 @@ export interface LoadPlan {
 export type Phase = 'di' | 'hook' | 'to1' | 'to2' | 'bare'
 
 /** Of one onboarding: 10 and 12, 30 and 32, 60, 62, 64, 66, two times 68, 70. */
-export const MESSAGES = 11
+const MESSAGES = 11
 
 export type Order = { readonly plan: LoadPlan } | { readonly phase: Phase }
 

@@ -3,8 +3,11 @@ import { hash } from 'node:crypto'
 import { type Bytes, concat, equalBytes } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
-import { rowToken } from './sealed-session.ts'
+import { type Run, SEALED_RUN_SECONDS, rowToken } from './sealed-session.ts'
 import type { SessionRow } from './store.ts'
+
+/** How long the last answer of a run can be had again. */
+export const REPEATED_FOR_MS = 5 * 60_000
 
 /** An answer, and the token that goes with it. */
 export interface Answered {
@@ -41,14 +44,13 @@ export function isSame(row: SessionRow, request: Message): boolean {
   return equalBytes(row.request_hash, hashOf(request))
 }
 
-const hashes = new WeakMap<Message, Bytes>()
+/** Of the message and its number. */
+export function hashOf({ number, bytes }: Message): Bytes {
+  return hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
+}
 
-/** Of the message and its number; worked out once. */
-export function hashOf(message: Message): Bytes {
-  const known = hashes.get(message)
-  if (known) return known
-  const { number, bytes } = message
-  const made = hash('sha256', concat(Uint8Array.of(number), bytes), 'buffer')
-  hashes.set(message, made)
-  return made
+/** A run's end is remembered for its last answer, and while a sealed token of it may be about. */
+export function tombstoneUntil(run: Run, now: Date): string {
+  const lastSealed = (run.startedAt + SEALED_RUN_SECONDS) * 1000
+  return new Date(Math.max(lastSealed, now.getTime() + REPEATED_FOR_MS)).toISOString()
 }

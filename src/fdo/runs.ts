@@ -12,7 +12,15 @@ import type { Database } from '../database/open.ts'
 import type { Log } from '../log.ts'
 import { type Answer, type HeldState, type MountedRole, protocolOf } from './mounted-role.ts'
 import { RecentRuns } from './recent-runs.ts'
-import { type Answered, hashOf, isSame, movedOn, repeatOf } from './repeat.ts'
+import {
+  type Answered,
+  REPEATED_FOR_MS,
+  hashOf,
+  isSame,
+  movedOn,
+  repeatOf,
+  tombstoneUntil,
+} from './repeat.ts'
 import {
   RUN_ID_BYTES,
   type RowToken,
@@ -39,9 +47,6 @@ export interface RunServices {
 
 /** A row lives this long after the answer that was given last. */
 const IDLE_ROW_MS = 10 * 60_000
-/** How long the last answer of a run can be had again. */
-const REPEATED_FOR_MS = 5 * 60_000
-
 const SWEPT_AT_ONCE = 100
 
 /** A message with the value of its `Authorization` header, with or without `Bearer `. */
@@ -56,6 +61,8 @@ export interface Turn {
   readonly held: HeldState
   /** Undefined while the run has no row. */
   readonly row: TurnRow | undefined
+  /** Of the message whose turn it is, where that was needed to find it. */
+  readonly requestHash?: Bytes
 }
 
 interface TurnRow {
@@ -92,9 +99,12 @@ export class Runs {
   #recentTurn(request: Authorized, protocol: number, now: Date): Turn | undefined {
     const { authorization = '' } = request
     const turn = this.#recent.take(authorization, protocol, now.getTime())
+    if (!turn?.row) return turn
+    const { role, run, held, row } = turn
+    const requestHash = hashOf(request)
     // A repeat finds its answer in the row.
-    const isRepeat = turn?.row && equalBytes(turn.row.requestHash, hashOf(request))
-    return isRepeat ? undefined : turn
+    if (equalBytes(row.requestHash, requestHash)) return undefined
+    return { role, run, held, row, requestHash }
   }
 
   async #turnByToken(
@@ -133,9 +143,8 @@ export class Runs {
       if (step.hasEffects) await database.commit((tx) => step.write(tx), { durable })
       return { message: reply, authorization: await this.#sealed(turn, next, request) }
     }
-    const name = turn.row?.name ?? runName(run.id)
-    const version = turn.row?.version ?? 0
-    const row = await this.#rowAfter(run, { name, version: version + 1 }, step, request)
+    const { name, version } = turn.row ?? { name: runName(run.id), version: 0 }
+    const row = await this.#rowAfter(turn, { name, version: version + 1 }, step, request)
     const write = async (tx: Executor) => {
       const isFirst = turn.row
         ? await this.#sessions.advance(tx, name, version, row)
@@ -254,12 +263,12 @@ export class Runs {
     const row = await this.#sessions.find(database.db, name)
     const now = clock.now()
     if (!row || row.expires_at <= now.toISOString()) return undefined
-    const overdue = row.ended_at !== null && row.ended_at <= later(now, -REPEATED_FOR_MS)
-    return overdue ? { ...row, reply: null, reply_type: null } : row
+    const isOver = row.ended_at !== null && row.ended_at <= later(now, -REPEATED_FOR_MS)
+    return isOver ? { ...row, reply: null, reply_type: null } : row
   }
 
   async #rowAfter(
-    run: Run,
+    { run, requestHash }: Turn,
     { name, version }: Pick<TurnRow, 'name' | 'version'>,
     step: Answer,
     request: Message,
@@ -271,7 +280,7 @@ export class Runs {
       role: run.role,
       state: step.next && (await keys.seal(sealedFor(name, version), step.next.packed)),
       version,
-      request_hash: hashOf(request),
+      request_hash: requestHash ?? hashOf(request),
       reply: step.reply.bytes,
       reply_type: step.reply.number,
       started_at: new Date(run.startedAt * 1000).toISOString(),
@@ -284,12 +293,6 @@ export class Runs {
 /** What a row's state is sealed for: that run, at that point. */
 function sealedFor(name: string, version: number): string {
   return `fdo-session:${name}:${version}`
-}
-
-/** A run's end is remembered for its last answer, and while a sealed token of it may be about. */
-function tombstoneUntil(run: Run, now: Date): string {
-  const lastSealed = (run.startedAt + SEALED_RUN_SECONDS) * 1000
-  return new Date(Math.max(lastSealed, now.getTime() + REPEATED_FOR_MS)).toISOString()
 }
 
 function later(time: Date, ms: number): string {
