@@ -29,6 +29,7 @@ const put = statement((db, p: { name: string }) =>
 const find = statement((db, p: { name: string }) =>
   db.selectFrom('setting').select('name').where('name', '=', p.name),
 )
+const aSetting = { name: 'k', value: '', version: 1, updated_at: '' }
 const names = async () => {
   const rows = await database.db.selectFrom('setting').select('name').orderBy('name').execute()
   return rows.map(({ name }) => name)
@@ -169,6 +170,51 @@ describe('statement', () => {
 
   it('belongs to a database of ours', async () => {
     await expect(find.first({} as Executor, { name: 'a' })).rejects.toThrow('executor')
+  })
+})
+
+describe('changesOf', () => {
+  const drop = statement((db, p: { name: string }) =>
+    db.deleteFrom('setting').where('name', '=', p.name).returning('name'),
+  )
+  const touch = statement((db, p: { name: string }) =>
+    db.updateTable('setting').set({ value: 'x' }).where('name', '=', p.name),
+  )
+
+  it('moves on with every way to write, and with no way to read', async () => {
+    const { db } = database
+    const seen = new Set([database.changesOf('setting')])
+    const writes = [
+      () => put.run(db, { name: 'a' }),
+      () => touch.run(db, { name: 'a' }),
+      () => drop.first(db, { name: 'a' }),
+      () => db.insertInto('setting').values(aSetting).execute(),
+      () => db.updateTable('setting').set({ value: 'y' }).execute(),
+      () => db.deleteFrom('setting').returning('name').execute(),
+    ]
+    for (const write of writes) {
+      await write()
+      seen.add(database.changesOf('setting'))
+    }
+    expect(seen.size).toBe(1 + writes.length)
+    const before = database.changesOf('setting')
+    await find.first(db, { name: 'a' })
+    await names()
+    expect(database.changesOf('setting')).toBe(before)
+  })
+
+  it('stays while only other tables are written', async () => {
+    const before = database.changesOf('plan')
+    await put.run(database.db, { name: 'a' })
+    expect(database.changesOf('plan')).toBe(before)
+  })
+
+  it('moves on with what another process writes', async () => {
+    const before = database.changesOf('setting')
+    const other = new SQLite(path)
+    other.exec("insert into setting (name, value, version, updated_at) values ('b', '', 1, '')")
+    other.close()
+    expect(database.changesOf('setting')).not.toBe(before)
   })
 })
 

@@ -67,6 +67,18 @@ describe('importing a voucher', () => {
     expect(await contents()).toEqual(before)
   })
 
+  it('after it was removed is served as it comes the second time', async () => {
+    world = await openVoucherWorld()
+    await importAll(ours)
+    expect(await world.vouchers.findServable(guid(0xa1))).toBeDefined()
+    await world.desk.delete(guidText(0xa1), 'tok_1')
+    // The owner signs anew each time: the same sale, in other bytes.
+    const other = await withGuid(0xa1)
+    await importAll(other)
+    const served = await world.vouchers.findServable(guid(0xa1))
+    expect(toHex(served?.voucher.bytes ?? ours.bytes)).toBe(toHex(other.bytes))
+  })
+
   it('takes in the good ones of many', async () => {
     world = await openVoucherWorld()
     const bad = { bytes: new Uint8Array(3) }
