@@ -15,7 +15,7 @@ export interface VerifyKey {
   readonly keyObject: KeyObject
 }
 
-const CACHED_KEYS = 4096
+const CACHED_KEYS = 2048
 /** RSA of 8192 bits takes half of it. */
 const MAX_SPKI_BYTES = 2048
 const cache = new Map<string, VerifyKey>()
