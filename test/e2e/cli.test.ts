@@ -1,6 +1,8 @@
 /** What scripts rely on: commands, exit statuses, JSON documents. Every command is a process. */
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { accessSync, constants, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
 import { ServeProcess, firstlight, freePort } from '../support/programs.ts'
@@ -44,6 +46,12 @@ describe('firstlight serve', () => {
 })
 
 describe('every command', () => {
+  it('is found by npx', async () => {
+    const { stdout } = await promisify(execFile)('npx', ['firstlight', 'token', '--help'])
+    expect(stdout).toContain('Usage: firstlight token')
+    accessSync('node_modules/.bin/firstlight', constants.X_OK)
+  })
+
   it('explains itself', async () => {
     const commands = ['', 'serve', 'token', 'key', 'key show', 'voucher', 'device onboard', 'fleet']
     for (const command of commands) {
