@@ -42,13 +42,24 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('FIDO Device Onboard: manufacturer, rendezvous, owner, and the device')
     .version(version(), '-V, --version')
     .showHelpAfterError()
-  const wanted = COMMANDS[argv[0] ?? '']
+  const [first = '', second = ''] = argv
+  const wanted = COMMANDS[first === 'help' ? second : first]
   for (const [name, entry] of Object.entries(COMMANDS)) {
     if (entry === wanted) program.addCommand(await entry.load())
     else program.command(name).description(entry.description)
   }
   exitAsDocumented(program)
   await program.parseAsync(argv, { from: 'user' })
+}
+
+/** What commander found wrong. Where it printed its help instead, no command was named. */
+function usageFailure({ code, message }: CommanderError, [first = '']: readonly string[]) {
+  const group = Object.hasOwn(COMMANDS, first) ? `${first} ` : ''
+  return new CliFailure(
+    'usage',
+    code === 'commander.help' ? 'no such command' : message.replace(/^error: /, ''),
+    { next: `firstlight ${group}--help` },
+  )
 }
 
 /** commander ends with 1 where the command line is wrong; scripts rely on 2. */
@@ -70,13 +81,14 @@ function version(): string {
   return 'unknown'
 }
 
+const argv = process.argv.slice(2)
 try {
-  await main(process.argv.slice(2))
+  await main(argv)
 } catch (error) {
-  const json = process.argv.includes('--json')
+  const json = argv.includes('--json')
   if (!(error instanceof CommanderError)) reportFailure(error, json)
   // Asking for help is no mistake; for all else commander has written its line on stderr.
   else if (error.exitCode === 0) process.exitCode = 0
-  else if (json) reportFailure(new CliFailure('usage', error.message), json)
+  else if (json) reportFailure(usageFailure(error, argv), json)
   else process.exitCode = EXIT.usage
 }

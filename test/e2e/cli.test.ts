@@ -62,6 +62,24 @@ describe('every command', () => {
     }
   })
 
+  it('is explained by help, too', async () => {
+    const explained = await firstlight(['device', '--help'])
+    expect(await firstlight(['help', 'device'])).toEqual(explained)
+  })
+
+  it('says what is wrong with the command line, and where to read on', async () => {
+    expect((await world.asked('fleet')).json).toEqual({
+      error: {
+        code: 'usage',
+        message: "required option '--count <n>' not specified",
+        next: 'firstlight fleet --help',
+      },
+    })
+    expect((await world.asked('help', 'nonsense')).json).toEqual({
+      error: { code: 'usage', message: 'no such command', next: 'firstlight --help' },
+    })
+  })
+
   it('ends with 2 where the command line is wrong', async () => {
     for (const args of [['nonsense'], ['device', 'init'], ['voucher', 'show']]) {
       const { status, json } = await world.asked(...args)
