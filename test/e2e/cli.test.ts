@@ -42,6 +42,8 @@ describe('firstlight serve', () => {
     const { status, stderr } = await firstlight(['serve'], { FIRSTLIGHT_PORT: 'eighty' })
     expect(status).toBe(1)
     expect(stderr).toContain('FIRSTLIGHT_PORT')
+    const told = await firstlight(['serve', '--json'], { FIRSTLIGHT_PORT: 'eighty' })
+    expect(told).toMatchObject({ status: 1, json: errorDocument('configuration') })
   })
 })
 

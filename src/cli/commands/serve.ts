@@ -1,17 +1,20 @@
 /** `firstlight serve`: the service itself. */
 import { Command } from 'commander'
+import { CliFailure } from '../failure.ts'
+import { reportFailure } from '../output.ts'
 
 export function serveCommand(): Command {
   return new Command('serve')
     .description('run the manufacturer, rendezvous and owner service')
     .option('--config <file>', 'settings as JSON: the FIRSTLIGHT_ variables in lower case')
-    .action(async ({ config: file }: { config?: string }) => {
-      process.exit(await serve(file))
+    .option('--json', 'print a failed start as a JSON document; the ready line is one anyhow')
+    .action(async ({ config: file, json = false }: { config?: string; json?: boolean }) => {
+      process.exit(await serve(file, json))
     })
 }
 
 /** Resolves after SIGTERM or SIGINT, when everything is closed. */
-async function serve(file: string | undefined): Promise<number> {
+async function serve(file: string | undefined, json: boolean): Promise<number> {
   const { ConfigError, loadConfig } = await import('../../config.ts')
   const { startService } = await import('../../main.ts')
   const { StartRefused } = await import('../../secrets/master-key.ts')
@@ -20,7 +23,9 @@ async function serve(file: string | undefined): Promise<number> {
     running = await startService(loadConfig(process.env, file))
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error instanceof StartRefused)) throw error
-    process.stderr.write(`firstlight: ${error.message}\n`)
+    const code = error instanceof ConfigError ? 'configuration' : 'start-refused'
+    if (json) reportFailure(new CliFailure('failed', error.message, { code }), json)
+    else process.stderr.write(`firstlight: ${error.message}\n`)
     return 1
   }
   const stop = new Promise((resolve) => {
