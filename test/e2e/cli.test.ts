@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
-import { ServeProcess, firstlight, freePort } from '../support/programs.ts'
+import { ServeProcess, firstlight, freePort, until } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -44,6 +44,14 @@ describe('firstlight serve', () => {
     expect(stderr).toContain('FIRSTLIGHT_PORT')
     const told = await firstlight(['serve', '--json'], { FIRSTLIGHT_PORT: 'eighty' })
     expect(told).toMatchObject({ status: 1, json: errorDocument('configuration') })
+  })
+
+  it('ends with 0 when told to stop before it is ready', async () => {
+    const other = new ServeProcess(world.file('early'), await freePort())
+    const ready = other.start()
+    await until('it has begun', async () => existsSync(world.file('early')))
+    expect(await other.stop()).toBe(0)
+    await ready
   })
 })
 

@@ -15,6 +15,10 @@ export function serveCommand(): Command {
 
 /** Resolves after SIGTERM or SIGINT, when everything is closed. */
 async function serve(file: string | undefined, json: boolean): Promise<number> {
+  // Before anything is opened: told to stop while it starts, it closes that again.
+  const stop = new Promise((resolve) => {
+    process.once('SIGTERM', resolve).once('SIGINT', resolve)
+  })
   const { ConfigError, loadConfig } = await import('../../config.ts')
   const { startService } = await import('../../main.ts')
   const { StartRefused } = await import('../../secrets/master-key.ts')
@@ -28,9 +32,6 @@ async function serve(file: string | undefined, json: boolean): Promise<number> {
     else process.stderr.write(`firstlight: ${error.message}\n`)
     return 1
   }
-  const stop = new Promise((resolve) => {
-    process.once('SIGTERM', resolve).once('SIGINT', resolve)
-  })
   const { http, https, services } = running
   const { roles } = services.config
   process.stdout.write(
