@@ -158,13 +158,6 @@ function readable(path: string): string | undefined {
 
 function explain(error: Error & { code?: string }, url: URL): Error {
   if (error instanceof CliFailure) return error
-  if (error.code?.includes('CERT') || error.code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') {
-    return new CliFailure('unreachable', `${url.origin}: ${error.message}`, {
-      code: 'certificate',
-      next: "pass the service's CA with --ca (it is ca.pem in its data directory)",
-      cause: error,
-    })
-  }
   return Object.assign(error, { message: `${url.origin}: ${error.message || error.code}` })
 }
 

@@ -45,15 +45,39 @@ const UNREACHABLE = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'EPIPE',
+  'EPROTO',
 ])
 
-const FILE_ERRORS = new Set(['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC'])
+const FILE_ERRORS = new Set([
+  'ENOENT',
+  'EACCES',
+  'EEXIST',
+  'EISDIR',
+  'ENOTDIR',
+  'ENOSPC',
+  'EPERM',
+  'EROFS',
+])
 
-/** Any error as a failure with an exit status: network errors are told apart from the rest. */
+/** Any error as a failure with an exit status: what the peer, the network or a check says. */
 export function failureOf(error: unknown): CliFailure {
   if (error instanceof CliFailure) return error
   const message = error instanceof Error ? error.message : String(error)
+  // By their names: not every command has loaded FDO.
+  if (error instanceof Error && error.name === 'PeerRefusal') {
+    return new CliFailure('refused', message, { cause: error })
+  }
+  if (error instanceof Error && error.name === 'FdoError') {
+    return new CliFailure('check-failed', message, { ...checkOf(error), cause: error })
+  }
   const code = systemCode(error)
+  if (code !== undefined && isOfCertificate(code)) {
+    return new CliFailure('unreachable', message, {
+      code: 'certificate',
+      next: "pass the service's CA with --ca (it is ca.pem in its data directory)",
+      cause: error,
+    })
+  }
   if (code !== undefined && UNREACHABLE.has(code)) {
     return new CliFailure('unreachable', message || code, {
       next: 'check that the address is right and the service is running',
@@ -68,6 +92,18 @@ export function failureOf(error: unknown): CliFailure {
     return new CliFailure('unreachable', message, { code: 'not-fdo', cause: error })
   }
   return new CliFailure('failed', message, { cause: error })
+}
+
+/** Which of the checks of a voucher it was, where it was one. */
+function checkOf(error: Error): { readonly code?: string } {
+  const { check } = error as { check?: unknown }
+  return typeof check === 'string' ? { code: check } : {}
+}
+
+/** Why Node trusts no certificate of a peer, or not for this name. */
+function isOfCertificate(code: string): boolean {
+  if (code.startsWith('ERR_OSSL')) return false
+  return code.includes('CERT') || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
 }
 
 /** The code of the system error at the bottom: those who pass one on wrap it. */

@@ -57,8 +57,7 @@ describe('firstlight voucher', () => {
     const to = ['--to', world.file('buyer.pem'), '--out', extended]
     const wrongKey = world.pemKeys('stranger').key
     const stolen = await world.asked('voucher', 'extend', pem, '--key', wrongKey, ...to)
-    expect(stolen.status).not.toBe(0)
-    expect(stolen.json).toMatchObject(errorDocument(expect.any(String)))
+    expect(stolen).toMatchObject({ status: 5, json: errorDocument('owner-key') })
     await world.told('voucher', 'extend', pem, '--key', world.file('seller.key.pem'), ...to)
     expect(await world.told('voucher', 'verify', extended)).toMatchObject({
       guid,
@@ -86,9 +85,10 @@ describe('firstlight voucher', () => {
       { file: files[2], guid: null, ...failed },
       { file: extended, guid, ok: true, check: null, detail: null },
     ])
-    expect(await world.asked('voucher', 'verify', world.file('bad.pem'))).toMatchObject({
-      status: 5,
-    })
+    for (const flawed of ['bad.pem', 'garbage.pem']) {
+      const { status, json } = await world.asked('voucher', 'verify', world.file(flawed))
+      expect({ status, json }).toEqual({ status: 5, json: errorDocument(expect.any(String)) })
+    }
 
     const listed = await world.told<{ guid: string }[]>('voucher', 'list')
     expect(listed.map((one) => one.guid)).toContain(guid)
@@ -147,6 +147,13 @@ describe('firstlight device', () => {
     expect(await world.asked('device', 'get', dashed)).toMatchObject({
       json: { guid: result['guid'] },
     })
+  })
+
+  it('ends with 3 where the manufacturer refuses to make it', async () => {
+    const args = ['--di', world.server.url, '--credential', world.file('never.credential')]
+    const rsaAsCose = ['--key', 'rsa2048', '--owner-key', 'rsa2048', '--enc', 'cose']
+    const { status, json } = await world.asked('device', 'init', ...args, ...rsaAsCose)
+    expect({ status, json }).toEqual({ status: 3, json: errorDocument('refused') })
   })
 
   it('leaves its credential alone if asked to', async () => {

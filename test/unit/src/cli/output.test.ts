@@ -1,5 +1,8 @@
 /** What commands print, and how they fail. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { PeerRefusal } from '../../../../protocol/error-message.ts'
+import { FdoError } from '../../../../protocol/errors.ts'
+import { VoucherError } from '../../../../protocol/voucher/voucher.ts'
 import { CliFailure, failureOf } from '../../../../src/cli/failure.ts'
 import { facts, outputOf, reportFailure, table } from '../../../../src/cli/output.ts'
 
@@ -95,5 +98,27 @@ describe('a failure', () => {
       'timed-out',
     )
     expect(failureOf(new Error('else')).kind).toBe('failed')
+  })
+
+  it('tells a refusal by the peer and a check of our own from anything else', () => {
+    const said = { code: 101, previousMessage: 10, text: 'INVALID_MESSAGE_ERROR' }
+    expect(failureOf(new PeerRefusal(said))).toMatchObject({ kind: 'refused', code: 'refused' })
+    const flaw = { check: 'owner-key', detail: 'another key' } as const
+    expect(failureOf(new VoucherError(flaw))).toMatchObject({
+      kind: 'check-failed',
+      code: 'owner-key',
+    })
+    expect(failureOf(new FdoError('CRED_REUSE_ERROR', 'no'))).toMatchObject({
+      kind: 'check-failed',
+      code: 'check-failed',
+    })
+  })
+
+  it('knows a certificate that leads to no CA it was given, however deep it stands', () => {
+    const cause = Object.assign(new Error('no'), { code: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' })
+    expect(failureOf(new Error('wrapped', { cause }))).toMatchObject({
+      kind: 'unreachable',
+      code: 'certificate',
+    })
   })
 })
