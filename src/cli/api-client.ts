@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import { CliFailure } from './failure.ts'
+import { httpUrl } from './http-url.ts'
 
 export interface ApiOptions {
   readonly url?: string
@@ -35,7 +36,7 @@ export class ApiClient {
   readonly #timeoutMs: number
 
   constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
-    this.#base = new URL(options.url ?? env['FIRSTLIGHT_URL'] ?? localUrl(env))
+    this.#base = baseOf(options, env)
     this.#token = findToken(options, env)
     const ca = options.ca ?? env['FIRSTLIGHT_CA'] ?? localCa(this.#base, env)
     this.#ca = ca === undefined ? undefined : readFileSync(ca)
@@ -120,6 +121,12 @@ export function timeoutMsOf(seconds: string): number {
   const value = Number(seconds)
   if (value > 0 && value <= 86_400) return Math.ceil(value * 1000)
   throw new CliFailure('usage', `--timeout: not a number of seconds: ${seconds}`)
+}
+
+function baseOf({ url }: ApiOptions, env: NodeJS.ProcessEnv): URL {
+  if (url !== undefined) return httpUrl(url, '--url')
+  if (env['FIRSTLIGHT_URL']) return httpUrl(env['FIRSTLIGHT_URL'], 'FIRSTLIGHT_URL')
+  return new URL(localUrl(env))
 }
 
 function localUrl(env: NodeJS.ProcessEnv): string {

@@ -95,6 +95,18 @@ describe('every command', () => {
       const { status, json } = await world.asked(...args)
       expect({ args, status, json }).toEqual({ args, status: 2, json: errorDocument('usage') })
     }
+    const fleet = ['fleet', '--count', '1', '--concurrency', '1', '--di']
+    const badUrls = [
+      ['key', 'list', '--url', 'ftp://127.0.0.1'],
+      ['device', 'init', '--credential', world.file('none'), '--di', 'nowhere'],
+      [...fleet, 'nowhere'],
+      [...fleet, world.server.url, '--rv', 'nowhere'],
+      [...fleet, world.server.url, '--owner', 'nowhere'],
+    ]
+    for (const args of badUrls) {
+      const { status, json } = await world.asked(...args)
+      expect({ args, status, json }).toEqual({ args, status: 2, json: errorDocument('usage') })
+    }
     const guid = await world.asked('voucher', 'delete', 'not-a-guid')
     expect(guid).toMatchObject({ status: 2, json: errorDocument('usage') })
   })

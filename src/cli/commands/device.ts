@@ -13,6 +13,7 @@ import { fdoTransport } from '../../simulator/transport.ts'
 import { timeoutMsOf } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
+import { httpUrl } from '../http-url.ts'
 import { facts, table } from '../output.ts'
 
 interface DeviceView {
@@ -72,7 +73,10 @@ function addInit(device: Command): void {
       .option('--ca <file>', "the CA of the manufacturer's certificate")
       .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
     async ({ di, credential, enc, ca, timeout, ...rest }, output) => {
-      const transport = fdoTransport(di, { ca, timeoutMs: timeoutMsOf(timeout) })
+      const transport = fdoTransport(httpUrl(di, '--di').href, {
+        ca,
+        timeoutMs: timeoutMsOf(timeout),
+      })
       const guid = await manufactureDevice({
         ...rest,
         transport,

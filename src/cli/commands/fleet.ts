@@ -5,6 +5,7 @@ import type { FleetReport } from '../../fleet/report.ts'
 import type { Suite } from '../../simulator/keys.ts'
 import { run } from '../command.ts'
 import { CliFailure } from '../failure.ts'
+import { httpUrl } from '../http-url.ts'
 import { facts, progress } from '../output.ts'
 
 interface FleetFlags {
@@ -31,9 +32,12 @@ export function fleetCommand(): Command {
         'hands the vouchers of the GUIDs on its stdin to the owner',
       )
       .option('--suite <kex/cipher>', 'key exchange and cipher suite', 'ECDH256/1'),
-    async ({ count, concurrency, suite, ...urls }, output) => {
+    async ({ count, concurrency, suite, di, rv, owner, voucherHook }, output) => {
       const report = await runFleet({
-        ...urls,
+        di: httpUrl(di, '--di').href,
+        ...(rv !== undefined && { rv: httpUrl(rv, '--rv').href }),
+        ...(owner !== undefined && { owner: httpUrl(owner, '--owner').href }),
+        ...(voucherHook !== undefined && { voucherHook }),
         count: positive(count, '--count'),
         concurrency: positive(concurrency, '--concurrency'),
         suite: suiteOf(suite),
