@@ -38,7 +38,7 @@ export class ApiClient {
   constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
     this.#base = baseOf(options, env)
     this.#token = findToken(options, env)
-    const ca = options.ca ?? env['FIRSTLIGHT_CA'] ?? localCa(this.#base, env)
+    const ca = options.ca ?? (env['FIRSTLIGHT_CA'] || localCa(this.#base, env))
     this.#ca = ca === undefined ? undefined : readFileSync(ca)
     this.#timeoutMs = timeoutMsOf(options.timeout ?? '60')
   }
@@ -129,8 +129,12 @@ function baseOf({ url }: ApiOptions, env: NodeJS.ProcessEnv): URL {
   return new URL(localUrl(env))
 }
 
+/** Where `firstlight serve` listens, by the same variables. */
 function localUrl(env: NodeJS.ProcessEnv): string {
-  return env['FIRSTLIGHT_PUBLIC_URL'] ?? `http://127.0.0.1:${env['FIRSTLIGHT_PORT'] ?? '8080'}`
+  const port = env['FIRSTLIGHT_PORT'] || '8080'
+  const tlsPort = env['FIRSTLIGHT_TLS_PORT'] || '8443'
+  if (env['FIRSTLIGHT_PUBLIC_URL']) return env['FIRSTLIGHT_PUBLIC_URL']
+  return port === 'off' ? `https://127.0.0.1:${tlsPort}` : `http://127.0.0.1:${port}`
 }
 
 function dataFile(env: NodeJS.ProcessEnv, name: string): string {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
 import { certificateOf, ecKey } from '../support/certificates.ts'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
-import { firstlight } from '../support/programs.ts'
+import { ServeProcess, firstlight } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -34,5 +34,21 @@ describe('the service that a command calls', () => {
     const withOther = { ...elsewhere, FIRSTLIGHT_CA: world.file('other-ca.pem') }
     expect(await firstlight(keys, withOther)).toMatchObject(isDoubted)
     expect(await firstlight([...keys, '--ca', ca], withOther)).toMatchObject(isDone)
+  })
+
+  it('is found on its own machine by its own variables', async () => {
+    const other = new ServeProcess(world.file('secure'), 0, {
+      FIRSTLIGHT_PORT: 'off',
+      FIRSTLIGHT_TLS_PORT: '0',
+    })
+    const { http, https } = await other.start()
+    expect(http).toBeNull()
+    const variables = {
+      FIRSTLIGHT_DATA: world.file('secure'),
+      FIRSTLIGHT_PORT: 'off',
+      FIRSTLIGHT_TLS_PORT: new URL(String(https)).port,
+    }
+    expect(await firstlight(keys, variables)).toMatchObject(isDone)
+    await other.stop()
   })
 })
