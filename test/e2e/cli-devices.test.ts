@@ -70,10 +70,14 @@ describe('firstlight voucher', () => {
     tampered[tampered.length - 1]! ^= 1
     writeFileSync(world.file('bad.pem'), voucherToPem(tampered))
     writeFileSync(world.file('garbage.pem'), 'not a voucher\n')
+    writeFileSync(world.file('empty.pem'), '')
+    writeFileSync(world.file('huge.cbor'), new Uint8Array(17 << 20))
     const files = [
       world.file('bad.pem'),
       world.file('garbage.pem'),
       world.file('missing.pem'),
+      world.file('empty.pem'),
+      world.file('huge.cbor'),
       extended,
     ]
     const imported = await world.asked('voucher', 'import', ...files)
@@ -83,6 +87,8 @@ describe('firstlight voucher', () => {
       { file: files[0], guid, ...failed },
       { file: files[1], guid: null, ...failed },
       { file: files[2], guid: null, ...failed },
+      { file: files[3], guid: null, ...failed, check: 'malformed' },
+      { file: files[4], guid: null, ...failed, check: 'too-large' },
       { file: extended, guid, ok: true, check: null, detail: null },
     ])
     for (const flawed of ['bad.pem', 'garbage.pem']) {

@@ -91,13 +91,16 @@ function addServiceCommands(voucher: Command): void {
     async (api, _options, output, files) => {
       const bar = progress('importing', files.length)
       const results: (ImportResult & { file: string })[] = []
-      for (const file of files) {
-        for (const { guid, ok, check, detail } of await importFile(api, file)) {
-          results.push({ file, guid, ok, check, detail })
+      try {
+        for (const file of files) {
+          for (const { guid, ok, check, detail } of await importFile(api, file)) {
+            results.push({ file, guid, ok, check, detail })
+          }
+          bar.advance()
         }
-        bar.advance()
+      } finally {
+        bar.stop()
       }
-      bar.stop()
       output.result(results, importTable)
       if (!results.every(({ ok }) => ok)) process.exitCode = 5
     },
@@ -162,24 +165,31 @@ function addServiceCommands(voucher: Command): void {
   )
 }
 
-/** A file that cannot be read is a failure of its own: the others are still given. */
+/** A file that is not taken is a failure of its own: the others are still given. */
 async function importFile(api: ApiClient, file: string): Promise<readonly ImportResult[]> {
-  let body: Buffer
   try {
-    body = readFileSync(file)
+    const items = await importVouchers(api, readFileSync(file))
+    return items.length > 0 ? items : [notTaken('malformed', 'there is no voucher in it')]
   } catch (error) {
-    const { message } = failureOf(error)
-    return [{ guid: null, ok: false, check: 'file', detail: message }]
+    const { kind, code, message } = failureOf(error)
+    if (code === 'file' || kind === 'refused') return [notTaken(code, message)]
+    throw error
   }
-  const contentType = isPem(body) ? 'application/x-pem-file' : 'application/cbor'
+}
+
+async function importVouchers(api: ApiClient, body: Buffer): Promise<readonly ImportResult[]> {
   const { items } = await api.json<{ items: ImportResult[] }>('/api/v1/vouchers', {
     method: 'POST',
     body,
-    contentType,
+    contentType: isPem(body) ? 'application/x-pem-file' : 'application/cbor',
     // None of them was taken in: the answer says why.
     orStatus: 422,
   })
   return items
+}
+
+function notTaken(check: string, detail: string): ImportResult {
+  return { guid: null, ok: false, check, detail }
 }
 
 function publicKeyToPem({ key, chain }: PublicKey): string {
