@@ -1,6 +1,15 @@
 /** What scripts rely on: commands, exit statuses, JSON documents. Every command is a process. */
 import { execFile } from 'node:child_process'
-import { accessSync, constants, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -191,6 +200,10 @@ describe('firstlight token', () => {
     const { status } = await world.asked('token', 'reset-admin', '--data', world.file('no-such'))
     expect(status).toBe(1)
     expect(existsSync(world.file('no-such'))).toBe(false)
+    mkdirSync(world.file('nothing'))
+    const nothing = await world.asked('token', 'reset-admin', '--data', world.file('nothing'))
+    expect(nothing).toMatchObject({ status: 1, json: errorDocument('file') })
+    expect(readdirSync(world.file('nothing'))).toEqual([])
   })
 })
 

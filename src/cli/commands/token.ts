@@ -61,8 +61,16 @@ export function tokenCommand(): Command {
       .description('replace a lost administrator token; the service must be stopped')
       .requiredOption('--data <dir>', 'the data directory of the service'),
     async ({ data }, output) => {
-      if (!existsSync(data)) {
-        throw new CliFailure('failed', `there is no data directory ${data}`, { code: 'file' })
+      const { loadConfig } = await import('../../config.ts')
+      const { databaseFile } = loadConfig({ ...process.env, FIRSTLIGHT_DATA: data })
+      if (!existsSync(databaseFile)) {
+        throw new CliFailure(
+          'failed',
+          `${data} is no data directory: there is no ${databaseFile}`,
+          {
+            code: 'file',
+          },
+        )
       }
       const { resetAdminToken } = await import('../../main.ts')
       const path = await resetAdminToken(data)
