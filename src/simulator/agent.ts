@@ -20,7 +20,8 @@ export interface OnboardOptions {
   readonly fast?: boolean
   readonly kex?: string
   readonly cipher?: number
-  readonly ca?: string
+  /** PEM: for TLS, this CA and no other. */
+  readonly ca?: Buffer | undefined
   readonly timeoutMs?: number
   readonly note: (line: string) => void
 }

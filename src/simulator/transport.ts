@@ -1,10 +1,9 @@
 /** How devices reach FDO services: HTTP, and HTTPS with or without a CA to trust. */
-import { readFileSync } from 'node:fs'
 import { type FdoTransport, httpTransport } from '../fdo/client.ts'
 
 export interface TransportOptions {
-  /** PEM file. Without it any certificate will do: FDO proves the peer by itself. */
-  readonly ca?: string | undefined
+  /** PEM. Without it any certificate will do: FDO proves the peer by itself. */
+  readonly ca?: Buffer | undefined
   /** How long an answer may take. */
   readonly timeoutMs?: number | undefined
 }
@@ -17,10 +16,10 @@ const open = new Map<string, FdoTransport>()
 /** The transport to an address; one address has one, with its connections kept. */
 export function fdoTransport(url: string, options: TransportOptions = {}): FdoTransport {
   const { ca, timeoutMs } = options
-  const name = JSON.stringify([url, ca, timeoutMs])
+  const name = JSON.stringify([url, ca?.toString('latin1'), timeoutMs])
   const known = open.get(name)
   if (known) return known
-  const tls = ca === undefined ? { rejectUnauthorized: false } : { ca: readFileSync(ca) }
+  const tls = ca === undefined ? { rejectUnauthorized: false } : { ca }
   const { send } = httpTransport(url, {
     connections: CONNECTIONS,
     tls,

@@ -183,6 +183,15 @@ describe('firstlight device', () => {
     expect(await world.told('device', 'onboard', ...args)).toMatchObject({ result: 'onboarded' })
   })
 
+  it('tries nothing where a flag is wrong', async () => {
+    const { credential, sandbox } = await world.madeDevice('flags')
+    const onboard = ['device', 'onboard', '--credential', credential, '--sandbox', sandbox]
+    const cipher = await world.asked(...onboard, '--cipher', '')
+    expect(cipher).toMatchObject({ status: 2, json: errorDocument('usage') })
+    const ca = await world.asked(...onboard, '--ca', world.file('no-such-ca.pem'))
+    expect(ca).toMatchObject({ status: 1, json: errorDocument('file') })
+  })
+
   it('makes a single attempt with --once, and says what the other side said', async () => {
     const { guid, credential, sandbox } = await world.madeDevice('refused')
     await world.told('voucher', 'delete', guid)

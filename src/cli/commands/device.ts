@@ -1,5 +1,5 @@
 /** `firstlight device`: the device agent, and the devices that the service knows. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { describeRendezvousInfo } from '../../../protocol/types/rendezvous-text.ts'
 import { toHex } from '../../../protocol/bytes.ts'
@@ -74,7 +74,7 @@ function addInit(device: Command): void {
       .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
     async ({ di, credential, enc, ca, timeout, ...rest }, output) => {
       const transport = fdoTransport(httpUrl(di, '--di').href, {
-        ca,
+        ca: fileOf(ca),
         timeoutMs: timeoutMsOf(timeout),
       })
       const guid = await manufactureDevice({
@@ -96,9 +96,10 @@ function addInit(device: Command): void {
 function addOnboard(device: Command): void {
   interface OnboardFlags extends Omit<
     OnboardOptions,
-    'note' | 'credentialPath' | 'cipher' | 'timeoutMs'
+    'note' | 'credentialPath' | 'ca' | 'cipher' | 'timeoutMs'
   > {
     readonly credential: string
+    readonly ca?: string
     readonly cipher?: string
     readonly timeout: string
   }
@@ -115,11 +116,12 @@ function addOnboard(device: Command): void {
       .option('--cipher <id>', 'another cipher suite than its own')
       .option('--ca <file>', 'trust this CA for TLS, instead of any')
       .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
-    async ({ credential, cipher, timeout, ...options }, output) => {
+    async ({ credential, cipher, ca, timeout, ...options }, output) => {
       mkdirSync(options.sandbox, { recursive: true, mode: 0o700 })
       const { exitStatus, ...result } = await onboardFromFile({
         ...options,
         credentialPath: credential,
+        ca: fileOf(ca),
         timeoutMs: timeoutMsOf(timeout),
         ...(cipher === undefined ? {} : { cipher: integerOf(cipher) }),
         note: (line) => output.note(line),
@@ -242,8 +244,11 @@ function choice(flags: string, description: string, values: readonly string[], v
   return new Option(flags, description).choices(values).default(value)
 }
 
+function fileOf(path: string | undefined): Buffer | undefined {
+  return path === undefined ? undefined : readFileSync(path)
+}
+
 function integerOf(text: string): number {
-  const value = Number(text)
-  if (Number.isSafeInteger(value)) return value
-  throw new CliFailure('usage', `not a cipher suite: ${text}`)
+  if (/^-?\d{1,10}$/.test(text)) return Number(text)
+  throw new CliFailure('usage', `--cipher: not a number of COSE: ${text}`)
 }
