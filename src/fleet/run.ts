@@ -1,6 +1,7 @@
 /** Runs a fleet: DI for all, the vouchers handed over, then every device powered up. */
 import { spawn } from 'node:child_process'
 import { toHex } from '../../protocol/bytes.ts'
+import type { DeviceCredential } from '../../protocol/credential/device-credential.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { PeerRefusal } from '../../protocol/error-message.ts'
 import type { Target } from '../../protocol/types/rendezvous-plan.ts'
@@ -137,7 +138,10 @@ export function errorName(error: unknown): string {
 }
 
 /** Hands the new GUIDs to a command, one a line; onboarding may start when it succeeds. */
-export async function handOver(devices: readonly FleetDevice[], command: string): Promise<void> {
+export async function handOver(
+  devices: readonly { readonly credential: Pick<DeviceCredential, 'guid'> }[],
+  command: string,
+): Promise<void> {
   for (let i = 0; i < devices.length; i += HOOK_BATCH) {
     const guids = devices.slice(i, i + HOOK_BATCH).map(({ credential }) => toHex(credential.guid))
     const status = await runHook(command, `${guids.join('\n')}\n`)
