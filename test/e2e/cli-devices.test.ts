@@ -1,10 +1,10 @@
 /** What scripts rely on: devices and their vouchers. Every command is a process. */
-import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { voucherToPem, vouchersFromPem } from '../../protocol/voucher/pem.ts'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
-import { MAIN, ServeProcess, firstlight, freePort } from '../support/programs.ts'
+import { ServeProcess, firstlight, freePort } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -206,41 +206,5 @@ describe('firstlight device', () => {
       message: expect.any(String),
       ms: expect.any(Number),
     })
-  })
-})
-
-describe('firstlight fleet', () => {
-  const fleet = () => ['fleet', '--count', '4', '--concurrency', '2', '--di', world.server.url]
-  const good = { count: 4, onboarded: 4, failed: 0, errors: {} }
-
-  it('onboards without a hook', async () => {
-    expect(await world.told(...fleet())).toMatchObject(good)
-  })
-
-  it('calls the hook once, with the new GUIDs, one a line', async () => {
-    const hook = world.file('hook.sh')
-    const seen = world.file('hook.guids')
-    const script = `#!/bin/sh
-while read guid; do
-  echo "$guid" >> ${seen}
-  until '${process.execPath}' ${MAIN} device get "$guid" --json | grep -q '"state":"registered"'
-  do :; done
-done
-echo done >> ${seen}
-`
-    writeFileSync(hook, script)
-    chmodSync(hook, 0o700)
-    expect(await world.told(...fleet(), '--voucher-hook', hook)).toMatchObject(good)
-    const lines = readFileSync(seen, 'utf8').trim().split('\n')
-    expect(lines).toEqual([...Array<unknown>(4).fill(expect.stringMatching(GUID)), 'done'])
-  })
-
-  it('does not onboard where the hook fails', async () => {
-    const { status, json } = await world.asked(
-      ...fleet(),
-      '--voucher-hook',
-      'cat > /dev/null; exit 9',
-    )
-    expect({ status, json }).toEqual({ status: 1, json: errorDocument('voucher-hook') })
   })
 })
