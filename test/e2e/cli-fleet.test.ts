@@ -2,7 +2,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
-import { MAIN } from '../support/programs.ts'
+import { MAIN, freePort } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -46,4 +46,26 @@ echo done >> ${seen}
     )
     expect({ status, json }).toEqual({ status: 1, json: errorDocument('voucher-hook') })
   })
+
+  it('goes to the rendezvous and the owner it is given, whatever the devices are told', async () => {
+    const nowhere = await freePort()
+    const port = Number(new URL(world.server.url).port)
+    const local = { ip: '127.0.0.1', protocol: 'http' }
+    // The owner still finds the rendezvous: only devices are led astray.
+    const directives = [{ ...local, dev_port: nowhere, owner_port: port }]
+    await world.server.put('/rendezvous-info', { directives })
+    expect(await failures()).toEqual({ unreachable: 4 })
+    expect(await world.told(...fleet(), '--rv', world.server.url)).toMatchObject(good)
+
+    await world.server.put('/owner-addresses', { addresses: [{ ...local, port: nowhere }] })
+    expect(await failures('--rv', world.server.url)).toEqual({ unreachable: 4 })
+    const both = ['--rv', world.server.url, '--owner', world.server.url]
+    expect(await world.told(...fleet(), ...both)).toMatchObject(good)
+  })
+
+  async function failures(...flags: string[]): Promise<unknown> {
+    const { status, json } = await world.asked(...fleet(), ...flags)
+    expect(status).toBe(1)
+    return (json as { errors: unknown }).errors
+  }
 })

@@ -118,11 +118,21 @@ export class ServeProcess {
 
   /** Every item of a list of the management API. */
   async list<T>(path: string): Promise<readonly T[]> {
+    return ((await this.#call(path)) as { items: T[] }).items
+  }
+
+  /** Changes a setting by the management API. */
+  async put(path: string, document: object): Promise<void> {
+    const headers = { 'content-type': 'application/json' }
+    await this.#call(path, { method: 'PUT', body: JSON.stringify(document), headers })
+  }
+
+  async #call(path: string, init: RequestInit = {}): Promise<unknown> {
     const token = readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
-    const headers = { authorization: `Bearer ${token}`, connection: 'close' }
-    const answer = await fetch(`${this.url}/api/v1${path}`, { headers })
+    const headers = { ...init.headers, authorization: `Bearer ${token}`, connection: 'close' }
+    const answer = await fetch(`${this.url}/api/v1${path}`, { ...init, headers })
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
-    return ((await answer.json()) as { items: T[] }).items
+    return await answer.json()
   }
 }
 
