@@ -1,5 +1,6 @@
 /** The listeners the configuration asks for, and the addresses they are reached at. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { certificatesToPem } from '../protocol/x509/pem.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError, isWildcard } from './config.ts'
@@ -56,7 +57,7 @@ async function openSecure(
   writeFileSync(config.caFile, certificatesToPem(pki.trustBundle()))
   if (port === undefined) return undefined
   if (tlsFiles) {
-    const tls = { cert: readFileSync(tlsFiles.cert), key: readFileSync(tlsFiles.key) }
+    const tls = checkedTls(tlsFiles)
     return named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
   }
   const certificate = new ServerCertificate(pki, clock, namesOf(config))
@@ -65,6 +66,18 @@ async function openSecure(
   const report = (err: unknown) => log.error({ err }, 'no new certificate for the listener')
   void certificate.keepFresh((renewed) => listening.renew(renewed), report, signal)
   return listening
+}
+
+/** Throws ConfigError where they are no certificate and its key. */
+function checkedTls({ cert, key }: NonNullable<Config['tlsFiles']>) {
+  const tls = { cert: readFileSync(cert), key: readFileSync(key) }
+  try {
+    createSecureContext(tls)
+    return tls
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError(`FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: ${reason}`, { cause })
+  }
 }
 
 /** By what names clients call this service. */

@@ -1,13 +1,16 @@
 /** Addresses, ports and TLS as the configuration asks for them, and an orderly end. */
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type Server, createServer } from 'node:net'
-import { connect } from 'node:tls'
 import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
+import { certificatesToPem } from '../../protocol/x509/pem.ts'
 import { ConfigError } from '../../src/config.ts'
 import { StartRefused } from '../../src/secrets/master-key.ts'
+import { certificateOf, ecKey } from '../support/certificates.ts'
 import { call } from '../support/listening.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 
@@ -80,6 +83,34 @@ describe('HTTPS', slow, () => {
       })
       expect(status).toBe(200)
     }
+  })
+
+  it('shows the certificate it is given, if that has its key', async () => {
+    const files = mkdtempSync(join(tmpdir(), 'firstlight-tls-'))
+    const key = ecKey()
+    const certificate = certificateOf({ key, subject: 'given' })
+    writeFileSync(join(files, 'cert.pem'), certificatesToPem([certificate]))
+    for (const [name, one] of Object.entries({ key, other: ecKey() })) {
+      writeFileSync(join(files, `${name}.pem`), one.export({ type: 'pkcs8', format: 'pem' }))
+    }
+    const FIRSTLIGHT_TLS_CERT = join(files, 'cert.pem')
+    const variables = (name: string) => ({
+      FIRSTLIGHT_TLS_PORT: '0',
+      FIRSTLIGHT_TLS_CERT,
+      FIRSTLIGHT_TLS_KEY: join(files, `${name}.pem`),
+    })
+    await expect(start(variables('other'))).rejects.toThrow('FIRSTLIGHT_TLS_KEY')
+    const { service } = await start(variables('key'))
+    const { hostname, port } = new URL(service.https ?? '')
+    const shown = await new Promise<Uint8Array>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, { rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerCertificate().raw)
+        socket.destroy()
+      })
+      socket.on('error', reject)
+    })
+    expect(new Uint8Array(shown)).toEqual(new Uint8Array(certificate))
+    rmSync(files, { recursive: true })
   })
 
   it('asks for a client certificate, and does without', async () => {
