@@ -49,7 +49,7 @@ export class ApiClient {
     const sent =
       json === undefined ? rest : { ...rest, body: JSON.stringify(json), contentType: JSON_TYPE }
     const answer = await this.send(path, sent)
-    return (answer.body.length === 0 ? undefined : JSON.parse(answer.body.toString())) as T
+    return (answer.body.length === 0 ? undefined : parsed(answer, this.#base)) as T
   }
 
   /** Every item of a list, page after page. */
@@ -75,7 +75,7 @@ export class ApiClient {
     const answer = await this.#exchange(new URL(path, this.#base), call)
     if (answer.status >= 200 && answer.status < 300) return answer
     if (answer.status === call.orStatus) return answer
-    throw failureFrom(answer)
+    throw failureFrom(answer, this.#base)
   }
 
   #exchange(url: URL, call: ApiCall): Promise<ApiAnswer> {
@@ -172,10 +172,26 @@ function explain(error: Error & { code?: string }, url: URL): Error {
   return Object.assign(error, { message: `${url.origin}: ${error.message || error.code}` })
 }
 
-function failureFrom({ status, body, contentType }: ApiAnswer): CliFailure {
-  const problem: { code?: string; detail?: string; title?: string } = contentType.includes('json')
-    ? (JSON.parse(body.toString()) as object)
-    : {}
+/** What answers, but not with JSON, is some other service. */
+function parsed({ body }: ApiAnswer, url: URL): unknown {
+  try {
+    return JSON.parse(body.toString())
+  } catch (cause) {
+    throw new CliFailure('unreachable', `${url.origin} is no firstlight service`, {
+      code: 'not-firstlight',
+      next: 'check that the address is right',
+      cause,
+    })
+  }
+}
+
+function failureFrom(answer: ApiAnswer, url: URL): CliFailure {
+  const { status, contentType } = answer
+  const problem = (contentType.includes('json') ? (parsed(answer, url) ?? {}) : {}) as {
+    readonly code?: string
+    readonly detail?: string
+    readonly title?: string
+  }
   const message = problem.detail ?? problem.title ?? `the service answered ${status}`
   const code = problem.code ?? `http-${status}`
   if (status === 401 || status === 403) {

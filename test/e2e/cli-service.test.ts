@@ -1,5 +1,7 @@
 /** What scripts rely on: which service a command calls, and when it trusts it. */
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
@@ -34,6 +36,15 @@ describe('the service that a command calls', () => {
     const withOther = { ...elsewhere, FIRSTLIGHT_CA: world.file('other-ca.pem') }
     expect(await firstlight(keys, withOther)).toMatchObject(isDoubted)
     expect(await firstlight([...keys, '--ca', ca], withOther)).toMatchObject(isDone)
+  })
+
+  it('is told from any other that answers', async () => {
+    const other = createServer((_, answer) => answer.end('<p>Welcome</p>'))
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const { status, json } = await firstlight([...keys, '--url', url], world.local)
+    expect({ status, json }).toEqual({ status: 4, json: errorDocument('not-firstlight') })
+    other.close()
   })
 
   it('is found on its own machine by its own variables', async () => {
