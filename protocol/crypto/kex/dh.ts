@@ -6,48 +6,50 @@
  */
 import { createDiffieHellman, getDiffieHellman } from 'node:crypto'
 import { type Bytes, EMPTY, toFixedLength } from '../../bytes.ts'
-import type { RandomBytes } from '../../types/base.ts'
 import { type Exchange, type SharedSecret, refused } from './exchange.ts'
 
-export interface Group {
+interface Group {
   readonly prime: Bytes
   readonly exponentBytes: number
 }
 
 const GENERATOR = 2
 
-export const GROUP_14: Group = { prime: getDiffieHellman('modp14').getPrime(), exponentBytes: 32 }
-export const GROUP_15: Group = { prime: getDiffieHellman('modp15').getPrime(), exponentBytes: 96 }
+/** By the name of the exchange. */
+export const GROUPS = {
+  DHKEXid14: { prime: getDiffieHellman('modp14').getPrime(), exponentBytes: 32 },
+  DHKEXid15: { prime: getDiffieHellman('modp15').getPrime(), exponentBytes: 96 },
+} as const satisfies Record<string, Group>
 
 export function dh(group: Group): Exchange {
   return {
     start(randomBytes) {
-      const { exponent, power } = makeKey(group, randomBytes)
-      return { xA: power, secret: exponent }
+      const exponent = randomBytes(group.exponentBytes)
+      return { xA: power(group, exponent), secret: exponent }
     },
     finish: (secret, xB) => share(group, secret, xB),
     answer(xA, _ownerKey, randomBytes) {
-      const { exponent, power } = makeKey(group, randomBytes)
-      return { xB: power, shared: share(group, exponent, xA) }
+      const exponent = randomBytes(group.exponentBytes)
+      return { xB: power(group, exponent), shared: share(group, exponent, xA) }
     },
   }
 }
 
-function makeKey(group: Group, randomBytes: RandomBytes): { exponent: Bytes; power: Bytes } {
-  const exponent = randomBytes(group.exponentBytes)
-  const party = createDiffieHellman(group.prime, GENERATOR)
+/** `g^exponent mod p`: what a party sends. */
+function power({ prime }: Group, exponent: Bytes): Bytes {
+  const party = createDiffieHellman(prime, GENERATOR)
   party.setPrivateKey(exponent)
-  return { exponent, power: party.generateKeys() }
+  return party.generateKeys()
 }
 
 /**
  * `ShSe = g^ab mod p`. Divergence: as long as p, zeros in front included, which go-fdo writes and
  * Java does not: one run in 256 fails between them.
  */
-function share({ prime }: Group, exponent: Bytes, power: Bytes): SharedSecret {
+function share({ prime }: Group, exponent: Bytes, received: Bytes): SharedSecret {
   const party = createDiffieHellman(prime, GENERATOR)
   party.setPrivateKey(exponent)
-  const fixed = toFixedLength(power, prime.length)
+  const fixed = toFixedLength(received, prime.length)
   if (!fixed || !isBelow(fixed, prime)) throw refused('a power beyond the prime')
   try {
     // Throws for 0, 1 and p − 1, whether received or shared. NIST SP 800-56A, section 5.7.1.1.

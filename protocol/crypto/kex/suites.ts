@@ -7,7 +7,7 @@ import type { Prf } from '../kdf.ts'
 import type { Signer } from '../signer.ts'
 import type { VerifyKey } from '../verify-key.ts'
 import { asymmetric } from './asymmetric.ts'
-import { GROUP_14, GROUP_15, dh } from './dh.ts'
+import { GROUPS, dh } from './dh.ts'
 import { P256, P384, ecdh } from './ecdh.ts'
 import type { EtmName } from './encrypt-then-mac.ts'
 import type { DeviceHalf, Exchange, OwnerHalf, SharedSecret } from './exchange.ts'
@@ -23,8 +23,8 @@ export interface Kex {
 }
 
 export const KEX: Record<KexName, Kex> = {
-  DHKEXid14: row('DHKEXid14', ['rsa2048'], dh(GROUP_14)),
-  DHKEXid15: row('DHKEXid15', ['rsa3072'], dh(GROUP_15)),
+  DHKEXid14: row('DHKEXid14', ['rsa2048'], dh(GROUPS.DHKEXid14)),
+  DHKEXid15: row('DHKEXid15', ['rsa3072'], dh(GROUPS.DHKEXid15)),
   ASYMKEX2048: row('ASYMKEX2048', ['rsa2048'], asymmetric('rsa2048', 256, 32)),
   ASYMKEX3072: row('ASYMKEX3072', ['rsa3072'], asymmetric('rsa3072', 384, 96)),
   ECDH256: row('ECDH256', ['p256'], ecdh(P256)),
