@@ -1,8 +1,9 @@
 /**
  * DHKEXid14 and DHKEXid15: RFC 3526's groups 14 and 15. FDO 1.1, "Diffie-Hellman Key Exchange".
  *
- * Node has no asynchronous form of these: an exponentiation holds up the event loop, for under
- * half a millisecond in group 14 and some three in group 15.
+ * Node has no asynchronous form of these: an exponentiation holds up the thread it is done in, for
+ * under half a millisecond in group 14 and some three in group 15. Hence `power` and `share`, for a
+ * caller with another thread to do them in.
  */
 import { createDiffieHellman, getDiffieHellman } from 'node:crypto'
 import { type Bytes, EMPTY, toFixedLength } from '../../bytes.ts'
@@ -21,6 +22,8 @@ export const GROUPS = {
   DHKEXid15: { prime: getDiffieHellman('modp15').getPrime(), exponentBytes: 96 },
 } as const satisfies Record<string, Group>
 
+export type DhName = keyof typeof GROUPS
+
 export function dh(group: Group): Exchange {
   return {
     start(randomBytes) {
@@ -36,7 +39,7 @@ export function dh(group: Group): Exchange {
 }
 
 /** `g^exponent mod p`: what a party sends. */
-function power({ prime }: Group, exponent: Bytes): Bytes {
+export function power({ prime }: Group, exponent: Bytes): Bytes {
   const party = createDiffieHellman(prime, GENERATOR)
   party.setPrivateKey(exponent)
   return party.generateKeys()
@@ -46,7 +49,7 @@ function power({ prime }: Group, exponent: Bytes): Bytes {
  * `ShSe = g^ab mod p`. Divergence: as long as p, zeros in front included, which go-fdo writes and
  * Java does not: one run in 256 fails between them.
  */
-function share({ prime }: Group, exponent: Bytes, received: Bytes): SharedSecret {
+export function share({ prime }: Group, exponent: Bytes, received: Bytes): SharedSecret {
   const party = createDiffieHellman(prime, GENERATOR)
   party.setPrivateKey(exponent)
   const fixed = toFixedLength(received, prime.length)
