@@ -103,6 +103,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     },
     async stop() {
       await registering?.stop()
+      await onboarding?.stop()
     },
   }
 }

@@ -4,6 +4,7 @@ import type { MountedRole } from '../fdo/mounted-role.ts'
 import type { Route } from '../http/route.ts'
 import type { Services } from '../services.ts'
 import { ContentStore } from './content.ts'
+import { openKeyExchange } from './key-exchange/owner.ts'
 import { Plans } from './plans.ts'
 import { type OnboardingServices, onboardingRole } from './role.ts'
 import { onboardingRoutes } from './routes.ts'
@@ -13,7 +14,7 @@ import { UploadFiles } from './uploads.ts'
 /** Longer than any run lasts: what it has sent is kept, or forgotten. */
 const FORGOTTEN_MS = 24 * 3_600_000
 
-type Given = Omit<OnboardingServices, 'plans' | 'contents' | 'uploads'> &
+type Given = Omit<OnboardingServices, 'plans' | 'contents' | 'uploads' | 'keyExchange'> &
   Pick<Services, 'database'> & { readonly config: Pick<Services['config'], 'dataDir'> }
 
 export interface Onboarding {
@@ -22,6 +23,7 @@ export interface Onboarding {
   readonly plans: Plans
   /** From time to time: removes what runs that nobody ended have sent. */
   sweep(): Promise<void>
+  stop(): Promise<void>
 }
 
 export function openOnboarding(given: Given): Onboarding {
@@ -29,7 +31,8 @@ export function openOnboarding(given: Given): Onboarding {
   const contents = new ContentStore(join(config.dataDir, 'contents'))
   const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
   const plans = new Plans({ database, clock, contents })
-  const services = { ...given, contents, uploads, plans }
+  const keyExchange = openKeyExchange()
+  const services = { ...given, contents, uploads, plans, keyExchange }
   return {
     role: onboardingRole(services),
     routes: onboardingRoutes(services),
@@ -41,5 +44,6 @@ export function openOnboarding(given: Given): Onboarding {
         await uploads.removeRun({ deviceId, runId })
       }
     },
+    stop: () => keyExchange.stop(),
   }
 }

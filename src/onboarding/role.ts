@@ -6,7 +6,7 @@ import { FdoError } from '../../protocol/errors.ts'
 import type { Devmod } from '../../protocol/fsim/devmod/messages.ts'
 import { OWNER_MODULES } from '../../protocol/fsim/owner-modules.ts'
 import { SERVICE_INFO_LIMITS } from '../../protocol/service-info/owner-session.ts'
-import { keyExchange } from '../../protocol/to2/key-exchange.ts'
+import type { OwnerKeyExchange } from '../../protocol/to2/key-exchange.ts'
 import { to2Owner, to2OwnerStates } from '../../protocol/to2/owner/role.ts'
 import type {
   Run,
@@ -24,6 +24,7 @@ import { type ReplacementServices, replacementFor } from './replacement.ts'
 export interface OnboardingServices extends RecordServices, ReplacementServices {
   readonly plans: Plans
   readonly contents: ContentStore
+  readonly keyExchange: OwnerKeyExchange
   /** Where devices use their certificates; undefined without a TLS listener. */
   readonly serviceAddresses: () => ServiceAddresses | undefined
   /** Beside the AEAD suites, which are always offered. */
@@ -56,7 +57,8 @@ export function onboardingRole(services: OnboardingServices): MountedRole {
 }
 
 function contextOf(services: OnboardingServices): To2OwnerContext {
-  const { vouchers, pki, contents, uploads, randomBytes, extraCiphers = [] } = services
+  const { vouchers, pki, contents, uploads, randomBytes, keyExchange } = services
+  const { extraCiphers = [] } = services
   const offered = [...CIPHERS.values()].filter(({ isEnabledByDefault }) => isEnabledByDefault)
   const steps = new StepMaker(services)
   return {
