@@ -55,6 +55,16 @@ describe('firstlight serve', () => {
     expect(told).toMatchObject({ status: 1, json: errorDocument('configuration') })
   })
 
+  it('is told to stop through npm start, too', async () => {
+    const command = ['npm', 'start', '--silent']
+    const other = new ServeProcess(world.file('by-npm'), await freePort(), {}, command)
+    const { pid } = await other.start()
+    const status = await other.stop()
+    const isLeft = isRunning(pid)
+    if (isLeft) process.kill(pid)
+    expect({ status, isLeft }).toEqual({ status: 0, isLeft: false })
+  })
+
   it('ends with 0 when told to stop before it is ready', async () => {
     const other = new ServeProcess(world.file('early'), await freePort())
     const ready = other.start()
@@ -63,6 +73,14 @@ describe('firstlight serve', () => {
     await ready
   })
 })
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false // There is no such process.
+  }
+}
 
 describe('every command', () => {
   it('is found by npx', async () => {

@@ -58,16 +58,20 @@ export interface Ready {
   readonly pid: number
 }
 
+const SERVE: readonly string[] = [process.execPath, MAIN, 'serve']
+
 /** `firstlight serve` on one data folder and one port, however often it is killed. */
 export class ServeProcess {
   readonly folder: string
   readonly url: string
   readonly #variables: Variables
+  readonly #command: readonly string[]
   #child: ChildProcess | undefined
   #ended: Promise<number | null> = Promise.resolve(null)
 
-  constructor(folder: string, port: number, variables: Variables = {}) {
+  constructor(folder: string, port: number, variables: Variables = {}, command = SERVE) {
     this.folder = folder
+    this.#command = command
     this.url = `http://127.0.0.1:${port}`
     this.#variables = {
       FIRSTLIGHT_DATA: folder,
@@ -80,7 +84,8 @@ export class ServeProcess {
 
   /** Resolves with the line that says it is ready. */
   start(): Promise<Ready> {
-    const child = spawn(process.execPath, [MAIN, 'serve'], {
+    const [program = '', ...args] = this.#command
+    const child = spawn(program, args, {
       env: environment(this.#variables),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
