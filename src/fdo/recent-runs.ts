@@ -3,7 +3,7 @@
  * without the database and without a key. A short cut only. What is not here any more, or was
  * answered elsewhere, is found by its token; and what is here is still moved on by compare-and-set.
  */
-import type { Turn } from './runs.ts'
+import type { Turn } from './turn.ts'
 
 interface Recent {
   readonly turn: Turn

@@ -24,7 +24,6 @@ import {
 import {
   RUN_ID_BYTES,
   type RowToken,
-  type Run,
   SEALED_RUN_SECONDS,
   openSealed,
   parseToken,
@@ -35,6 +34,7 @@ import {
 } from './sealed-session.ts'
 import type { SealingKeys } from './sealing-keys.ts'
 import { type SessionRow, SessionStore } from './store.ts'
+import type { Turn, TurnRow } from './turn.ts'
 
 export interface RunServices {
   readonly database: Database
@@ -52,26 +52,6 @@ const SWEPT_AT_ONCE = 100
 /** A message with the value of its `Authorization` header, with or without `Bearer `. */
 export interface Authorized extends Message {
   readonly authorization: string | undefined
-}
-
-/** One message's turn: the state it meets. */
-export interface Turn {
-  readonly role: MountedRole
-  readonly run: Run
-  readonly held: HeldState
-  /** Undefined while the run has no row. */
-  readonly row: TurnRow | undefined
-  /** Of the message whose turn it is, where that was needed to find it. */
-  readonly requestHash?: Bytes
-}
-
-interface TurnRow {
-  /** The run's name in the database. */
-  readonly name: string
-  /** How many messages it has answered, */
-  readonly version: number
-  /** and the hash of the last of them. */
-  readonly requestHash: Bytes
 }
 
 export class Runs {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HeldState, MountedRole } from '../../../../src/fdo/mounted-role.ts'
 import { RecentRuns } from '../../../../src/fdo/recent-runs.ts'
-import type { Turn } from '../../../../src/fdo/runs.ts'
+import type { Turn } from '../../../../src/fdo/turn.ts'
 
 const role = { firstMessage: 60 } as MountedRole
 const run = { id: new Uint8Array(16), role: 60, startedAt: 0 }
