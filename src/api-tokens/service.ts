@@ -2,6 +2,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 import type { Events } from '../events.ts'
 import type { Principal } from '../http/authenticate.ts'
 import { permissionsOf } from '../http/permissions.ts'
@@ -44,7 +45,7 @@ export class ApiTokens {
     if (!row || !isIt || row.revoked_at !== null) return undefined
     if (row.expires_at !== null && row.expires_at <= clock.now().toISOString()) return undefined
     const permissions = permissionsOf(row.scopes.split(' ')) ?? new Set()
-    return { id, name: row.name, kind: 'token', permissions }
+    return { id, name: row.name, kind: 'token', party: HOME_PARTY, permissions }
   }
 
   /** No one can give more than they hold. */

@@ -6,6 +6,9 @@ import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 
+/** The party an installation belongs to: it is there from the start, and runs what all share. */
+export const HOME_PARTY = 'fdop_home'
+
 export interface Tables {
   // ── fdo: conversations between one message and the next
   session: SessionTable

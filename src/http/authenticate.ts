@@ -11,6 +11,8 @@ export interface Principal {
   readonly id: string
   readonly name: string
   readonly kind: 'token'
+  /** For whom it acts: it sees nothing of any other party. */
+  readonly party: string
   readonly permissions: ReadonlySet<Permission>
 }
 

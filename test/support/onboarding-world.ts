@@ -1,4 +1,5 @@
 /** An owner that onboards devices, over a database in memory, and devices to try it with. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -100,6 +101,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
       id: 'tok_1',
       name: 'test',
       kind: 'token',
+      party: HOME_PARTY,
       permissions: permissionsOf(['admin']) ?? new Set(),
     }),
   })

@@ -1,4 +1,5 @@
 /** Vouchers and devices on a database in memory, with their routes behind a token of all powers. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
@@ -77,7 +78,13 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
       metrics: { text: async () => '' },
       routes,
       others: [],
-      findPrincipal: async () => ({ id: 'tok_1', name: 'test', kind: 'token', permissions }),
+      findPrincipal: async () => ({
+        id: 'tok_1',
+        name: 'test',
+        kind: 'token',
+        party: HOME_PARTY,
+        permissions,
+      }),
     }))
 
   return {

@@ -1,4 +1,5 @@
 /** Rates, scopes and problems. */
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
 import { FdoError } from '../../../../protocol/errors.ts'
@@ -79,7 +80,13 @@ describe('an error', () => {
       log,
       clock: new FakeClock(),
       trustedProxies: [],
-      findPrincipal: async () => ({ id: 'me', name: 'me', kind: 'token', permissions }),
+      findPrincipal: async () => ({
+        id: 'me',
+        name: 'me',
+        kind: 'token',
+        party: HOME_PARTY,
+        permissions,
+      }),
       isReady: async () => false,
       metrics: { text: async () => '' },
       routes: [fail],

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fromPem } from '../../../../protocol/x509/pem.ts'
@@ -16,7 +17,13 @@ afterEach(() => world.database.close())
 
 const appFor = (scope: string) => {
   const permissions = permissionsOf([scope]) ?? new Set()
-  const principal: Principal = { id: 'fdot_1', name: 'test', kind: 'token', permissions }
+  const principal: Principal = {
+    id: 'fdot_1',
+    name: 'test',
+    kind: 'token',
+    party: HOME_PARTY,
+    permissions,
+  }
   return createApp({
     log: silentLog,
     clock: world.clock,

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeRendezvousInfo } from '../../../../protocol/types/rendezvous-text.ts'
 import { describeTo2Addresses } from '../../../../protocol/types/to2-address.ts'
@@ -77,7 +78,13 @@ describe('/api/v1/rendezvous-info and /api/v1/owner-addresses', () => {
       metrics: { text: async () => '' },
       routes: addressRoutes(settings()),
       others: [],
-      findPrincipal: async () => ({ id: 'tok_1', name: 'test', kind: 'token', permissions }),
+      findPrincipal: async () => ({
+        id: 'tok_1',
+        name: 'test',
+        kind: 'token',
+        party: HOME_PARTY,
+        permissions,
+      }),
     })
     const headers = { authorization: 'Bearer x', 'content-type': 'application/json' }
     const init = body === undefined ? {} : { body: JSON.stringify(body) }
