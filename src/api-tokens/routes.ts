@@ -35,8 +35,9 @@ export function apiTokenRoutes(apiTokens: ApiTokens): readonly Route[] {
       permission: 'token:read',
       query: PageQuery,
       result: pageOf(ApiToken),
-      async handle({ query: { limit, cursor } }) {
-        const rows = await apiTokens.list(limit + 1, positionOf(cursor))
+      async handle({ query: { limit, cursor }, principal: { party } }) {
+        const page = { party, limit: limit + 1, after: positionOf(cursor) }
+        const rows = await apiTokens.list(page)
         return pageFrom(rows, limit, ({ id }) => id, toView)
       },
     }),

@@ -7,7 +7,7 @@ import type { Events } from '../events.ts'
 import type { Principal } from '../http/authenticate.ts'
 import { permissionsOf } from '../http/permissions.ts'
 import { Problem } from '../http/problem.ts'
-import { type ApiTokenRow, ApiTokenStore } from './store.ts'
+import { type ApiTokenRow, ApiTokenStore, type TokenPage } from './store.ts'
 
 export interface ApiTokensServices {
   readonly database: Database
@@ -45,7 +45,7 @@ export class ApiTokens {
     if (!row || !isIt || row.revoked_at !== null) return undefined
     if (row.expires_at !== null && row.expires_at <= clock.now().toISOString()) return undefined
     const permissions = permissionsOf(row.scopes.split(' ')) ?? new Set()
-    return { id, name: row.name, kind: 'token', party: HOME_PARTY, permissions }
+    return { id, name: row.name, kind: 'token', party: row.party, permissions }
   }
 
   /** No one can give more than they hold. */
@@ -56,23 +56,26 @@ export class ApiTokens {
     if (beyond.length > 0) {
       throw new Problem('not-permitted', `your own token lacks ${beyond.join(', ')}`)
     }
-    const { row, token } = this.#make(wanted)
+    const { row, token } = this.#make(by.party, wanted)
     await this.#services.database.commit((tx) => this.#store.add(tx, row))
     const { id, name, scopes } = row
     this.#services.events.apiTokenCreated({ token: id, name, scopes, by: by.id })
     return { row, token }
   }
 
-  list(limit: number, after?: string): Promise<ApiTokenRow[]> {
-    return this.#store.list(this.#services.database.db, limit, after)
+  list(page: TokenPage): Promise<ApiTokenRow[]> {
+    return this.#store.list(this.#services.database.db, page)
   }
 
   async revoke(id: string, by: Principal): Promise<void> {
     const { database, clock, events } = this.#services
     const now = clock.now().toISOString()
-    const revoked = await database.commit((tx) => this.#store.revoke(tx, id, now), {
-      durable: true,
-    })
+    const revoked = await database.commit(
+      (tx) => this.#store.revoke(tx, { party: by.party, id, at: now }),
+      {
+        durable: true,
+      },
+    )
     if (!revoked) throw new Problem('not-found', `there is no token ${id} to revoke`)
     events.apiTokenRevoked({ token: id, by: by.id })
   }
@@ -89,25 +92,29 @@ export class ApiTokens {
     const { database, clock } = this.#services
     const now = clock.now().toISOString()
     for (const { id } of await this.#store.listNamed(database.db, ADMIN)) {
-      await database.commit((tx) => this.#store.revoke(tx, id, now))
+      await database.commit((tx) => this.#store.revoke(tx, { party: HOME_PARTY, id, at: now }))
     }
     await this.#makeAdmin(keep)
   }
 
   /** Kept before it is stored: if the process dies between, the next start makes another. */
   async #makeAdmin(keep: (token: string) => void): Promise<void> {
-    const { row, token } = this.#make({ name: ADMIN, scopes: ['admin'] })
+    const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
     keep(token)
     await this.#services.database.commit((tx) => this.#store.add(tx, row), { durable: true })
   }
 
-  #make({ name, scopes, ttlSeconds }: NewToken): { row: ApiTokenRow; token: string } {
+  #make(
+    party: string,
+    { name, scopes, ttlSeconds }: NewToken,
+  ): { row: ApiTokenRow; token: string } {
     const now = this.#services.clock.now()
     const id = `fdoa_${randomBytes(8).toString('hex')}`
     const secret = randomBytes(32).toString('base64url')
     const expires = ttlSeconds === undefined ? null : new Date(now.getTime() + ttlSeconds * 1000)
     const row = {
       id,
+      party,
       name,
       hash: hashOf(secret),
       scopes: scopes.join(' '),

@@ -31,6 +31,10 @@ export interface Tables {
   // ── pki
   certificate: CertificateTable
 
+  // ── parties
+  party: PartyTable
+  invitation: InvitationTable
+
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable
   api_token: ApiTokenTable
@@ -67,8 +71,35 @@ export interface SealingKeyTable {
   created_at: string
 }
 
+/** An organisation: everything else belongs to one of them. */
+export interface PartyTable {
+  id: string
+  /** What people call it; fit for a URL. */
+  name: string
+  /** What it does, separated by spaces: manufacturer, reseller, owner. */
+  roles: string
+  created_at: string
+  /** Since when nobody may act for it. */
+  suspended_at: string | null
+}
+
+/** A code that brings a new party in, once. */
+export interface InvitationTable {
+  id: string
+  /** SHA-256 of the secret, hex. */
+  hash: string
+  /** Of the party to be. */
+  name: string
+  roles: string
+  created_at: string
+  expires_at: string
+  /** The party that came in by it. */
+  used_by: string | null
+}
+
 export interface PrivateKeyTable {
   id: string
+  party: string
   purpose: string
   kind: KeyKind
   /** SHA-256 of the SubjectPublicKeyInfo, hex. */
@@ -83,6 +114,8 @@ export interface PrivateKeyTable {
 
 export interface ApiTokenTable {
   id: string
+  /** For whom it acts. */
+  party: string
   name: string
   /** SHA-256 of the secret, hex. */
   hash: string
@@ -95,6 +128,7 @@ export interface ApiTokenTable {
 
 /** Small things an administrator may change while running, one JSON document each. */
 export interface SettingTable {
+  party: string
   name: string
   value: string
   version: number
@@ -104,6 +138,9 @@ export interface SettingTable {
 export interface VoucherTable {
   /** 32 hexadecimal digits, here and everywhere. */
   guid: string
+  /** Whose it is, or was: each party has its own of a device that went from one to the other. */
+  party: string
+  /** With the GUID it names a row: no two parties call a device the same. */
   device_id: string
   /** OVDeviceInfo: the model, mostly. */
   device_info: string
@@ -131,8 +168,9 @@ export interface VoucherTable {
 }
 
 export interface DeviceTable {
-  /** From the Device's own key: the same through all its lives, and on every service. */
+  /** From the Device's own key: the same through all its lives with one party. */
   id: string
+  party: string
   /** The one it has now. */
   guid: string
   serial: string | null
@@ -158,6 +196,7 @@ export interface DeviceEventTable {
 }
 
 export interface DeviceGroupTable {
+  party: string
   name: string
   /** What its devices' tokens may carry, separated by spaces. */
   scopes: string
@@ -185,6 +224,7 @@ export interface RegistrationTable {
 /** A rendezvous that a voucher of ours names, and how our registration there stands. */
 export interface To0JobTable {
   guid: string
+  party: string
   /** Of the directive in the voucher's RendezvousInfo, from 0. */
   directive: number
   /** The base URL tried first: what is to be registered at one place waits together. */
@@ -202,6 +242,7 @@ export interface To0JobTable {
 
 /** What a device gets in TO2, and which devices. */
 export interface PlanTable {
+  party: string
   name: string
   version: number
   /** A JSON document: see onboarding/plan.ts. */
