@@ -70,8 +70,12 @@ export function bytesOf(entry: EntryContent): Bytes {
 function toCbor(value: DetailValue): CborValue {
   if (typeof value !== 'object' || value === null) return value
   if (isList(value)) return value.map(toCbor)
-  const members = Object.entries(value).filter(([, member]) => member !== undefined)
-  return new Map(members.map(([name, member]) => [name, toCbor(member)]))
+  const map = new Map<string, CborValue>()
+  for (const name of Object.keys(value)) {
+    const member = value[name]
+    if (member !== undefined) map.set(name, toCbor(member))
+  }
+  return map
 }
 
 function isList(value: readonly DetailValue[] | Detail): value is readonly DetailValue[] {

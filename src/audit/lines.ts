@@ -1,5 +1,5 @@
 /** The audit log as JSON lines: an entry a line, and each countersignature after what it is about. */
-import { type Bytes, fromBase64, fromHex, toBase64, toHex } from '../../protocol/bytes.ts'
+import { type Bytes, fromBase64, toBase64, toHex } from '../../protocol/bytes.ts'
 import { type AuditEntry, type Detail, HASH_BYTES, type Subject } from './entry.ts'
 
 /** An entry as the API and the export show it; hashes in hexadecimal. */
@@ -97,9 +97,7 @@ const SUBJECT = new Set(['guid', 'device', 'id'])
 
 function isSubject(value: unknown): value is Subject {
   if (!isObject(value)) return false
-  return Object.entries(value).every(
-    ([name, member]) => SUBJECT.has(name) && typeof member === 'string',
-  )
+  return Object.keys(value).every((name) => SUBJECT.has(name) && typeof value[name] === 'string')
 }
 
 function textOf(value: unknown, name: string): string {
@@ -109,8 +107,9 @@ function textOf(value: unknown, name: string): string {
 
 function hashFrom(value: unknown, name: string): Bytes {
   const text = textOf(value, name)
-  if (!/^[0-9a-f]+$/.test(text) || text.length !== 2 * HASH_BYTES) {
+  const hash = Buffer.from(text, 'hex')
+  if (hash.length !== HASH_BYTES || hash.toString('hex') !== text) {
     throw new MalformedLine(`${name}: not a SHA-256 hash in hexadecimal`)
   }
-  return fromHex(text)
+  return hash
 }

@@ -188,17 +188,19 @@ export async function walkLines(
   lines: AsyncIterable<string> | Iterable<string>,
 ): Promise<Flaw | undefined> {
   for await (const text of lines) {
-    const flaw = await takeLine(walk, text)
+    const taken = takeLine(walk, text)
+    const flaw = taken instanceof Promise ? await taken : taken
     if (flaw) return flaw
   }
   return walk.end()
 }
 
-async function takeLine(walk: ChainWalk, text: string): Promise<Flaw | undefined> {
+/** At once for entries, of which there are many. */
+function takeLine(walk: ChainWalk, text: string): Flaw | undefined | Promise<Flaw | undefined> {
   try {
     const line: Line = parseLine(text)
     if (line.entry) return walk.takeEntry(line.entry)
-    return await walk.takeCountersignature(parseCountersignature(line.countersignature))
+    return walk.takeCountersignature(parseCountersignature(line.countersignature))
   } catch (error) {
     if (!(error instanceof MalformedLine || error instanceof FdoError)) throw error
     return flawAt(walk.due, 'malformed', error.message)
