@@ -161,8 +161,6 @@ function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: ()
       ...partyRoutes(services),
       ...apiTokenRoutes(apiTokens),
       ...keyRoutes(services),
-      ...apiTokenRoutes(apiTokens),
-      ...keyRoutes(services),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...domains.routes,
     ],

@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   party: {
     description: 'the organisations that share an installation',
     load: async () => (await import('./commands/party.ts')).partyCommand(),
+  },
   audit: {
     description: 'what happened: the log, and whether it is whole',
     load: async () => (await import('./commands/audit.ts')).auditCommand(),

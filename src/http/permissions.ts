@@ -54,8 +54,7 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
   /** For who runs devices and may not touch keys or tokens, nor say who watches the log. */
   operator: PERMISSIONS.filter(
-    (permission) => permission.endsWith(':read') || !/^(token|key|party):/.test(permission),
-    (permission) => permission.endsWith(':read') || !/^(token|key|audit):/.test(permission),
+    (permission) => permission.endsWith(':read') || !/^(token|key|party|audit):/.test(permission),
   ),
 }
 

@@ -79,7 +79,7 @@ describe('audit export', () => {
     expect(statSync(out).mode & 0o777).toBe(0o600)
     const lines = linesOfFile('export.jsonl')
     expect(lines.map((line) => parseLine(line)).findLast(({ entry }) => entry)).toMatchObject({
-      entry: { seq, hash: Uint8Array.from(Buffer.from(hash, 'hex')) },
+      entry: { seq, hash: Buffer.from(hash, 'hex') },
     })
     const { stdout, stderr } = await firstlight(['audit', 'export', '--from', '2'], world.local)
     expect(stdout.split('\n').filter((line) => line !== '')).toEqual(lines.slice(1))

@@ -10,7 +10,7 @@ import { addApiOptions, run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { readPublicKey } from '../key-files.ts'
 import { table } from '../output.ts'
-import { secondsOf } from './token.ts'
+import { secondsOf } from '../seconds.ts'
 
 interface HeadView {
   readonly party: string
