@@ -15,7 +15,7 @@ import type { Source } from './source.ts'
 export interface Input<Params, Query, Body> {
   readonly params: Params
   readonly query: Query
-  /** Parsed JSON. */
+  /** Parsed JSON. Where the declaration says `bytes` too, undefined unless it was JSON. */
   readonly body: Body
   /** The body as it came, where the declaration says `bytes`. */
   readonly bytes: Bytes
@@ -34,9 +34,9 @@ export interface Declaration<Params, Query, Body, Result> {
   readonly permission: Permission
   readonly params?: ZodType<Params>
   readonly query?: ZodType<Query>
-  /** A JSON body. */
+  /** A JSON body; beside `bytes`, where the body is of that media type. */
   readonly body?: ZodType<Body>
-  /** A body taken as bytes: its media types and how long it may be. */
+  /** A body taken as bytes: its media types and how long it may be, which JSON may not pass either. */
   readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
   /** The JSON answer; without it and `file` the answer is 204. */
   readonly result?: ZodType<Result>
@@ -67,6 +67,7 @@ export interface Route {
   readonly register: (app: OpenAPIHono<AppEnv>) => void
 }
 
+const JSON_TYPE = 'application/json'
 const MOST_JSON_BYTES = 1 << 20
 
 export function route<Params = unknown, Query = unknown, Body = unknown, Result = void>(
@@ -123,12 +124,14 @@ function register<Params, Query, Body, Result>(
   const { handle, bytes, params, query, body, status } = declaration
   app.openapi(definitionOf(declaration), async (c) => {
     const checked = c.req as unknown as Checked
+    const contentType = mediaTypeOf(c.req.header('content-type'))
+    const isJson = body !== undefined && (!bytes || contentType === JSON_TYPE)
     const answer = await handle({
       params: (params ? checked.valid('param') : {}) as Params,
       query: (query ? checked.valid('query') : {}) as Query,
-      body: (body ? checked.valid('json') : undefined) as Body,
-      bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
-      contentType: mediaTypeOf(c.req.header('content-type')),
+      body: (isJson ? checked.valid('json') : undefined) as Body,
+      bytes: bytes && !isJson ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
+      contentType,
       accept: c.req.header('accept') ?? '',
       principal: c.var.principal,
       source: c.var.source,
@@ -153,16 +156,21 @@ function definitionOf<Params, Query, Body, Result>(
     middleware: [
       permit(permission),
       limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
-      typed(bytes?.types),
+      typed(bytes && [...bytes.types, ...(body ? [JSON_TYPE] : [])]),
     ],
     request: {
       ...(params && { params: params as unknown as ZodObject }),
       ...(query && { query: query as unknown as ZodObject }),
-      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
-      ...(bytes && { body: { required: true, content: contentOf(bytes.types) } }),
+      ...((body || bytes) && { body: bodyOf(body, bytes?.types) }),
     },
     responses: responsesOf(declaration),
   })
+}
+
+/** Where JSON is one of several, the router checks it only if it is not required. */
+function bodyOf(body: ZodType | undefined, types: readonly string[] = []) {
+  const json = body && { [JSON_TYPE]: { schema: body } }
+  return { required: !(body && types.length > 0), content: { ...json, ...contentOf(types) } }
 }
 
 function responsesOf<P, Q, B, Result>({ result, file, status }: Declaration<P, Q, B, Result>) {
