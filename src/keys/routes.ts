@@ -6,6 +6,8 @@ import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../h
 import type { KeyInfo } from '../secrets/key-info.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { KeyRefused, type KeyStore } from '../secrets/key-store.ts'
+import { KeyRefused } from '../secrets/key-files/refused.ts'
+import type { KeyInfo, KeyStore } from '../secrets/key-store.ts'
 
 const Key = z
   .object({
@@ -18,6 +20,15 @@ const Key = z
     created_at: z.string(),
   })
   .openapi('Key')
+
+/** A key file under a passphrase. */
+const ProtectedKey = z
+  .object({
+    /** Base64. */
+    file: z.base64().min(1).max(65_536),
+    passphrase: z.string().max(1024),
+  })
+  .openapi('ProtectedKey')
 
 export interface KeyRoutesServices {
   readonly keyStore: KeyStore
@@ -46,7 +57,7 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
     route({
       method: 'post',
       path: '/keys',
-      summary: 'Add an owner key made elsewhere: PKCS#8, PEM or DER',
+      summary: 'Add an owner key made elsewhere: PKCS#8, PKCS#12, SEC 1 or PKCS#1; PEM or DER',
       permission: 'key:import',
       query: z.object({ purpose: z.enum(['owner']).default('owner') }),
       bytes: {
@@ -54,14 +65,21 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
           'application/octet-stream',
           'application/x-pem-file',
           'application/pkcs8',
+          'application/pkcs8-encrypted',
+          'application/pkcs12',
+          'application/x-pkcs12',
           'text/plain',
         ],
         atMost: 65_536,
       },
+      body: ProtectedKey.optional(),
       result: Key,
       status: 201,
       async handle({ query: { purpose }, bytes, principal }) {
         const key = await importKey(keyStore.ring(principal.party), purpose, bytes)
+      async handle({ query: { purpose }, bytes, body, principal }) {
+        const file = body ? Buffer.from(body.file, 'base64') : bytes
+        const key = await importKey(purpose, file, body?.passphrase)
         events.keyImported({ key: key.id, purpose, by: principal.id })
         return toView(key)
       },
@@ -71,6 +89,13 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
   async function importKey(keys: KeyRing, purpose: string, encoded: Uint8Array): Promise<KeyInfo> {
     try {
       return await keys.import(purpose, encoded)
+  async function importKey(
+    purpose: string,
+    file: Uint8Array,
+    passphrase: string | undefined,
+  ): Promise<KeyInfo> {
+    try {
+      return await keyStore.import(purpose, file, passphrase)
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error
       throw new Problem('invalid-request', error.message, { cause: error })

@@ -16,7 +16,6 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind, SignatureAlgorithm } from '../../protocol/cose/algorithms.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { kindOf } from '../../protocol/crypto/verify-key.ts'
-import { FdoError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { KeyInfo, KeySlot } from './key-info.ts'
@@ -27,6 +26,23 @@ import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
 /** Bytes that are no key we can use; the message says why, to whoever sent them. */
 export class KeyRefused extends Error {
   override readonly name = 'KeyRefused'
+import { parsePrivateKeys } from './key-files/read.ts'
+import type { Sealer } from './seal.ts'
+import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
+
+export const ALL_KINDS: readonly KeyKind[] = ['p256', 'p384', 'rsa2048', 'rsa3072']
+
+/** What may be known of a key. */
+export interface KeyInfo {
+  readonly id: string
+  readonly purpose: string
+  readonly kind: KeyKind
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly fingerprint: string
+  readonly spki: Bytes
+  /** Made here, or brought here. */
+  readonly origin: 'made' | 'imported'
+  readonly createdAt: string
 }
 
 export interface KeyStoreServices {
@@ -78,6 +94,36 @@ export class KeyStore {
   /** Another one, unless one is being made already: it takes the place of the one before. */
   make(slot: KeySlot): Promise<KeyInfo> {
     const name = slotName(slot)
+  /** The key with this public half, own or imported, if it is here. */
+  async findSigner(
+    purpose: string,
+    spki: Bytes,
+    algorithm?: SignatureAlgorithm,
+  ): Promise<Signer | undefined> {
+    const fingerprint = fingerprintOf(spki)
+    const known = this.#keys.find(isKey(purpose, fingerprint))
+    return known && this.#signerFor(known, algorithm)
+  }
+
+  /** The key itself, for the two that take no Signer: the TLS listener and the token issuer. */
+  async keyObject(purpose: string, kind: KeyKind): Promise<KeyObject> {
+    return this.#objectOf(await this.#ownKey(purpose, kind))
+  }
+
+  /** Adds the key in a file made elsewhere. One that is here already is left as it is. */
+  async import(purpose: string, file: Bytes, passphrase?: string | undefined): Promise<KeyInfo> {
+    const { key } = await parsePrivateKeys(file, { passphrase })
+    const fingerprint = fingerprintOf(spkiOf(key))
+    const known = this.#keys.find(isKey(purpose, fingerprint))
+    return known ?? this.#add(purpose, key, 'imported')
+  }
+
+  #ownKey(purpose: string, kind: KeyKind): Promise<KeyInfo> {
+    const own = this.#keys.find(
+      (key) => key.purpose === purpose && key.kind === kind && key.origin === 'made',
+    )
+    if (own) return Promise.resolve(own)
+    const name = `${purpose} ${kind}`
     const underWay = this.#making.get(name)
     if (underWay) return underWay
     const making = makeKey(slot.kind)
@@ -157,24 +203,6 @@ export class KeyStore {
     this.#named = new Map(keys.map((key) => [keyName(key), key]))
     const own = keys.filter(({ origin }) => origin === 'made')
     this.#own = new Map(own.map((key) => [slotName(key), key]))
-  }
-}
-
-/** Throws KeyRefused. */
-function parsePrivateKey(encoded: Bytes): KeyObject {
-  const text = Buffer.from(encoded).toString('latin1')
-  if (/ENCRYPTED/.test(text)) {
-    throw new KeyRefused('the key is encrypted: openssl pkcs8 -in FILE -nocrypt writes it plain')
-  }
-  try {
-    const key = text.includes('-----BEGIN')
-      ? createPrivateKey(text)
-      : createPrivateKey({ key: encoded, format: 'der', type: 'pkcs8' })
-    kindOf(key)
-    return key
-  } catch (cause) {
-    const reason = cause instanceof FdoError ? cause.message : 'not a PKCS#8 private key'
-    throw new KeyRefused(`${reason}; P-256, P-384, RSA 2048 and RSA 3072 are taken`, { cause })
   }
 }
 
