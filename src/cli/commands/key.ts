@@ -17,17 +17,17 @@ interface KeyView {
 
 export function keyCommand(): Command {
   const key = new Command('key').description('the keys of the service')
-  runWithApi<{ purpose: string }>(
+  runWithApi<{ purpose: string; passphraseFile?: string }>(
     key
       .command('import')
-      .description('add a private key made elsewhere (PKCS#8, PEM or DER)')
+      .description('add a private key made elsewhere (PKCS#8, PKCS#12 and others, PEM or DER)')
       .argument('<file>')
+      .option('--passphrase-file <file>', 'a file with its passphrase, in the first line')
       .option('--purpose <purpose>', 'what it is for', 'owner'),
-    async (api, { purpose }, output, [file = '']) => {
+    async (api, { purpose, passphraseFile }, output, [file = '']) => {
       const added = await api.json<KeyView>(`/api/v1/keys?purpose=${encodeURIComponent(purpose)}`, {
         method: 'POST',
-        body: readFileSync(file),
-        contentType: 'application/octet-stream',
+        ...bodyOf(readFileSync(file), passphraseFile),
       })
       output.result(added, ({ type, fingerprint }) => `added ${purpose} key ${type} ${fingerprint}`)
     },
@@ -68,4 +68,12 @@ export function keyCommand(): Command {
     },
   )
   return key
+}
+
+/** The service opens the file: only it knows what it takes. */
+function bodyOf(file: Buffer, passphraseFile: string | undefined) {
+  if (passphraseFile === undefined) return { body: file, contentType: 'application/octet-stream' }
+  const [passphrase] = readFileSync(passphraseFile, 'utf8').split(/\r?\n/)
+  const body = JSON.stringify({ file: file.toString('base64'), passphrase })
+  return { body, contentType: 'application/json' }
 }
