@@ -56,6 +56,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'ipaddr.js': /^src\/addresses\.ts$/,
   'oidc-provider': /^src\/tokens\//,
   jose: /^src\/tokens\//,
+  pkcs11js: /^src\/secrets\/pkcs11\/binding\.ts$/,
   pino: /^src\/log\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
   commander: /^(src\/cli|scripts)\//,
