@@ -51,6 +51,10 @@ const VARIABLES = z.strictObject({
   /** Whose Forwarded and X-Forwarded-For headers are believed. */
   FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
   FIRSTLIGHT_MASTER_KEY_FILE: path.optional(),
+  /** A token with keys in it: its PKCS#11 module, its label, and a file with its PIN. */
+  FIRSTLIGHT_PKCS11_MODULE: path.optional(),
+  FIRSTLIGHT_PKCS11_TOKEN: path.optional(),
+  FIRSTLIGHT_PKCS11_PIN_FILE: path.optional(),
   FIRSTLIGHT_LOG: z.enum(LOG_LEVELS).default('info'),
 
   /** Who may speak DI, */
@@ -87,6 +91,9 @@ export interface Config {
   readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined
   readonly publicUrl: string | undefined
   readonly trustedProxies: readonly string[]
+  /** Where keys are held elsewhere. */
+  readonly pkcs11:
+    { readonly module: string; readonly token: string; readonly pinFile: string } | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly diAllow: readonly string[]
   readonly diClientCaFile: string | undefined
@@ -128,6 +135,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     tlsFiles: tlsFilesOf(variables),
     publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
     trustedProxies: variables.FIRSTLIGHT_TRUSTED_PROXIES,
+    pkcs11: pkcs11Of(variables),
     logLevel: variables.FIRSTLIGHT_LOG,
     diAllow: variables.FIRSTLIGHT_DI_ALLOW,
     diClientCaFile: existingFile('FIRSTLIGHT_DI_CLIENT_CA', variables.FIRSTLIGHT_DI_CLIENT_CA),
@@ -187,6 +195,17 @@ function tlsFilesOf(variables: z.output<typeof VARIABLES>): Config['tlsFiles'] {
   if (cert !== undefined && key !== undefined) return { cert, key }
   if (cert === undefined && key === undefined) return undefined
   throw new ConfigError('FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: set both, or neither')
+}
+
+function pkcs11Of(variables: z.output<typeof VARIABLES>): Config['pkcs11'] {
+  const module = existingFile('FIRSTLIGHT_PKCS11_MODULE', variables.FIRSTLIGHT_PKCS11_MODULE)
+  const token = variables.FIRSTLIGHT_PKCS11_TOKEN
+  const pinFile = existingFile('FIRSTLIGHT_PKCS11_PIN_FILE', variables.FIRSTLIGHT_PKCS11_PIN_FILE)
+  if (module && token && pinFile) return { module, token, pinFile }
+  if (!module && !token && !pinFile) return undefined
+  throw new ConfigError(
+    'FIRSTLIGHT_PKCS11_MODULE, FIRSTLIGHT_PKCS11_TOKEN and FIRSTLIGHT_PKCS11_PIN_FILE: set all three, or none',
+  )
 }
 
 function existingFile(variable: string, file: string | undefined): string | undefined {

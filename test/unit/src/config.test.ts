@@ -101,6 +101,21 @@ describe('loadConfig', () => {
     expect(() => loadConfig(environment)).toThrow(variable)
   })
 
+  it('wants a token whole, or not at all', () => {
+    const all = {
+      FIRSTLIGHT_PKCS11_MODULE: pem,
+      FIRSTLIGHT_PKCS11_TOKEN: 'keys',
+      FIRSTLIGHT_PKCS11_PIN_FILE: pem,
+    }
+    expect(loadConfig(all).pkcs11).toEqual({ module: pem, token: 'keys', pinFile: pem })
+    expect(loadConfig({}).pkcs11).toBeUndefined()
+    for (const name of Object.keys(all)) {
+      expect(() => loadConfig({ ...all, [name]: undefined })).toThrow('all three, or none')
+    }
+    const none = { ...all, FIRSTLIGHT_PKCS11_MODULE: '/none.so' }
+    expect(() => loadConfig(none)).toThrow('FIRSTLIGHT_PKCS11_MODULE: there is no file')
+  })
+
   it('wants a certificate and its key together', () => {
     expect(() => loadConfig({ FIRSTLIGHT_TLS_CERT: pem })).toThrow('FIRSTLIGHT_TLS_KEY')
     const both = { FIRSTLIGHT_TLS_CERT: pem, FIRSTLIGHT_TLS_KEY: pem }
