@@ -25,7 +25,7 @@ const Key = z
 const ProtectedKey = z
   .object({
     /** Base64. */
-    file: z.base64().min(1).max(65_536),
+    file: z.base64().min(1).max(65_536).openapi({ format: 'byte' }),
     passphrase: z.string().max(1024),
   })
   .openapi('ProtectedKey')
