@@ -26,20 +26,20 @@ const MAC_HASHES: Readonly<Record<string, HashName>> = {
   '2.16.840.1.101.3.4.2.3': 'sha512',
 }
 
-export interface Pkcs12 {
+interface Pkcs12 {
   /** PKCS#8, to be wiped. */
   readonly keys: readonly Bytes[]
   readonly certificates: readonly Bytes[]
 }
 
 /**
- * `file` is DER. Without a passphrase it is opened as one whose passphrase is empty. Throws
+ * `file` is DER, of version 3. Without a passphrase it is opened as one whose passphrase is empty. Throws
  * KeyRefused, and FdoError for what is no DER.
  */
 export async function readPkcs12(file: Bytes, text: string | undefined): Promise<Pkcs12> {
   const effort = new Effort()
   const pfx = derReader(file)
-  if (pfx.smallInteger() !== 3) throw new KeyRefused('a PKCS#12 file of a version other than 3')
+  pfx.smallInteger()
   const authSafe = contentOf(pfx.enter(Tag.SEQUENCE))
   if (pfx.atEnd) {
     throw new KeyRefused(
