@@ -8,7 +8,7 @@ import { auditRoutes } from './audit/routes.ts'
 import { Witnesses } from './audit/witnesses.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { type Database, openDatabase } from './database/open.ts'
+import { openDatabase } from './database/open.ts'
 import { type Domains, buildDomains } from './domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -19,13 +19,15 @@ import { createApp } from './http/app.ts'
 import type { Listener } from './http/listen.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
-import { createLog } from './log.ts'
+import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { partyRoutes } from './parties/routes.ts'
 import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
+import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
 import type { Services } from './services.ts'
 
@@ -51,8 +53,20 @@ const SWEEP_MS = 60_000
 
 /** Throws ConfigError or StartRefused for what its administrator has to put right. */
 export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
-  const { services, sealer } = await openServices(config, fakes)
-  const { database, metrics, apiTokens } = services
+  const opened = await openServices(config, fakes)
+  try {
+    return await startOver(opened, config)
+  } catch (error) {
+    await closeServices(opened.services)
+    throw error
+  }
+}
+
+async function startOver(
+  { services, sealer }: Awaited<ReturnType<typeof openServices>>,
+  config: Config,
+): Promise<RunningService> {
+  const { metrics, apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
   let tlsUrl = ''
@@ -92,7 +106,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
       exchange.release()
       await listeners.close(DRAIN_MS)
       await domains.stop()
-      await database.close()
+      await closeServices(services)
     },
   }
 }
@@ -100,9 +114,9 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
 /** For a stopped service whose administrator has lost the token; gives the file of the new one. */
 export async function resetAdminToken(dataDir: string): Promise<string> {
   const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
-  const { services } = await openServices(config, {})
+  const { services } = await openServices({ ...config, pkcs11: undefined }, {})
   await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
-  await services.database.close()
+  await closeServices(services)
   return config.adminTokenFile
 }
 
@@ -110,23 +124,36 @@ async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
   const sealer = new Sealer(masterKey)
+  const { log = createLog(config.logLevel) } = fakes
   const database = await openDatabase(config.databaseFile)
+  let external: ExternalKeys | undefined
   try {
     await checkMasterKey(database, sealer, config.masterKeyFile)
-    return { services: await servicesOver(database, sealer, config, fakes), sealer }
+    external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
+    const ground = { database, sealer, log, external }
+    return { services: await servicesOver(ground, config, fakes), sealer }
   } catch (error) {
+    await external?.stop()
     await database.close()
     throw error
   }
 }
 
+async function closeServices({ keyStore, database }: Services): Promise<void> {
+  await keyStore.close()
+  await database.close()
+}
+
+interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'external'> {
+  readonly log: Log
+}
+
 async function servicesOver(
-  database: Database,
-  sealer: Sealer,
+  { database, sealer, log, external }: Ground,
   config: Config,
   fakes: Fakes,
 ): Promise<Services> {
-  const { clock = realClock, log = createLog(config.logLevel) } = fakes
+  const { clock = realClock } = fakes
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
@@ -140,7 +167,7 @@ async function servicesOver(
     database,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
-      ...{ database, clock, sealer },
+      ...{ database, clock, sealer, external },
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     parties,

@@ -4,10 +4,8 @@ import type { Events } from '../events.ts'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
 import type { KeyInfo } from '../secrets/key-info.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
-import { KeyRefused, type KeyStore } from '../secrets/key-store.ts'
 import { KeyRefused } from '../secrets/key-files/refused.ts'
-import type { KeyInfo, KeyStore } from '../secrets/key-store.ts'
+import type { KeyStore } from '../secrets/key-store.ts'
 
 const Key = z
   .object({
@@ -15,7 +13,7 @@ const Key = z
     purpose: z.string(),
     type: z.enum(['p256', 'p384', 'rsa2048', 'rsa3072']),
     fingerprint: z.string(),
-    origin: z.enum(['made', 'imported']),
+    origin: z.enum(['made', 'imported', 'token']),
     public_key: z.string(),
     created_at: z.string(),
   })
@@ -75,27 +73,19 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
       body: ProtectedKey.optional(),
       result: Key,
       status: 201,
-      async handle({ query: { purpose }, bytes, principal }) {
-        const key = await importKey(keyStore.ring(principal.party), purpose, bytes)
       async handle({ query: { purpose }, bytes, body, principal }) {
         const file = body ? Buffer.from(body.file, 'base64') : bytes
-        const key = await importKey(purpose, file, body?.passphrase)
+        const keys = keyStore.ring(principal.party)
+        const key = await importKey(() => keys.import(purpose, file, body?.passphrase))
         events.keyImported({ key: key.id, purpose, by: principal.id })
         return toView(key)
       },
     }),
   ]
 
-  async function importKey(keys: KeyRing, purpose: string, encoded: Uint8Array): Promise<KeyInfo> {
+  async function importKey(add: () => Promise<KeyInfo>): Promise<KeyInfo> {
     try {
-      return await keys.import(purpose, encoded)
-  async function importKey(
-    purpose: string,
-    file: Uint8Array,
-    passphrase: string | undefined,
-  ): Promise<KeyInfo> {
-    try {
-      return await keyStore.import(purpose, file, passphrase)
+      return await add()
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error
       throw new Problem('invalid-request', error.message, { cause: error })
