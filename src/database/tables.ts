@@ -5,6 +5,7 @@
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
+import type { WebhookTable } from './webhook-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
@@ -38,6 +39,9 @@ export interface Tables {
   audit_entry: AuditEntryTable
   audit_witness: AuditWitnessTable
   audit_countersignature: AuditCountersignatureTable
+
+  // ── webhooks: who is told of it
+  webhook: WebhookTable
 
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable
