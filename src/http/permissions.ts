@@ -31,6 +31,8 @@ export const PERMISSIONS = [
   'audit:read',
   'audit:witness',
   'audit:write',
+  'webhook:read',
+  'webhook:write',
   'metrics:read',
   'openapi:read',
 ] as const

@@ -16,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/pki'],
   ['src/api-tokens', 'src/keys', 'src/settings', 'src/services.ts'],
   ['src/parties'],
+  ['src/api-tokens', 'src/keys', 'src/settings', 'src/webhooks', 'src/services.ts'],
   ['src/events.ts'],
   ['src/audit'],
   ['src/fdo', 'src/http'],
