@@ -39,6 +39,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'what happened: the log, and whether it is whole',
     load: async () => (await import('./commands/audit.ts')).auditCommand(),
   },
+  webhook: {
+    description: 'addresses that are told of what happens',
+    load: async () => (await import('./commands/webhook.ts')).webhookCommand(),
+  },
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),
