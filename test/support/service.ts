@@ -62,6 +62,7 @@ export async function startTestService(
       }
       const answer = await call(`${service.http}${path}`, method, all, sent)
       const isJson = /[/+]json/.test(answer.headers['content-type'] ?? '')
+      const isJson = /\bjson/.test(answer.headers['content-type'] ?? '')
       return { ...answer, json: isJson ? JSON.parse(answer.body.toString()) : undefined }
     },
     stop,
