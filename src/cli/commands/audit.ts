@@ -10,7 +10,6 @@ import { addApiOptions, run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { readPublicKey } from '../key-files.ts'
 import { table } from '../output.ts'
-import { secondsOf } from '../seconds.ts'
 import { timeOf } from '../time.ts'
 
 interface HeadView {

@@ -4,7 +4,6 @@ import { Command } from 'commander'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
-import { secondsOf } from '../seconds.ts'
 import { secondsOf } from '../time.ts'
 
 interface TokenView {
