@@ -20,10 +20,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/events.ts'],
   ['src/audit'],
   ['src/fdo', 'src/http'],
+  ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
-  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts'],
+  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
 ]
 
