@@ -23,6 +23,8 @@ import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { partyRoutes } from './parties/routes.ts'
 import { Parties } from './parties/service.ts'
+import { Outbound } from './outbound/outbound.ts'
+import { OutboundPolicy } from './outbound/policy.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
@@ -89,6 +91,8 @@ async function startOver(
   const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)
   publicUrl = listeners.publicUrl
   tlsUrl = listeners.tlsUrl ?? ''
+  services.outbound.admitOwn(publicUrl)
+  services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
@@ -107,6 +111,8 @@ async function startOver(
       await listeners.close(DRAIN_MS)
       await domains.stop()
       await closeServices(services)
+      services.outbound.close()
+      await database.close()
     },
   }
 }
@@ -172,6 +178,8 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, parties }),
+    apiTokens: new ApiTokens({ database, clock, events }),
+    outbound: new Outbound(new OutboundPolicy(config)),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Events } from './events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Parties } from './parties/service.ts'
+import type { Outbound } from './outbound/outbound.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 
 export interface Services {
@@ -23,4 +24,6 @@ export interface Services {
   readonly keyStore: KeyStore
   readonly parties: Parties
   readonly apiTokens: ApiTokens
+  /** For every address that somebody else named. */
+  readonly outbound: Outbound
 }
