@@ -31,6 +31,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
   const request = requestFacts(services)
   app.use('/device/*', request)
+  app.use('/rendezvous/*', request)
   // First, and almost without middleware: most requests are theirs.
   for (const other of others) app.route('/', other)
   app.route('/', healthRoutes(isReady))

@@ -97,10 +97,10 @@ export function pageFrom<Row, Item>(
 ): { items: Item[]; next: string | null } {
   const shown = rows.slice(0, limit)
   const last = rows.length > limit ? shown.at(-1) : undefined
-  return { items: shown.map(view), next: last === undefined ? null : toCursor(position(last)) }
+  return { items: shown.map(view), next: last === undefined ? null : cursorAfter(position(last)) }
 }
 
-function toCursor(position: string): string {
+export function cursorAfter(position: string): string {
   return Buffer.from(position, 'utf8').toString('base64url')
 }
 
@@ -108,7 +108,8 @@ function toCursor(position: string): string {
 export function positionOf(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined
   const position = Buffer.from(cursor, 'base64url').toString('utf8')
-  if (toCursor(position) !== cursor) throw new Problem('invalid-request', 'cursor: not one of ours')
+  if (cursorAfter(position) !== cursor)
+    throw new Problem('invalid-request', 'cursor: not one of ours')
   return position
 }
 
