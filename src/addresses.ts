@@ -62,6 +62,14 @@ export function kindOf(address: string): AddressKind {
   return isInUse ? 'public' : 'special'
 }
 
+/** Who counts as one caller: an IPv4 address, or the half of an IPv6 address that is a network. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  if (parsed.kind() === 'ipv4') return parsed.toString()
+  return `${(parsed as ipaddr.IPv6).parts.slice(0, 4).join(':')}/64`
+}
+
 /** As it is compared and shown: an IPv4-mapped address counts as IPv4. */
 export function plainAddress(address: string): string {
   const trimmed = address.trim()
