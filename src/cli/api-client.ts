@@ -12,6 +12,8 @@ export interface ApiOptions {
   readonly ca?: string
   /** Seconds. */
   readonly timeout?: string
+  /** The requests speak for themselves: no token goes with them. */
+  readonly anonymous?: boolean
 }
 
 export interface ApiCall {
@@ -31,13 +33,13 @@ export interface ApiAnswer {
 
 export class ApiClient {
   readonly #base: URL
-  readonly #token: string
+  readonly #token: string | undefined
   readonly #ca: Buffer | undefined
   readonly #timeoutMs: number
 
   constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
     this.#base = baseOf(options, env)
-    this.#token = findToken(options, env)
+    this.#token = options.anonymous ? undefined : findToken(options, env)
     const ca = options.ca ?? (env['FIRSTLIGHT_CA'] || localCa(this.#base, env))
     this.#ca = ca === undefined ? undefined : readFileSync(ca)
     this.#timeoutMs = timeoutMsOf(options.timeout ?? '60')
@@ -80,7 +82,8 @@ export class ApiClient {
 
   #exchange(url: URL, call: ApiCall): Promise<ApiAnswer> {
     const { method = 'GET', body, contentType = JSON_TYPE, accept = JSON_TYPE } = call
-    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}`, accept }
+    const headers: Record<string, string> = { accept }
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
     if (body !== undefined) {
       headers['content-type'] = contentType
       headers['content-length'] = String(Buffer.byteLength(body))
