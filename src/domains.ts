@@ -24,7 +24,7 @@ import { Register } from './onboarding/register/register.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
-import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
+import { openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
@@ -68,10 +68,17 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const plays = new Set(services.config.roles)
   const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
   const rendezvous = { ...services, deviceAnchors: () => ground.authorities }
+  const rendezvous = plays.has('rendezvous')
+    ? openRendezvous({
+        ...services,
+        deviceAnchors: ground.trustedDeviceCas,
+        urls: () => [publicUrl(), tlsUrl()],
+      })
+    : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
     ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
-    ...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : []),
+    ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
@@ -87,11 +94,16 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
+      ...(rendezvous?.routes ?? []),
       ...(onboarding?.routes ?? []),
     ],
-    others: [authorityRoutes(pki), ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : [])],
+    others: [
+      authorityRoutes(pki),
+      ...(rendezvous ? [rendezvous.others] : []),
+      ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : []),
+    ],
     sweeps: [
-      () => sweepRegistrations(rendezvous),
+      ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
       () => vouchers.retireStale(),
       ...(onboarding ? [() => onboarding.sweep()] : []),

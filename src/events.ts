@@ -14,6 +14,12 @@ export interface Facts {
   registrationFailed: { guid: string; rendezvous: string; reason: string }
   deviceRegistered: { guid: string; seconds: number }
   deviceRedirected: { guid: string }
+  /** By a former owner, whose key it is: see rendezvous-alarms. */
+  registrationRefused: { guid: string; owner: string; source: string; reason: string }
+  /** By a token or, by its fingerprint, the owner's key. */
+  registrationWithdrawn: { guid: string; by: string }
+  registrationForgotten: { guid: string; by: string }
+  rendezvousPolicyChanged: { by: string }
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
   onboardingFailed: { guid: string; device: string; reason: string }
@@ -35,6 +41,10 @@ const NAMES: Record<keyof Facts, string> = {
   registrationFailed: 'registration-failed',
   deviceRegistered: 'device-registered',
   deviceRedirected: 'device-redirected',
+  registrationRefused: 'registration-refused',
+  registrationWithdrawn: 'registration-withdrawn',
+  registrationForgotten: 'registration-forgotten',
+  rendezvousPolicyChanged: 'rendezvous-policy-changed',
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
   onboardingFailed: 'onboarding-failed',

@@ -5,6 +5,7 @@ import { planChange } from './0002-plan-change.ts'
 import { parties } from './0003-parties.ts'
 import { audit } from './0004-audit.ts'
 import { webhooks } from './0008-webhooks.ts'
+import { rendezvous } from './0006-rendezvous.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-parties': parties,
   '0004-audit': audit,
   '0008-webhooks': webhooks,
+  '0006-rendezvous': rendezvous,
 }

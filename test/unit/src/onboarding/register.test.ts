@@ -12,7 +12,8 @@ import { type To2Addresses, to2AddressesFromText } from '../../../../protocol/ty
 import { TransportError } from '../../../../src/fdo/client.ts'
 import { type Log, silentLog } from '../../../../src/log.ts'
 import { Register } from '../../../../src/onboarding/register/register.ts'
-import { rendezvousRoles } from '../../../../src/rendezvous/role.ts'
+import { createEvents } from '../../../../src/events.ts'
+import { openRendezvous } from '../../../../src/rendezvous/assembly.ts'
 import { transportTo } from '../../../support/mounted.ts'
 import { openTestPki, p256 } from '../../../support/pki.ts'
 import { type VoucherWorld, guid, openVoucherWorld } from '../../../support/voucher-world.ts'
@@ -41,7 +42,10 @@ beforeEach(async () => {
   reported = []
   world = await openVoucherWorld({ owners: partsOf().signers })
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
-  const roles = rendezvousRoles({ ...world, randomBytes, deviceAnchors: () => undefined })
+  const { roles } = openRendezvous({
+    ...{ ...world, randomBytes, events: createEvents(silentLog) },
+    ...{ deviceAnchors: () => undefined, urls: () => [] },
+  })
   rendezvous = transportTo(roles, world.database)
   places = new Map()
   sent = []
