@@ -68,6 +68,14 @@ const VARIABLES = z.strictObject({
   /** Device CAs accepted beside our own: any, or a PEM file. */
   FIRSTLIGHT_TRUST: path.optional(),
 
+  /** For how long vouchers are to be registered, in seconds: a rendezvous may grant less. */
+  FIRSTLIGHT_TO0_SECONDS: z
+    .string()
+    .regex(/^\d+$/, 'seconds')
+    .transform(Number)
+    .pipe(z.number().min(60).max(0xffff_ffff))
+    .prefault('2592000'),
+
   /** Addresses that are not public, and may yet be connected to where somebody else named them. */
   FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
 })
@@ -105,6 +113,8 @@ export interface Config {
   readonly firstOwner: string
   /** `any` or a file; undefined: our own CA only. */
   readonly trust: string | undefined
+  /** What is asked of a rendezvous. */
+  readonly to0Seconds: number
   /** Undefined: as it befits where this service is reached itself. See outbound/policy.ts. */
   readonly outboundAllow: readonly string[] | undefined
 }
@@ -154,6 +164,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     trust:
       variables.FIRSTLIGHT_TRUST &&
       wordOrFile('FIRSTLIGHT_TRUST', variables.FIRSTLIGHT_TRUST, 'any'),
+    to0Seconds: variables.FIRSTLIGHT_TO0_SECONDS,
     outboundAllow: variables.FIRSTLIGHT_OUTBOUND_ALLOW,
   }
   if (config.port === undefined && config.tlsPort === undefined) {

@@ -90,7 +90,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     roles,
     routes: [
       ...voucherRoutes(ground.desk),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf }),
+      ...deviceRoutes({ devices, vouchers, to0StatusOf, register: registering?.register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
@@ -244,6 +244,7 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
     devices,
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
+    askedSeconds: services.config.to0Seconds,
     connect: (target) => connections.to(target),
   })
   ledger.watch(register)

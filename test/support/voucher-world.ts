@@ -65,7 +65,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   let permissions = permissionsOf(['admin']) ?? new Set<Permission>()
   const routes = [
     ...voucherRoutes(desk),
-    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0 }),
+    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
   ]
   let assembled: ReturnType<typeof createApp> | undefined

@@ -74,6 +74,12 @@ export class Place {
     this.#alarm.call()
   }
 
+  /** Somebody does not want to wait until it is tried again. */
+  reopen(): void {
+    this.#closedUntil = new Date(0)
+    this.wake()
+  }
+
   async run(): Promise<void> {
     const { clock, log, stopped } = this.#services
     while (!stopped.aborted) {

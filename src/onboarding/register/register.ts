@@ -58,6 +58,13 @@ export interface To0Status {
   readonly expiresAt: string | null
 }
 
+/** How it stands with one of them. */
+export interface To0Server extends To0Status {
+  /** The base URL tried first. */
+  readonly url: string
+  readonly nextAt: string
+}
+
 /** At all places together. */
 const AT_ONCE = 64
 
@@ -127,6 +134,26 @@ export class Register {
       statuses.set(job.guid, others ? together(others, one) : one)
     }
     return statuses
+  }
+
+  /** How it stands with each rendezvous that a voucher is to be registered at. */
+  async serversOf(guid: string): Promise<readonly To0Server[]> {
+    const jobs = await store.listJobsOf(this.#services.database.db, [guid])
+    return jobs.map((job) => ({ url: job.origin, nextAt: job.next_at, ...this.#statusOf(job) }))
+  }
+
+  /**
+   * Registers a voucher now, with every rendezvous it names, whatever is due and however often it
+   * has failed. False where it is not to be registered at all.
+   */
+  async hasten(guid: string): Promise<boolean> {
+    const { database, clock } = this.#services
+    const now = clock.now().toISOString()
+    if ((await store.hasten.run(database.db, { guid, now })) === 0) return false
+    for (const { origin } of await store.listJobsOf(database.db, [guid])) {
+      this.#placeAt(origin).reopen()
+    }
+    return true
   }
 
   #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
@@ -227,6 +254,13 @@ export class Register {
       const addresses = digestOf(await ownerAddresses.value(party))
       const now = clock.now().toISOString()
       while (await database.commit((tx) => store.hastenStale(tx, { party, addresses }, now)));
+      for (const stale of await store.listStaleAddresses(database.db, addresses)) {
+        let after: string | undefined = ''
+        while (after !== undefined) {
+          const from: string = after
+          after = await database.commit((tx) => store.hastenSome(tx, stale, from, now))
+        }
+      }
       for (const place of this.#places.values()) place.wake()
     } catch (err) {
       log.error({ err }, 'registrations with old addresses were left as they are')

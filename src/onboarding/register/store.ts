@@ -105,19 +105,59 @@ export const findLive = statement((db, p: { guid: string; party: string; now: st
     .limit(1),
 )
 
+const nextOrigin = statement((db, p: { after: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('origin')
+    .where('origin', '>', p.after)
+    .orderBy('origin')
+    .limit(1),
+)
+
+/** From one to the next by index: there are few of them, and millions of jobs. */
 export async function listOrigins(db: Executor): Promise<string[]> {
-  const rows = await db.selectFrom('to0_job').select('origin').distinct().execute()
-  return rows.map(({ origin }) => origin)
+  const origins: string[] = []
+  for (;;) {
+    const next = await nextOrigin.first(db, { after: origins.at(-1) ?? '' })
+    if (!next) return origins
+    origins.push(next.origin)
+  }
 }
 
 export function listJobsOf(db: Executor, party: string, guids: readonly string[]) {
   return db
     .selectFrom('to0_job')
-    .select(['guid', 'origin', 'state', 'last_error', 'expires_at'])
+    .select(['guid', 'origin', 'state', 'last_error', 'expires_at', 'next_at'])
     .where('guid', 'in', guids)
     .where('party', '=', party)
     .orderBy('directive')
     .execute()
+}
+
+/** All of a voucher are due at once, as if none had ever failed. */
+export const hasten = statement((db, p: { guid: string; now: string }) =>
+  db.updateTable('to0_job').set({ next_at: p.now, attempts: 0 }).where('guid', '=', p.guid),
+)
+
+const nextAddresses = statement((db, p: { after: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('addresses')
+    .where('addresses', '>', p.after)
+    .orderBy('addresses')
+    .limit(1),
+)
+
+/** Every digest of addresses that some registration names, but this one. */
+export async function listStaleAddresses(db: Executor, addresses: string): Promise<string[]> {
+  const stale: string[] = []
+  let after = ''
+  for (;;) {
+    const next = await nextAddresses.first(db, { after })
+    if (!next?.addresses) return stale
+    after = next.addresses
+    if (after !== addresses) stale.push(after)
+  }
 }
 
 const SLICE = 500
@@ -146,7 +186,36 @@ export async function hastenStale(
     .set({ next_at: now })
     .where('guid', 'in', stale)
     .where('party', '=', party)
+const someWith = statement((db, p: { addresses: string; after: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('guid')
+    .where('addresses', '=', p.addresses)
+    .where('guid', '>', p.after)
+    .orderBy('guid')
+    .limit(SLICE),
+)
+
+/**
+ * Some of the registrations that name these addresses become due; gives the last GUID looked at, or
+ * undefined after the last of all.
+ */
+export async function hastenSome(
+  tx: Executor,
+  addresses: string,
+  after: string,
+  now: string,
+): Promise<string | undefined> {
+  const some = await someWith.all(tx, { addresses, after })
+  if (some.length === 0) return undefined
+  const guids = some.map(({ guid }) => guid)
+  await tx
+    .updateTable('to0_job')
+    .set({ next_at: now })
+    .where('guid', 'in', guids)
+    .where('addresses', '=', addresses)
     .where('next_at', '>', now)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
+    .where('state', '=', 'registered')
+    .execute()
+  return guids.at(-1)
 }

@@ -38,6 +38,7 @@ describe('loadConfig', () => {
       trust: undefined,
       uniqueSerials: false,
       outboundAllow: undefined,
+      to0Seconds: 2_592_000,
     })
   })
 
@@ -94,6 +95,8 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
     ['FIRSTLIGHT_OUTBOUND_ALLOW', { FIRSTLIGHT_OUTBOUND_ALLOW: 'intranet' }],
+    ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: '59' }],
+    ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: 'a week' }],
     ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
     ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
     ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
