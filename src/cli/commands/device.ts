@@ -23,7 +23,11 @@ interface DeviceView {
   readonly serial: string | null
   readonly model: string | null
   readonly group: string
-  readonly to0: { readonly state: string; readonly last_error: string | null } | null
+  readonly to0: {
+    readonly state: string
+    readonly last_error: string | null
+    readonly servers?: readonly To0ServerView[]
+  } | null
   readonly history?: readonly {
     readonly at: string
     readonly type: string
@@ -224,10 +228,35 @@ function addServiceCommands(device: Command): void {
           ['model', one.model],
           ['group', one.group],
           ['TO0', one.to0 && `${one.to0.state} ${one.to0.last_error ?? ''}`],
+          ...serverFacts(one.to0?.servers),
           ...(one.history ?? []).map(({ at, type }) => [at.slice(0, 19), type] as const),
         ]),
       )
     },
+  )
+  runWithApi(
+    device
+      .command('register')
+      .description('tell its rendezvous servers now where its owner is')
+      .argument('<id-or-guid>'),
+    async (api, _options, output, [name = '']) => {
+      const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
+      const one = await api.json<DeviceView>(`${path}/register`, { method: 'POST' })
+      output.result(one, ({ guid }) => `${guid} is being registered`)
+    },
+  )
+}
+
+interface To0ServerView {
+  readonly url: string
+  readonly state: string
+  readonly last_error: string | null
+}
+
+/** Each rendezvous, and what is wrong with it. */
+function serverFacts(servers: readonly To0ServerView[] | undefined) {
+  return (servers ?? []).map(
+    ({ url, state, last_error }) => ['rendezvous', `${url} ${state} ${last_error ?? ''}`] as const,
   )
 }
 
