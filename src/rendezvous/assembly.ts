@@ -26,6 +26,7 @@ export interface RendezvousGround {
 export interface Rendezvous {
   readonly roles: readonly MountedRole[]
   readonly routes: readonly Route[]
+  readonly registrations: Registrations
   /** For owners elsewhere, who prove themselves with each request. */
   readonly others: ReturnType<typeof ownRoutes>
   sweep(): Promise<void>
@@ -40,6 +41,7 @@ export function openRendezvous(ground: RendezvousGround): Rendezvous {
   return {
     roles: rendezvousRoles(services),
     routes: rendezvousRoutes({ ...services, registrations }),
+    registrations,
     others: ownRoutes(registrations, limits),
     sweep: () => retireLapsed({ database, clock }),
   }

@@ -1,6 +1,6 @@
 /** The rendezvous with its database: who may register, what devices are told, what is forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bytes } from '../../../../protocol/bytes.ts'
+import { type Bytes, toHex } from '../../../../protocol/bytes.ts'
 import { encode } from '../../../../protocol/cbor/cbor.ts'
 import { signSign1 } from '../../../../protocol/cose/sign1.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
@@ -158,6 +158,32 @@ describe('the rendezvous', () => {
     const fork = await sell(parts, await makeVoucher(parts), 2)
     const forked = register({ voucher: await sell(parts, fork, 3), signer: parts.signers[3]! })
     await expect(forked).rejects.toMatchObject({ code: 'INVALID_OWNERSHIP_VOUCHER' })
+  })
+
+  it.each(['lapsed', 'was swept', 'was withdrawn'])(
+    'lets no former owner in after the registration of the buyer %s',
+    async (what) => {
+      await register({ voucher: soldTwice, signer: secondOwner!, waitSeconds: 60 })
+      if (what !== 'was withdrawn') clock.advance(60_000)
+      if (what === 'was swept') await rendezvous.sweep()
+      if (what === 'was withdrawn') await rendezvous.registrations.withdraw(toHex(guid), 'tok_1')
+      const fork = await sell(parts, await makeVoucher(parts), 2)
+      const forked = { voucher: await sell(parts, fork, 3), signer: parts.signers[3]! }
+      await expect(register()).rejects.toMatchObject({ code: 'INVALID_OWNERSHIP_VOUCHER' })
+      await expect(register(forked)).rejects.toThrow('not sold on')
+      await expect(redirection()).rejects.toMatchObject({ code: 'RESOURCE_NOT_FOUND' })
+      const to1d = await register({ voucher: soldTwice, signer: secondOwner! })
+      expect(Buffer.from(await redirection())).toEqual(Buffer.from(to1d))
+    },
+  )
+
+  it('does not take an OwnerSign begun before the registration was withdrawn', async () => {
+    await register()
+    const late = await prepare()
+    await rendezvous.registrations.withdraw(toHex(guid), 'tok_1')
+    await expect(late.send()).rejects.toMatchObject({ code: 'INVALID_MESSAGE_ERROR' })
+    await register()
+    await redirection()
   })
 
   it('takes devices of trusted CAs only, where told which', async () => {
