@@ -20,6 +20,7 @@ import {
   route,
 } from '../http/route.ts'
 import type { Current, Setting } from '../settings/setting.ts'
+import { GuidText } from '../vouchers/view.ts'
 import { type AlarmRow, dismiss, listAlarms } from './alarms/store.ts'
 import type { Limits } from './limits.ts'
 import type { RendezvousPolicy } from './policy.ts'
@@ -27,7 +28,6 @@ import type { Registrations } from './service.ts'
 import {
   AlarmView,
   Fingerprint,
-  GuidText,
   PolicyView,
   RegistrationView,
   alarmView,

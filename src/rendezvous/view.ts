@@ -1,21 +1,17 @@
 /** Registrations, alarms and the policy as the management API shows them. */
 import { z } from '@hono/zod-openapi'
 import { toHex } from '../../protocol/bytes.ts'
+import { GuidText } from '../vouchers/view.ts'
 import type { AlarmRow } from './alarms/store.ts'
 import type { RegistrationRow } from './store.ts'
 
 const MOST_LISTED = 10_000
 const MOST_SECONDS = 0xffff_ffff
 
-export const GuidText = z
-  .string()
-  .transform((text) => text.replaceAll('-', '').toLowerCase())
-  .pipe(z.string().regex(/^[0-9a-f]{32}$/, 'a GUID: 32 hexadecimal digits'))
-
 export const Fingerprint = z
   .string()
+  .regex(/^[0-9a-f]{64}$/i, 'the SHA-256 of a SubjectPublicKeyInfo, in hexadecimal')
   .transform((text) => text.toLowerCase())
-  .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'the SHA-256 of a SubjectPublicKeyInfo, in hexadecimal'))
 
 const Fingerprints = z.array(Fingerprint).max(MOST_LISTED)
 const Certificates = z
