@@ -11,6 +11,9 @@ import { HERE, type Source } from '../http/source.ts'
 import type { Setting } from '../settings/setting.ts'
 import type { RendezvousPolicy } from './policy.ts'
 
+/** Throws a HasteError. */
+type AdmitGuid = (guid: Bytes) => void
+
 export class Limits {
   readonly #policy: Pick<Setting<RendezvousPolicy>, 'value'>
   readonly #clock: Clock
@@ -30,16 +33,13 @@ export class Limits {
     return this.#bySource?.take(networkOf(source.address)) ?? 0
   }
 
-  /** Throws a HasteError. */
-  async admitSource(source: Source): Promise<void> {
+  /** Throws a HasteError; else gives what holds for the GUIDs this message names. */
+  async admit(source: Source): Promise<AdmitGuid> {
     refuse(await this.bySource(source))
-  }
-
-  /** Throws a HasteError. */
-  async admitGuid(guid: Bytes, source: Source): Promise<void> {
-    if (source === HERE) return
-    await this.#follow()
-    refuse(this.#byGuid?.take(`${toHex(guid)} ${networkOf(source.address)}`) ?? 0)
+    if (source === HERE) return () => {}
+    const byGuid = this.#byGuid
+    const network = networkOf(source.address)
+    return (guid) => refuse(byGuid?.take(`${toHex(guid)} ${network}`) ?? 0)
   }
 
   /** Whoever changes the rates gives everybody a fresh start. */

@@ -49,13 +49,13 @@ function mountTo0(services: RendezvousServices): MountedRole {
     initialState: { expects: 'TO0.Hello' },
     rows: [],
     async context(source) {
-      await limits.admitSource(source)
+      const admitGuid = await limits.admit(source)
       const now = clock.now()
       return {
         randomBytes,
         order: () => runs.next(now),
         async trust(voucher) {
-          await limits.admitGuid(voucher.header.value.guid, source)
+          admitGuid(voucher.header.value.guid)
           return trustFor(voucher, await policy.value(), deviceAnchors(), now)
         },
         async admit({ voucher, waitSeconds }) {
@@ -93,11 +93,11 @@ function mountTo1({ database, clock, randomBytes, limits }: RendezvousServices):
     initialState: { expects: 'TO1.HelloRV' },
     rows: [],
     async context(source) {
-      await limits.admitSource(source)
+      const admitGuid = await limits.admit(source)
       return {
         randomBytes,
         async findRegistration(guid) {
-          await limits.admitGuid(guid, source)
+          admitGuid(guid)
           const key = { guid: toHex(guid), now: clock.now().toISOString() }
           const { to1d, device_key } = (await findLive.first(database.db, key)) ?? {}
           return to1d && device_key ? { to1d, deviceKey: importSpki(device_key) } : undefined
