@@ -67,11 +67,10 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
   const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
-  const rendezvous = { ...services, deviceAnchors: () => ground.authorities }
   const rendezvous = plays.has('rendezvous')
     ? openRendezvous({
         ...services,
-        deviceAnchors: ground.trustedDeviceCas,
+        deviceAnchors: () => ground.authorities,
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined

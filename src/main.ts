@@ -110,9 +110,8 @@ async function startOver(
       exchange.release()
       await listeners.close(DRAIN_MS)
       await domains.stop()
-      await closeServices(services)
       services.outbound.close()
-      await database.close()
+      await closeServices(services)
     },
   }
 }
@@ -178,7 +177,6 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, parties }),
-    apiTokens: new ApiTokens({ database, clock, events }),
     outbound: new Outbound(new OutboundPolicy(config)),
   }
 }

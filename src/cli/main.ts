@@ -42,6 +42,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   webhook: {
     description: 'addresses that are told of what happens',
     load: async () => (await import('./commands/webhook.ts')).webhookCommand(),
+  },
   registration: {
     description: 'what owners have left at a rendezvous',
     load: async () => (await import('./commands/registration.ts')).registrationCommand(),

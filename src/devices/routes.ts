@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
+import type { PartyVoucher } from '../vouchers/ledger.ts'
 import type { VoucherService } from '../vouchers/service.ts'
 import type { DeviceService } from './service.ts'
 import type { DeviceRow } from './store.ts'
@@ -29,15 +30,14 @@ export interface DeviceRoutesServices {
     party: string,
     guids: readonly string[],
   ) => Promise<ReadonlyMap<string, To0Status>>
-  readonly to0StatusOf: (guids: readonly string[]) => Promise<ReadonlyMap<string, To0Status>>
   /** Where the service is an owner. */
   readonly register: DeviceRegister | undefined
 }
 
 /** See Register. */
 interface DeviceRegister {
-  serversOf(guid: string): Promise<readonly To0Server[]>
-  hasten(guid: string): Promise<boolean>
+  serversOf(voucher: PartyVoucher): Promise<readonly To0Server[]>
+  hasten(voucher: PartyVoucher): Promise<boolean>
 }
 
 const DeviceParam = z.object({
@@ -108,10 +108,6 @@ function changeRoute(services: DeviceRoutesServices): Route {
   })
 }
 
-async function withHistory({ devices, to0StatusOf }: DeviceRoutesServices, row: DeviceRow) {
-  const to0 = await to0StatusOf(row.party, [row.guid])
-  const events = await devices.history(row.id)
-  return { ...deviceView(row, to0.get(row.guid)), history: events.map(eventView) }
 function registerRoute(services: DeviceRoutesServices): Route {
   return route({
     method: 'post',
@@ -121,9 +117,9 @@ function registerRoute(services: DeviceRoutesServices): Route {
     params: DeviceParam,
     result: DeviceWithHistory,
     status: 202,
-    async handle({ params }) {
-      const device = await named(services, params.device)
-      if (!(await services.register?.hasten(device.guid))) {
+    async handle({ params, principal: { party } }) {
+      const device = await named(services, party, params.device)
+      if (!(await services.register?.hasten(device))) {
         throw new Problem('conflict', 'nothing of this device is registered from here')
       }
       return withHistory(services, device)
@@ -133,8 +129,9 @@ function registerRoute(services: DeviceRoutesServices): Route {
 
 async function withHistory(services: DeviceRoutesServices, row: DeviceRow) {
   const { devices, to0StatusOf, register } = services
-  const { to0, ...view } = deviceView(row, (await to0StatusOf([row.guid])).get(row.guid))
-  const servers = (await register?.serversOf(row.guid)) ?? []
+  const status = (await to0StatusOf(row.party, [row.guid])).get(row.guid)
+  const { to0, ...view } = deviceView(row, status)
+  const servers = (await register?.serversOf(row)) ?? []
   const history = (await devices.history(row.id)).map(eventView)
   return { ...view, to0: { ...to0, servers: servers.map(serverView) }, history }
 }

@@ -2,6 +2,7 @@
  * How often one may ask: per source, and per source for one GUID. Not per GUID over all sources,
  * before anything is proven: whoever knows a GUID could then keep its Device from being answered.
  */
+import { HOME_PARTY } from '../database/tables.ts'
 import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import { HasteError } from '../../protocol/errors.ts'
 import { networkOf } from '../addresses.ts'
@@ -44,7 +45,7 @@ export class Limits {
 
   /** Whoever changes the rates gives everybody a fresh start. */
   async #follow(): Promise<void> {
-    const { limits } = await this.#policy.value()
+    const { limits } = await this.#policy.value(HOME_PARTY)
     if (limits === this.#rates) return
     this.#rates = limits
     this.#bySource = new RateLimit(limits.source, this.#clock)

@@ -1,4 +1,5 @@
 /** TO0 and TO1 as this service plays the Rendezvous Server. */
+import { HOME_PARTY } from '../database/tables.ts'
 import { hash } from 'node:crypto'
 import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import { importSpki } from '../../protocol/crypto/verify-key.ts'
@@ -56,10 +57,10 @@ function mountTo0(services: RendezvousServices): MountedRole {
         order: () => runs.next(now),
         async trust(voucher) {
           admitGuid(voucher.header.value.guid)
-          return trustFor(voucher, await policy.value(), deviceAnchors(), now)
+          return trustFor(voucher, await policy.value(HOME_PARTY), deviceAnchors(), now)
         },
         async admit({ voucher, waitSeconds }) {
-          return grantedSeconds(voucher, waitSeconds, await policy.value())
+          return grantedSeconds(voucher, waitSeconds, await policy.value(HOME_PARTY))
         },
       }
     },

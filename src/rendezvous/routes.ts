@@ -152,7 +152,7 @@ function policyRoutes({ policy, events }: RendezvousRoutesServices): readonly Ro
       result,
       async handle({ principal }) {
         ofTheHouse(principal)
-        return view(await policy.current())
+        return view(await policy.current(HOME_PARTY))
       },
     }),
     route({
@@ -164,7 +164,7 @@ function policyRoutes({ policy, events }: RendezvousRoutesServices): readonly Ro
       result,
       async handle({ body, principal }) {
         ofTheHouse(principal)
-        const changed = view(await policy.replace(body))
+        const changed = view(await policy.replace(HOME_PARTY, body))
         events.rendezvousPolicyChanged({ by: principal.id })
         return changed
       },

@@ -1,4 +1,5 @@
 /** An owner and a rendezvous in services of their own, over HTTP, as two organisations run them. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -133,7 +134,9 @@ describe('two organisations', { timeout: PATIENCE_MS }, () => {
 
     // With the seller's own key, as a thief of its database would have it.
     const { value } = sellers.entries.at(-1)!.payload.publicKey
-    const seller = await owner.service.services.keyStore.findSigner('owner', value.key.spki)
+    const seller = await owner.service.services.keyStore
+      .ring(HOME_PARTY)
+      .findSigner('owner', value.key.spki)
     await expect(register(sellers, seller!)).rejects.toThrow('INVALID_OWNERSHIP_VOUCHER')
     await register(await voucherAt(), signerOf(buyer.privateKey), 1)
     await until('it has lapsed', async () => (await registration(guid))['state'] === 'ended')

@@ -24,7 +24,6 @@ export interface AttemptServices {
     findServableOf(party: string, guid: Bytes): Promise<HeldVoucher | undefined>
   }
   readonly ownerAddresses: { value(party: string): Promise<To2Addresses> }
-  readonly ownerAddresses: { value(): Promise<To2Addresses> }
   /** What is asked for; every rendezvous grants what it likes. */
   readonly askedSeconds: number
   /** In-process where the target is this service; kept open, since many messages go there. */
@@ -35,17 +34,13 @@ const MOST_REASON_CHARACTERS = 300
 
 /** Throws only what is a bug of ours. */
 export async function register(services: AttemptServices, job: Job): Promise<Outcome> {
-  const { vouchers, ownerAddresses } = services
-  const held = await vouchers.findServableOf(job.party, fromHex(job.guid))
   const { vouchers, ownerAddresses, askedSeconds: waitSeconds } = services
-  const held = await vouchers.findServable(fromHex(job.guid))
+  const held = await vouchers.findServableOf(job.party, fromHex(job.guid))
   if (!held) return refused('the voucher, or the key that owns it, is not here')
   const { voucher, signer, deviceId } = held
   const attempt = placesOf(voucher).find(({ index }) => index === job.directive)
   if (!attempt) return refused('the voucher names no such rendezvous')
   const addresses = await ownerAddresses.value(job.party)
-  const context = { voucher, signer, addresses, waitSeconds: ASKED_SECONDS }
-  const addresses = await ownerAddresses.value()
   const context = { voucher, signer, addresses, waitSeconds }
   const reasons: string[] = []
   for (const target of attempt.targets) {

@@ -135,8 +135,12 @@ export function listJobsOf(db: Executor, party: string, guids: readonly string[]
 }
 
 /** All of a voucher are due at once, as if none had ever failed. */
-export const hasten = statement((db, p: { guid: string; now: string }) =>
-  db.updateTable('to0_job').set({ next_at: p.now, attempts: 0 }).where('guid', '=', p.guid),
+export const hasten = statement((db, p: { guid: string; party: string; now: string }) =>
+  db
+    .updateTable('to0_job')
+    .set({ next_at: p.now, attempts: 0 })
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party),
 )
 
 const nextAddresses = statement((db, p: { after: string }) =>
@@ -148,13 +152,35 @@ const nextAddresses = statement((db, p: { after: string }) =>
     .limit(1),
 )
 
-/** Every digest of addresses that some registration names, but this one. */
-export async function listStaleAddresses(db: Executor, addresses: string): Promise<string[]> {
-  const stale: string[] = []
+/** A party's addresses, as registrations name them: those of one party stand together. */
+export function addressesOf(party: string, digest: string): string {
+  return `${party}:${digest}`
+}
+
+/** The parties of whom something is registered. */
+export async function listParties(db: Executor): Promise<string[]> {
+  const parties: string[] = []
   let after = ''
   for (;;) {
+    const [, party] =
+      /^(\w+):/.exec((await nextAddresses.first(db, { after }))?.addresses ?? '') ?? []
+    if (party === undefined) return parties
+    parties.push(party)
+    after = `${party};`
+  }
+}
+
+/** Every digest of addresses that some registration of the party names, but this one. */
+export async function listStaleAddresses(
+  db: Executor,
+  party: string,
+  addresses: string,
+): Promise<string[]> {
+  const stale: string[] = []
+  let after = addressesOf(party, '')
+  for (;;) {
     const next = await nextAddresses.first(db, { after })
-    if (!next?.addresses) return stale
+    if (!next?.addresses?.startsWith(addressesOf(party, ''))) return stale
     after = next.addresses
     if (after !== addresses) stale.push(after)
   }
@@ -162,30 +188,6 @@ export async function listStaleAddresses(db: Executor, addresses: string): Promi
 
 const SLICE = 500
 
-export async function listParties(db: Executor): Promise<string[]> {
-  const rows = await db.selectFrom('to0_job').select('party').distinct().execute()
-  return rows.map(({ party }) => party)
-}
-
-/** Some of the party's registrations that name other addresses become due; false if none are. */
-export async function hastenStale(
-  tx: Executor,
-  { party, addresses }: { readonly party: string; readonly addresses: string },
-  now: string,
-): Promise<boolean> {
-  const stale = tx
-    .selectFrom('to0_job')
-    .select('guid')
-    .where('party', '=', party)
-    .where('addresses', '!=', addresses)
-    .where('next_at', '>', now)
-    .where('state', '=', 'registered')
-    .limit(SLICE)
-  const { numUpdatedRows } = await tx
-    .updateTable('to0_job')
-    .set({ next_at: now })
-    .where('guid', 'in', stale)
-    .where('party', '=', party)
 const someWith = statement((db, p: { addresses: string; after: string }) =>
   db
     .selectFrom('to0_job')

@@ -76,11 +76,11 @@ function newRegister(): Register {
     random: () => 0.5,
     askedSeconds: 7 * 86_400,
     vouchers: {
-      findServable: (guid) => {
+      findServableOf: (party, guid) => {
         loaded++
-        return world.vouchers.findServable(guid)
+        return world.vouchers.findServableOf(party, guid)
       },
-      findDeviceId: (guid, executor) => world.vouchers.findDeviceId(guid, executor),
+      findDeviceId: (voucher, executor) => world.vouchers.findDeviceId(voucher, executor),
     },
     ownerAddresses: {
       value: async () => addresses,
@@ -384,7 +384,7 @@ describe('the register', () => {
     await quiet()
     const now = world.clock.now().getTime()
     const in5Days = new Date(now + 5.6 * DAY_MS).toISOString()
-    expect(await register.serversOf(name)).toEqual([
+    expect(await register.serversOf({ party: HOME_PARTY, guid: name })).toEqual([
       {
         url: 'http://near.test:80',
         state: 'registered',
@@ -400,7 +400,7 @@ describe('the register', () => {
         nextAt: new Date(now + 2_000).toISOString(),
       },
     ])
-    expect(await register.serversOf('00'.repeat(16))).toEqual([])
+    expect(await register.serversOf({ party: HOME_PARTY, guid: '00'.repeat(16) })).toEqual([])
   })
 
   it('registers at once what somebody asks for, at a place it had given up, too', async () => {
@@ -408,14 +408,13 @@ describe('the register', () => {
     const name = await hold(1, NEAR, FAR)
     await quiet()
     places.clear()
-    expect(await register.hasten(name)).toBe(true)
+    expect(await register.hasten({ party: HOME_PARTY, guid: name })).toBe(true)
     await quiet()
     expect([attempts('near.test'), attempts('far.test')]).toEqual([2, 2])
-    expect((await register.serversOf(name)).map(({ state }) => state)).toEqual([
-      'registered',
-      'registered',
-    ])
-    expect(await register.hasten('00'.repeat(16))).toBe(false)
+    expect(
+      (await register.serversOf({ party: HOME_PARTY, guid: name })).map(({ state }) => state),
+    ).toEqual(['registered', 'registered'])
+    expect(await register.hasten({ party: HOME_PARTY, guid: '00'.repeat(16) })).toBe(false)
   })
 
   it('leaves a place alone that says it is asked too often', async () => {
@@ -426,7 +425,7 @@ describe('the register', () => {
     const names = [await hold(1, NEAR), await hold(2, NEAR), await hold(3, NEAR)]
     await quiet()
     expect(sent.length).toBeLessThan(4)
-    const states = await register.statusOf(names)
+    const states = await register.statusOf(HOME_PARTY, names)
     for (const name of names) {
       expect(states.get(name)?.lastError).toMatch('try again in 7 s')
     }
