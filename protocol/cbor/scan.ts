@@ -75,11 +75,16 @@ export function scanSequence(source: Bytes, options: ScanOptions = {}): Item[] {
   return items
 }
 
-/** Cuts a CBOR sequence into its items, each within the limits that a single one has. */
+/** Where the item that begins at `start` ends, within the limits that a single one has. */
+export function endOfItem(source: Bytes, start: number): number {
+  return new Scanner(source, {}).read(start, 0).end
+}
+
+/** Cuts a CBOR sequence into its items. */
 export function splitSequence(source: Bytes): Bytes[] {
   const parts: Bytes[] = []
   for (let offset = 0; offset < source.length;) {
-    const { end } = new Scanner(source, {}).read(offset, 0)
+    const end = endOfItem(source, offset)
     parts.push(source.subarray(offset, end))
     offset = end
   }

@@ -12,6 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/manufacturing', 'src/rendezvous'],
   ['src/devices'],
   ['src/vouchers'],
+  ['src/bundles'],
   ['src/tokens'],
   ['src/pki'],
   ['src/api-tokens', 'src/keys', 'src/settings', 'src/services.ts'],
