@@ -16,6 +16,7 @@ import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
+import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
@@ -85,7 +86,9 @@ async function startOver(
   const app = appOf(services, domains, fdo, () => !stopped.signal.aborted)
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
-    if (!fdo.take(incoming, outgoing)) void others(incoming, outgoing)
+    if (fdo.take(incoming, outgoing)) return
+    expectBody(incoming)
+    void others(incoming, outgoing)
   }
   const { pki } = domains
   const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)

@@ -82,6 +82,7 @@ function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<A
     const incoming = c.env?.incoming as IncomingMessage | undefined
     const source = incoming ? new IncomingSource(incoming, trustedProxies) : HERE
     c.set('source', source)
+    c.set('failed', (err) => log.error({ err, request: id(c), path: c.req.path }, 'broke off'))
     await next()
     c.header('x-request-id', id(c))
     c.header('cache-control', 'no-store')

@@ -1,6 +1,7 @@
 /** The OpenAPI document of the management API, read off its routes. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from './authenticate.ts'
+import { registerProblems, tagOf } from './definition.ts'
 import { SCOPES, permissionsOf } from './permissions.ts'
 import { type Route, route } from './route.ts'
 
@@ -34,8 +35,10 @@ export function openApiDocument(routes: readonly Route[]): object {
     type: 'http',
     scheme: 'bearer',
   })
+  registerProblems(app)
   for (const { register } of routes) register(app)
-  return app.getOpenAPI31Document(ABOUT)
+  const names = [...new Set(routes.map(({ path }) => tagOf(path)))].toSorted()
+  return app.getOpenAPI31Document({ ...ABOUT, tags: names.map((name) => ({ name })) })
 }
 
 const Document = z.object({

@@ -3,11 +3,14 @@
  * OpenAPI document are all read off it, so they cannot disagree. What handles a request knows no
  * Hono: it gets checked input and gives back data.
  */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
-import type { ZodObject, ZodType } from 'zod'
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import type { AppEnv, Principal } from './authenticate.ts'
+import { BodyStream, mediaTypeOf } from './body.ts'
+import { definitionOf } from './definition.ts'
+import { fileResponse } from './file.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
 import type { Source } from './source.ts'
@@ -19,11 +22,18 @@ export interface Input<Params, Query, Body> {
   readonly body: Body
   /** The body as it came, where the declaration says `bytes`. */
   readonly bytes: Bytes
+  /** The body as it comes, where the declaration says `stream`. */
+  readonly stream: AsyncIterable<Bytes>
   readonly contentType: string
   /** What the caller would like to get. */
   readonly accept: string
   readonly principal: Principal
   readonly source: Source
+}
+
+export interface RawBody {
+  readonly types: readonly string[]
+  readonly atMost: number
 }
 
 export interface Declaration<Params, Query, Body, Result> {
@@ -38,6 +48,10 @@ export interface Declaration<Params, Query, Body, Result> {
   readonly body?: ZodType<Body>
   /** A body taken as bytes: its media types and how long it may be, which JSON may not pass either. */
   readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
+  /** A body taken as bytes: its media types and how long it may be. */
+  readonly bytes?: RawBody
+  /** A body read while it comes, which may be long. What a cut connection leaves must be sound. */
+  readonly stream?: RawBody
   /** The JSON answer; without it and `file` the answer is 204. */
   readonly result?: ZodType<Result>
   /** Media types of an answer that is no JSON: `handle` then gives a File. Beside `result`, or alone. */
@@ -47,13 +61,16 @@ export interface Declaration<Params, Query, Body, Result> {
   handle(input: Input<Params, Query, Body>): Promise<Result | File> | Result | File
 }
 
+type FileContent = Bytes | string | AsyncIterable<Bytes | string>
+
 /** An answer that is no JSON. */
 export class File {
   readonly type: string
-  readonly content: Bytes | string
+  /** What is made as it goes is made no faster than it is taken. */
+  readonly content: FileContent
   readonly name: string | undefined
 
-  constructor(type: string, content: Bytes | string, name?: string) {
+  constructor(type: string, content: FileContent, name?: string) {
     this.type = type
     this.content = content
     this.name = name
@@ -122,7 +139,6 @@ function register<Params, Query, Body, Result>(
   app: OpenAPIHono<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
 ): void {
-  const { handle, bytes, params, query, body, status } = declaration
   app.openapi(definitionOf(declaration), async (c) => {
     const checked = c.req as unknown as Checked
     const contentType = mediaTypeOf(c.req.header('content-type'))
@@ -140,10 +156,20 @@ function register<Params, Query, Body, Result>(
     if (answer instanceof File) return fileResponse(answer)
     if (answer === undefined || answer === null) return c.body(null, 204)
     return c.json(answer, status ?? 200)
+    const stream = declaration.stream && new BodyStream(c, declaration.stream.atMost)
+    try {
+      const answer = await declaration.handle(await inputOf(c, declaration, stream))
+      if (!(answer instanceof File)) await stream?.discard()
+      return responseOf(c, answer, declaration.status)
+    } catch (error) {
+      await stream?.discard()
+      throw error
+    }
   })
 }
 
-function definitionOf<Params, Query, Body, Result>(
+async function inputOf<Params, Query, Body, Result>(
+  c: Context<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
 ) {
   const { method, path, summary, permission, params, query, body, bytes } = declaration
@@ -209,55 +235,28 @@ function permit(permission: Permission): MiddlewareHandler<AppEnv> {
       throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
     }
     await next()
+  stream: BodyStream | undefined,
+): Promise<Input<Params, Query, Body>> {
+  const { params, query, body, bytes } = declaration
+  const checked = c.req as unknown as Checked
+  return {
+    params: (params ? checked.valid('param') : {}) as Params,
+    query: (query ? checked.valid('query') : {}) as Query,
+    body: (body ? checked.valid('json') : undefined) as Body,
+    bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
+    stream: stream ?? NO_STREAM,
+    contentType: mediaTypeOf(c.req.header('content-type')),
+    accept: c.req.header('accept') ?? '',
+    principal: c.var.principal,
+    source: c.var.source,
   }
 }
 
-function limitTo(most: number): MiddlewareHandler {
-  const tooLarge = () => new Problem('too-large', `a body here may be ${most} bytes long`)
-  return async (c, next) => {
-    const length = c.req.header('content-length')
-    if (Number(length ?? 0) > most) throw tooLarge()
-    if (length === undefined && c.req.header('transfer-encoding') !== undefined) {
-      const body = await readAtMost(c.req.raw.body, most)
-      if (!body) throw tooLarge()
-      // Hono keeps promises here, whatever its types say.
-      c.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer
-    }
-    await next()
-  }
-}
+async function* nothing(): AsyncGenerator<Bytes> {}
+const NO_STREAM: AsyncIterable<Bytes> = { [Symbol.asyncIterator]: nothing }
 
-/** A body that does not say how long it is; undefined where it is too long. */
-async function readAtMost(
-  body: ReadableStream<Uint8Array> | null,
-  most: number,
-): Promise<ArrayBuffer | undefined> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of body ?? []) {
-    length += part.length
-    if (length > most) return undefined
-    parts.push(part)
-  }
-  return Uint8Array.from(Buffer.concat(parts)).buffer
-}
-
-function typed(types: readonly string[] | undefined): MiddlewareHandler {
-  return async (c, next) => {
-    const type = mediaTypeOf(c.req.header('content-type'))
-    if (types && !types.includes(type)) {
-      throw new Problem('unsupported-media-type', `send one of ${types.join(', ')}`)
-    }
-    await next()
-  }
-}
-
-function mediaTypeOf(contentType: string | undefined): string {
-  return (contentType?.split(';')[0] ?? '').trim().toLowerCase()
-}
-
-function fileResponse({ type, content, name }: File): Response {
-  const headers = new Headers({ 'content-type': type })
-  if (name) headers.set('content-disposition', `attachment; filename="${name}"`)
-  return new Response(typeof content === 'string' ? content : new Uint8Array(content), { headers })
+function responseOf(c: Context<AppEnv>, answer: unknown, status: 200 | 201 | 202 = 200): Response {
+  if (answer instanceof File) return fileResponse(c, answer)
+  if (answer === undefined || answer === null) return c.body(null, 204)
+  return c.json(answer, status)
 }
