@@ -80,17 +80,6 @@ export function endOfItem(source: Bytes, start: number): number {
   return new Scanner(source, {}).read(start, 0).end
 }
 
-/** Cuts a CBOR sequence into its items. */
-export function splitSequence(source: Bytes): Bytes[] {
-  const parts: Bytes[] = []
-  for (let offset = 0; offset < source.length;) {
-    const end = endOfItem(source, offset)
-    parts.push(source.subarray(offset, end))
-    offset = end
-  }
-  return parts
-}
-
 class Scanner {
   readonly #source: Bytes
   readonly #options: ScanOptions

@@ -1,6 +1,6 @@
 /** Vouchers one after the other: PEM blocks, or a CBOR sequence (RFC 8742). */
-import { type Bytes } from '../../protocol/bytes.ts'
-import { endOfItem } from '../../protocol/cbor/scan.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { Major, endOfItem } from '../../protocol/cbor/scan.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { isPem } from '../../protocol/voucher/pem.ts'
 import { MAX_VOUCHER_BYTES } from '../../protocol/voucher/voucher.ts'
@@ -10,13 +10,22 @@ import type { BundleFlaw, BundleItems, Flaw } from './item.ts'
 /** `name` is that of the file they are in. */
 export async function* plainVouchers(reader: ByteReader, name: string | null): BundleItems {
   const start = await reader.peek(1)
-  if (start.length === 0) yield flawed(name, 'malformed', 'there is nothing in it')
-  else if (isPem(start)) yield* pemVouchers(reader, name)
+  if (start.length === 0) {
+    if (name !== null) yield flawed(name, 'malformed', 'there is nothing in it')
+  } else if (isPem(start)) yield* pemVouchers(reader, name)
   else yield* sequence(reader, name)
 }
 
-/** Behind an item that is no CBOR at all there is no telling where the next one begins. */
+/**
+ * What could be a single voucher is good as a whole or not at all. In what is longer, there is no
+ * telling behind an item that is no CBOR where the next one begins.
+ */
 async function* sequence(reader: ByteReader, name: string | null): BundleItems {
+  const start = await reader.peek(MAX_VOUCHER_BYTES + 1)
+  if (start.length <= MAX_VOUCHER_BYTES && !isSequence(start)) {
+    yield { name, bytes: new Uint8Array(start) }
+    return
+  }
   for (;;) {
     const window = await reader.peek(MAX_VOUCHER_BYTES + 1)
     if (window.length === 0) return
@@ -33,6 +42,21 @@ async function* sequence(reader: ByteReader, name: string | null): BundleItems {
     reader.skip(end)
     yield { name, bytes }
   }
+}
+
+/** Whether it is arrays, as vouchers are, from its first byte to its last. */
+function isSequence(bytes: Bytes): boolean {
+  let at = 0
+  while (at < bytes.length) {
+    if ((bytes[at] ?? 0) >> 5 !== Major.ARRAY) return false
+    try {
+      at = endOfItem(bytes, at)
+    } catch (error) {
+      if (error instanceof FdoError) return false
+      throw error
+    }
+  }
+  return true
 }
 
 function endOrFlaw(window: Bytes): number | { readonly flaw: Flaw; readonly detail: string } {

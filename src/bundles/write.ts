@@ -9,20 +9,18 @@ export interface NamedVoucher {
   /** Its GUID: the file is named for it. */
   readonly guid: string
   readonly cbor: Bytes
+  /** The time its file carries. */
+  readonly modified: Date
 }
 
 export async function* pemBundle(vouchers: AsyncIterable<NamedVoucher>): AsyncGenerator<Bytes> {
   for await (const { cbor } of vouchers) yield utf8(voucherToPem(cbor))
 }
 
-/** `modified` is the time the files carry. */
-export async function* tarGzBundle(
-  vouchers: AsyncIterable<NamedVoucher>,
-  modified: Date,
-): AsyncGenerator<Bytes> {
+export async function* tarGzBundle(vouchers: AsyncIterable<NamedVoucher>): AsyncGenerator<Bytes> {
   const gzip = createGzip()
   // How it ended is thrown by whoever reads.
-  pipeline(Readable.from(tarBundle(vouchers, modified), { objectMode: false }), gzip, () => {})
+  pipeline(Readable.from(tarBundle(vouchers), { objectMode: false }), gzip, () => {})
   try {
     yield* gzip as AsyncIterable<Buffer>
   } finally {
@@ -30,11 +28,8 @@ export async function* tarGzBundle(
   }
 }
 
-async function* tarBundle(
-  vouchers: AsyncIterable<NamedVoucher>,
-  modified: Date,
-): AsyncGenerator<Bytes> {
-  for await (const { guid, cbor } of vouchers) {
+async function* tarBundle(vouchers: AsyncIterable<NamedVoucher>): AsyncGenerator<Bytes> {
+  for await (const { guid, cbor, modified } of vouchers) {
     const content = utf8(voucherToPem(cbor))
     yield fileHeader(`${guid}.pem`, content.length, modified)
     yield content

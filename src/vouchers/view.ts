@@ -30,6 +30,7 @@ export const ImportResults = z.object({
       ok: z.boolean(),
       check: z.string().nullable().openapi({ description: 'the check it failed' }),
       detail: z.string().nullable(),
+      name: z.string().optional().openapi({ description: 'the file of the archive it was in' }),
     }),
   ),
 })

@@ -33,15 +33,29 @@ describe('a CBOR sequence', () => {
     }
   })
 
-  it('gives what is no voucher but CBOR, for others to refuse', async () => {
+  it('gives what is no voucher but an array, for others to refuse', async () => {
     expect(await read(concat(first, new Uint8Array([0x80]), second))).toEqual(['0', '-1', '1'])
   })
 
-  it('ends at what is no CBOR, and keeps what came before', async () => {
-    const broken = concat(first, new Uint8Array([0xff]), second)
-    expect(await read(broken)).toEqual(['0', 'malformed'])
-    expect(await detailOf(broken)).toEqual([expect.stringContaining(`byte ${first.length} is not`)])
-    expect(await read(first.subarray(0, -1))).toEqual(['malformed'])
+  it('that could be one voucher is good as a whole or not at all', async () => {
+    for (const bad of [
+      concat(first, new Uint8Array([0])),
+      concat(first, new Uint8Array([0xff]), second),
+      first.subarray(0, -1),
+    ]) {
+      expect(await itemsOf(bad)).toEqual([{ name: null, bytes: new Uint8Array(bad) }])
+    }
+  })
+
+  it('that is longer ends at what is no CBOR, and keeps what came before', async () => {
+    const many = Array.from({ length: 100 }, () => first)
+    const broken = concat(...many, new Uint8Array([0xff]), second)
+    const items = await itemsOf(broken)
+    expect(items.slice(0, -1).map((item) => summaryOf(item, vouchers))).toEqual(many.map(() => '0'))
+    const detail = expect.stringContaining(`byte ${100 * first.length} is not read`)
+    expect(items.at(-1)).toEqual({ name: null, flaw: 'malformed', detail })
+    const cut = await read(concat(...many).subarray(0, -1))
+    expect(cut).toEqual([...many.slice(1).map(() => '0'), 'malformed'])
   })
 
   it('ends at an item longer than any voucher', async () => {
@@ -87,7 +101,7 @@ describe('a PEM file', () => {
   it('without a voucher says so', async () => {
     expect(await read(Buffer.from('hello\n'.repeat(100)))).toEqual(['malformed'])
     expect(await read(Buffer.from('-----BEGIN CERTIFICATE-----\n'))).toEqual(['malformed'])
-    expect(await read(new Uint8Array(0))).toEqual(['malformed'])
+    expect(await read(new Uint8Array(0))).toEqual([])
   })
 })
 

@@ -19,6 +19,7 @@ const MODIFIED = new Date('2026-01-02T03:04:05Z')
 /** Sizes around a block's, and more of them than one chunk holds. */
 const vouchers = Array.from({ length: 200 }, (_, i) => ({
   guid: i.toString(16).padStart(32, '0'),
+  modified: MODIFIED,
   cbor: new Uint8Array([0x81, 0x59, i >> 2, i, ...randomBytes(((i >> 2) << 8) + i)]),
 }))
 
@@ -40,13 +41,13 @@ function digested(item: BundleItem) {
 
 describe('a tar.gz', () => {
   it('holds every voucher under its GUID, as our own reader finds it', async () => {
-    const items = await itemsOf(await collected(tarGzBundle(stream(), MODIFIED)))
+    const items = await itemsOf(await collected(tarGzBundle(stream())))
     const expected = vouchers.map(({ guid, cbor }) => ({ name: `${guid}.pem`, bytes: cbor }))
     expect(items.map(digested)).toEqual(expected.map(digested))
   })
 
   it('is unpacked by tar, with the time given', async () => {
-    const archive = await collected(tarGzBundle(stream(), MODIFIED))
+    const archive = await collected(tarGzBundle(stream()))
     const list = execFileSync('tar', ['-xzf', '-', '-C', folder, '--no-same-owner'], {
       input: archive,
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -61,7 +62,7 @@ describe('a tar.gz', () => {
   })
 
   it('of no vouchers is an archive all the same', async () => {
-    expect(await itemsOf(await collected(tarGzBundle(stream([]), MODIFIED)))).toEqual([])
+    expect(await itemsOf(await collected(tarGzBundle(stream([]))))).toEqual([])
   })
 
   it('asks for no more vouchers than are taken', async () => {
@@ -69,11 +70,11 @@ describe('a tar.gz', () => {
     async function* endless() {
       for (;;) {
         asked++
-        yield { guid: 'f'.repeat(32), cbor: randomBytes(60_000) }
+        yield { guid: 'f'.repeat(32), modified: MODIFIED, cbor: randomBytes(60_000) }
       }
     }
     let taken = 0
-    for await (const part of tarGzBundle(endless(), MODIFIED)) {
+    for await (const part of tarGzBundle(endless())) {
       taken += part.length
       if (taken > 200) break
     }
@@ -85,7 +86,7 @@ describe('a tar.gz', () => {
       yield* vouchers
       throw new Error('no more')
     }
-    await expect(collected(tarGzBundle(failing(), MODIFIED))).rejects.toThrow('no more')
+    await expect(collected(tarGzBundle(failing()))).rejects.toThrow('no more')
   })
 })
 
