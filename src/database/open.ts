@@ -3,6 +3,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 import SQLite from 'better-sqlite3'
 import { Kysely, Migrator, SqliteDialect } from 'kysely'
+import { accompanied } from './alongside.ts'
 import { Connection, type Executor } from './connection.ts'
 import { migrations } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
@@ -39,7 +40,7 @@ export async function openDatabase(path: string): Promise<Database> {
   const group = new GroupCommit(connection, () => log?.sync() ?? Promise.resolve())
   return {
     db: connection.outside,
-    commit: (work, options) => group.commit(work, options),
+    commit: (work, options) => group.commit(accompanied(work), options),
     changesOf: (table) => connection.changesOf(table),
     async isAlive() {
       try {

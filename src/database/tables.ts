@@ -48,6 +48,9 @@ export interface Tables {
   private_key: PrivateKeyTable
   api_token: ApiTokenTable
   setting: SettingTable
+
+  // ── http: requests that must not be carried out twice
+  idempotency: IdempotencyTable
 }
 
 /** A DI or TO2 run (from message 64 on). Cleared at its end, so that it is its own tombstone. */
@@ -135,6 +138,26 @@ export interface ApiTokenTable {
   first_used_at: string | null
   expires_at: string | null
   revoked_at: string | null
+}
+
+/** A request that came with an Idempotency-Key. */
+export interface IdempotencyTable {
+  /** Who asked, by token or client: keys of others are none of theirs. */
+  principal: string
+  key: string
+  party: string
+  /** SHA-256 of what makes it the same request, hex. */
+  request_hash: string
+  /** `effected` is written in the transaction of the request's effect, `done` with the answer. */
+  state: 'begun' | 'effected' | 'done'
+  /** Which attempt carries it out: one that another has taken over can have no effect. */
+  runner: string
+  lease_until: string
+  status: number | null
+  content_type: string | null
+  /** The body of the answer, sealed under the master key. */
+  answer: Bytes | null
+  expires_at: string
 }
 
 /** Small things an administrator may change while running, one JSON document each. */

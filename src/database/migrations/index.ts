@@ -6,6 +6,7 @@ import { parties } from './0003-parties.ts'
 import { audit } from './0004-audit.ts'
 import { webhooks } from './0008-webhooks.ts'
 import { rendezvous } from './0006-rendezvous.ts'
+import { border } from './0007-border.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-audit': audit,
   '0008-webhooks': webhooks,
   '0006-rendezvous': rendezvous,
+  '0007-border': border,
 }
