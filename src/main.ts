@@ -18,6 +18,7 @@ import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
 import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
+import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { type Log, createLog } from './log.ts'
@@ -83,7 +84,8 @@ async function startOver(
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
-  const app = appOf(services, domains, fdo, () => !stopped.signal.aborted)
+  const idempotency = new Idempotency({ ...services, sealer })
+  const app = appOf({ ...services, idempotency }, domains, fdo, () => !stopped.signal.aborted)
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
     if (fdo.take(incoming, outgoing)) return
@@ -101,6 +103,7 @@ async function startOver(
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
     () => services.parties.sweep(),
+    () => idempotency.sweep(),
     ...domains.sweeps,
   ])
   return {
@@ -186,6 +189,13 @@ async function servicesOver(
 
 function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
   const { config, database, apiTokens, parties } = services
+function appOf(
+  services: Services & { readonly idempotency: Idempotency },
+  domains: Domains,
+  fdo: FdoHttp,
+  isRunning: () => boolean,
+) {
+  const { config, database, apiTokens } = services
   const { trustedProxies } = config
   return createApp({
     ...services,

@@ -29,6 +29,7 @@ export function definitionOf<Params, Query, Body, Result>(
       typed(raw?.types ?? (body && ['application/json'])),
     ],
     request: {
+      headers: headersOf(declaration as unknown as Described),
       ...(params && { params: params as unknown as ZodObject }),
       ...(query && { query: query as unknown as ZodObject }),
       ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
@@ -56,6 +57,7 @@ const PROBLEMS = {
   404: ['NotFound', 'There is no such thing, or it is not yours'],
   408: ['TooSlow', 'The body stopped coming'],
   409: ['Conflict', 'As things stand this cannot be done'],
+  412: ['PreconditionFailed', 'It is not what If-Match names: it has changed'],
   413: ['TooLarge', 'The body is too long'],
   415: ['UnsupportedMediaType', 'The body is of a type that is not taken here'],
   422: ['CheckFailed', 'What was sent can be read, and fails a check'],
@@ -64,6 +66,17 @@ const PROBLEMS = {
 } as const satisfies Record<string, readonly [component: string, description: string]>
 
 type ProblemStatus = keyof typeof PROBLEMS
+
+/** Described, and looked at elsewhere. */
+function headersOf({ method, result, stream }: Described): ZodObject {
+  const described = (description: string) => z.string().optional().openapi({ description })
+  if (method === 'get') {
+    return z.object(result ? { 'if-none-match': described('ETags that need no answer') } : {})
+  }
+  if (method !== 'post') return z.object({ 'if-match': described('The ETag it must still have') })
+  const key = described('A name for this request: it is carried out once. Kept for 24 hours')
+  return z.object(stream ? {} : { 'idempotency-key': key })
+}
 
 /** By status. Its type is one that a Response always fits: what is given is checked elsewhere. */
 function responsesOf(declaration: Described): AnyResponse {
@@ -75,7 +88,7 @@ type AnyResponse = {
 }
 
 function responsesByStatus(declaration: Described): object {
-  const { result, file, status } = declaration
+  const { method, result, file, status } = declaration
   const problems = Object.fromEntries(
     problemsOf(declaration).map((one) => [
       one,
@@ -87,7 +100,9 @@ function responsesByStatus(declaration: Described): object {
     ...(file && contentOf(file)),
     ...(result && { 'application/json': { schema: result } }),
   }
-  return { [status ?? 200]: { description: 'OK', content }, ...problems }
+  const unchanged = method === 'get' &&
+    result && { 304: { description: 'As If-None-Match has it' } }
+  return { [status ?? 200]: { description: 'OK', content }, ...unchanged, ...problems }
 }
 
 function problemsOf({ method, params, query, ...body }: Described): ProblemStatus[] {
@@ -100,6 +115,7 @@ function problemsOf({ method, params, query, ...body }: Described): ProblemStatu
     [404, params],
     [408, body.stream],
     [409, !isRead],
+    [412, !isRead && method !== 'post'],
     [413, hasBody],
     [415, hasBody],
     [422, method === 'post'],

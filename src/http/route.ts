@@ -7,10 +7,14 @@ import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
+import type { InTurn } from '../fdo/in-turn.ts'
 import type { AppEnv, Principal } from './authenticate.ts'
 import { BodyStream, mediaTypeOf } from './body.ts'
+import { checkIfMatch, etagOf, isNamed } from './conditional.ts'
 import { definitionOf } from './definition.ts'
 import { fileResponse } from './file.ts'
+import type { Idempotency } from './idempotency/service.ts'
+import { onceFor } from './once.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
 import type { Source } from './source.ts'
@@ -77,11 +81,25 @@ export class File {
   }
 }
 
+/** What a GET gives, asked for beside the request: the document that its ETag names. */
+export type Show = (c: Context<AppEnv>) => Promise<unknown>
+
+/** What an endpoint stands among. Without it there is no more than a description of it. */
+export interface Surroundings {
+  /** Of the same path. */
+  readonly show?: Show | undefined
+  readonly idempotency: Idempotency | undefined
+  /** Changes of one kind of thing come after each other: what a condition was checked against, holds. */
+  readonly turns: InTurn
+}
+
 export interface Route {
   readonly method: string
   readonly path: string
   readonly permission: Permission
-  readonly register: (app: OpenAPIHono<AppEnv>) => void
+  /** Of a GET that gives JSON. */
+  readonly show?: Show | undefined
+  readonly register: (app: OpenAPIHono<AppEnv>, among?: Surroundings) => void
 }
 
 const JSON_TYPE = 'application/json'
@@ -91,7 +109,11 @@ export function route<Params = unknown, Query = unknown, Body = unknown, Result 
   declaration: Declaration<Params, Query, Body, Result>,
 ): Route {
   const { method, path, permission } = declaration
-  return { method, path, permission, register: (app) => register(app, declaration) }
+  return {
+    ...{ method, path, permission },
+    show: method === 'get' && declaration.result ? showOf(declaration) : undefined,
+    register: (app, among) => register(app, declaration, among),
+  }
 }
 
 /** `?limit=&cursor=` of every list. */
@@ -138,6 +160,7 @@ interface Checked {
 function register<Params, Query, Body, Result>(
   app: OpenAPIHono<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
+  among: Surroundings | undefined,
 ): void {
   app.openapi(definitionOf(declaration), async (c) => {
     const checked = c.req as unknown as Checked
@@ -165,7 +188,64 @@ function register<Params, Query, Body, Result>(
       await stream?.discard()
       throw error
     }
+  app.openapi(definitionOf(declaration), (c) => {
+    const perform = () => answerTo(c, declaration)
+    return among ? inOrder(c, declaration, among, perform) : perform()
   })
+}
+
+/** A change is made on its conditions and in its turn, and what creates is done once. */
+async function inOrder(
+  c: Context<AppEnv>,
+  { method, path, stream }: Pick<AnyDeclaration, 'method' | 'path' | 'stream'>,
+  { show, idempotency, turns }: Surroundings,
+  perform: () => Promise<Response>,
+): Promise<Response> {
+  if (method === 'get') return perform()
+  if (method === 'post') {
+    const key = c.req.header('idempotency-key')
+    return key === undefined || stream ? perform() : onceFor(c, key, idempotency, perform)
+  }
+  return turns.run(path, async () => {
+    await checkIfMatch(c.req.header('if-match'), show && (() => show(c)))
+    return perform()
+  })
+}
+
+type AnyDeclaration = Declaration<never, never, never, never>
+
+async function answerTo<Params, Query, Body, Result>(
+  c: Context<AppEnv>,
+  declaration: Declaration<Params, Query, Body, Result>,
+): Promise<Response> {
+  const stream = declaration.stream && new BodyStream(c, declaration.stream.atMost)
+  try {
+    const answer = await declaration.handle(await inputOf(c, declaration, stream))
+    if (!(answer instanceof File)) await stream?.discard()
+    return responseOf(c, answer, declaration)
+  } catch (error) {
+    await stream?.discard()
+    throw error
+  }
+}
+
+function showOf<Params, Query, Body, Result>({
+  handle,
+  params,
+  query,
+}: Declaration<Params, Query, Body, Result>): Show {
+  return async (c) =>
+    handle({
+      params: (params?.parse(c.req.param()) ?? {}) as Params,
+      query: (query?.parse({}) ?? {}) as Query,
+      body: undefined as Body,
+      bytes: EMPTY,
+      stream: NO_STREAM,
+      contentType: '',
+      accept: 'application/json',
+      principal: c.var.principal,
+      source: c.var.source,
+    })
 }
 
 async function inputOf<Params, Query, Body, Result>(
@@ -255,8 +335,16 @@ function permit(permission: Permission): MiddlewareHandler<AppEnv> {
 async function* nothing(): AsyncGenerator<Bytes> {}
 const NO_STREAM: AsyncIterable<Bytes> = { [Symbol.asyncIterator]: nothing }
 
-function responseOf(c: Context<AppEnv>, answer: unknown, status: 200 | 201 | 202 = 200): Response {
+function responseOf(
+  c: Context<AppEnv>,
+  answer: unknown,
+  { method, status = 200 }: Pick<AnyDeclaration, 'method' | 'status'>,
+): Response {
   if (answer instanceof File) return fileResponse(c, answer)
   if (answer === undefined || answer === null) return c.body(null, 204)
-  return c.json(answer, status)
+  if (method !== 'get') return c.json(answer, status)
+  const document = JSON.stringify(answer)
+  const etag = etagOf(document)
+  if (isNamed(c.req.header('if-none-match'), etag)) return c.body(null, 304, { etag })
+  return c.body(document, status, { etag, 'content-type': 'application/json' })
 }
