@@ -11,8 +11,25 @@ const ABOUT = {
     title: 'firstlight management API',
     version: '1',
     description: 'Vouchers, devices, keys, groups and plans of a FIDO Device Onboard service.',
+    license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
   },
   servers: [{ url: '/api/v1' }],
+}
+
+/** What the first part of a path is about. */
+const ABOUT_TAGS: Readonly<Record<string, string>> = {
+  certificates: 'Certificates issued here',
+  devices: 'Devices, and how they got where they are',
+  groups: 'Groups of devices, and what their tokens may carry',
+  keys: 'Private keys, by what may be known of them',
+  openapi: 'This document',
+  'owner-addresses': 'Where the rendezvous sends devices',
+  'plan-contents': 'Files that plans send',
+  plans: 'What devices get when they are onboarded',
+  'rendezvous-info': 'Where devices look for their owner',
+  tokens: 'Tokens of this API',
+  uploads: 'Files that devices have sent',
+  vouchers: 'Ownership vouchers',
 }
 
 /** The document describes itself, too. */
@@ -38,7 +55,8 @@ export function openApiDocument(routes: readonly Route[]): object {
   registerProblems(app)
   for (const { register } of routes) register(app)
   const names = [...new Set(routes.map(({ path }) => tagOf(path)))].toSorted()
-  return app.getOpenAPI31Document({ ...ABOUT, tags: names.map((name) => ({ name })) })
+  const tags = names.map((name) => ({ name, description: ABOUT_TAGS[name] ?? name }))
+  return app.getOpenAPI31Document({ ...ABOUT, tags })
 }
 
 const Document = z.object({
