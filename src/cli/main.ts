@@ -51,6 +51,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),
   },
+  completion: {
+    description: 'completion of these commands in bash and zsh',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),
+  },
 }
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -66,6 +70,13 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   exitAsDocumented(program)
   await program.parseAsync(argv, { from: 'user' })
+}
+
+/** With every command loaded, for who wants to know them all. */
+async function wholeProgram(): Promise<Command> {
+  const program = new Command('firstlight').option('-V, --version')
+  for (const { load } of Object.values(COMMANDS)) program.addCommand(await load())
+  return program
 }
 
 /** What commander found wrong. Where it printed its help instead, no command was named. */
