@@ -9,6 +9,7 @@ import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
 import { type Voucher, parseVoucher } from '../../../protocol/voucher/voucher.ts'
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
+import { call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -16,15 +17,6 @@ import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts
 import { type Output, progress, table } from '../output.ts'
 import { KIB, type ImportResult, exportMany, importFile, sizeOf } from '../voucher-bundles.ts'
 import { voucherPage, voucherText } from '../voucher-text.ts'
-
-interface VoucherRow {
-  readonly guid: string
-  readonly device_id: string
-  readonly device_info: string
-  readonly state: string
-  readonly entries: number
-  readonly created_at: string
-}
 
 export function voucherCommand(): Command {
   const voucher = new Command('voucher').description(
@@ -122,16 +114,16 @@ function addServiceCommands(voucher: Command): void {
       .argument('<guid>')
       .requiredOption('--to <file>', "the next owner's public key or certificates; or: self"),
     async (api, { to }, output, [guid = '']) => {
-      const path = `/api/v1/vouchers/${guidOf(guid)}/sell`
       const buyer = to === 'self' ? to : publicKeyToPem(readPublicKey(to))
-      const sold = await api.json<VoucherRow>(path, { method: 'POST', json: { to: buyer } })
+      const params = { guid: guidOf(guid) }
+      const sold = await call(api, 'POST /vouchers/{guid}/sell', { params, json: { to: buyer } })
       output.result(sold, ({ state, entries }) => `${guidOf(guid)}: sale ${entries}, ${state}`)
     },
   )
   runWithApi(
     voucher.command('list').description('the vouchers of the service'),
     async (api, _options, output) => {
-      const items = await api.list<VoucherRow>('/api/v1/vouchers?limit=500')
+      const items = await listAll(api, 'GET /vouchers', { limit: 500 })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -146,7 +138,7 @@ function addServiceCommands(voucher: Command): void {
   runWithApi(
     voucher.command('delete').description('remove a voucher from the service').argument('<guid>'),
     async (api, _options, output, [guid = '']) => {
-      await api.send(`/api/v1/vouchers/${guidOf(guid)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /vouchers/{guid}', { params: { guid: guidOf(guid) } })
       output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
     },
   )
@@ -172,7 +164,7 @@ async function exportOne(
     throw new CliFailure('usage', 'name one voucher, or say which: not both')
   }
   const accept = format === 'pem' ? 'application/x-pem-file' : 'application/cbor'
-  const { body } = await api.send(`/api/v1/vouchers/${guid}`, { accept })
+  const { body } = await api.send(pathOf('GET /vouchers/{guid}', { guid }), { accept })
   if (out === undefined && !output.json) return void process.stdout.write(body)
   if (out !== undefined) writeFileSync(out, body)
   const sha256 = createHash('sha256').update(body).digest('hex')

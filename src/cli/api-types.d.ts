@@ -1,0 +1,394 @@
+/** The management API by its OpenAPI document. Written by `npm run golden`, not by hand. */
+
+interface Schemas {
+  Problem: {
+    readonly type: string
+    readonly title: string
+    readonly status: number
+    readonly code: string
+    readonly detail?: string
+    readonly instance?: string
+  }
+  ApiToken: {
+    readonly id: string
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly created_at: string
+    readonly expires_at: string | null
+    readonly revoked_at: string | null
+  }
+  Key: {
+    readonly id: string
+    readonly purpose: string
+    readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+    readonly fingerprint: string
+    readonly origin: 'made' | 'imported'
+    readonly public_key: string
+    readonly created_at: string
+  }
+  VoucherSummary: {
+    readonly guid: string
+    readonly device_id: string
+    readonly device_info: string
+    readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+    readonly origin: 'made' | 'imported' | 'onboarded'
+    readonly entries: number
+    readonly owner_key: string
+    readonly superseded_by: string | null
+    readonly exported_at: string | null
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  Voucher: Schemas['VoucherSummary'] & {
+    readonly version: number
+    readonly manufacturer_key: {
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+      readonly encoding: 'x509' | 'x5chain' | 'cose'
+      readonly fingerprint: string
+    }
+    readonly sold_to: readonly {
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+      readonly encoding: 'x509' | 'x5chain' | 'cose'
+      readonly fingerprint: string
+    }[]
+    readonly device_certificate: {
+      readonly fingerprint: string
+      readonly not_before: string
+      readonly not_after: string
+    } | null
+    readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
+    readonly bytes: number
+  }
+  DeviceSummary: {
+    readonly id: string
+    readonly guid: string
+    readonly state: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+    readonly serial: string | null
+    readonly model: string
+    readonly group: string
+    readonly to0: {
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly last_error: string | null
+      readonly expires_at: string | null
+    }
+    readonly last_error: string | null
+    readonly created_at: string
+    readonly updated_at: string
+    readonly onboarded_at: string | null
+  }
+  Device: Schemas['DeviceSummary'] & {
+    readonly history: readonly {
+      readonly at: string
+      readonly type: string
+      readonly state:
+        'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+      readonly detail: Readonly<Record<string, unknown>> | null
+    }[]
+  }
+  Group: {
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  RendezvousDirective: {
+    readonly dns?: string
+    readonly ip?: string
+    readonly dev_port?: number
+    readonly owner_port?: number
+    readonly protocol?: 'rest' | 'http' | 'https' | 'tcp' | 'tls' | 'coap-tcp' | 'coap-udp'
+    readonly delay_seconds?: number
+    readonly dev_only?: boolean
+    readonly owner_only?: boolean
+    readonly bypass?: boolean
+    readonly user_input?: boolean
+    readonly medium?: number
+    readonly wifi_ssid?: string
+    readonly wifi_pw?: string
+    readonly sv_cert_hash?: string
+    readonly cl_cert_hash?: string
+    readonly ext_rv?: string
+  }
+  OwnerAddress: {
+    readonly dns?: string
+    readonly ip?: string
+    readonly port: number
+    readonly protocol: 'tcp' | 'tls' | 'http' | 'coap' | 'https' | 'coaps'
+  }
+  Certificate: {
+    readonly serial: string
+    readonly profile: string
+    readonly device_id: string | null
+    readonly status: 'pending' | 'active' | 'superseded' | 'revoked'
+    readonly not_before: string
+    readonly not_after: string
+    readonly created_at: string
+  }
+  Plan: {
+    readonly name: string
+    readonly version: number
+    readonly description?: string
+    readonly credential?: 'new' | 'reuse'
+    readonly applies_to?: {
+      readonly devices?: readonly string[]
+      readonly groups?: readonly string[]
+      readonly models?: readonly string[]
+    }
+    readonly steps: readonly Schemas['PlanStep'][]
+    readonly created_at: string | null
+    readonly updated_at: string | null
+  }
+  PlanStep: unknown
+  Content: { readonly ref: string; readonly length: number }
+  Upload: {
+    readonly id: number
+    readonly device_id: string
+    readonly name: string
+    readonly length: number
+    readonly created_at: string
+  }
+}
+
+export interface Operations {
+  'DELETE /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /plan-contents/{ref}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /plans/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /vouchers/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'GET /certificates': {
+    query: {
+      limit?: number
+      cursor?: string
+      device_id?: string
+      status?: 'pending' | 'active' | 'superseded' | 'revoked'
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['Certificate'][]; readonly next: string | null }
+  }
+  'GET /devices': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+      group?: string
+      model?: string
+      serial?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['DeviceSummary'][]; readonly next: string | null }
+  }
+  'GET /devices/{device}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
+  'GET /devices/{device}/uploads': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Upload'][]; readonly next: string | null }
+  }
+  'GET /groups': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Group'][]; readonly next: string | null }
+  }
+  'GET /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Group']
+  }
+  'GET /keys': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Key'][]; readonly next: string | null }
+  }
+  'GET /openapi.json': {
+    query: Record<never, never>
+    json: undefined
+    result: Readonly<Record<string, unknown>>
+  }
+  'GET /owner-addresses': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'GET /plan-contents': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Content'][]; readonly next: string | null }
+  }
+  'GET /plans': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Plan'][]; readonly next: string | null }
+  }
+  'GET /plans/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Plan']
+  }
+  'GET /rendezvous-info': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly directives: readonly Schemas['RendezvousDirective'][]
+      readonly is_default: boolean
+    }
+  }
+  'GET /tokens': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['ApiToken'][]; readonly next: string | null }
+  }
+  'GET /uploads/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'GET /vouchers': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      origin?: 'made' | 'imported' | 'onboarded'
+      device_id?: string
+      device_info?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['VoucherSummary'][]; readonly next: string | null }
+  }
+  'GET /vouchers/export': {
+    query: {
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      origin?: 'made' | 'imported' | 'onboarded'
+      device_id?: string
+      device_info?: string
+      format?: 'tar.gz' | 'pem'
+    }
+    json: undefined
+    result: undefined
+  }
+  'GET /vouchers/{guid}': {
+    query: { format?: 'json' | 'pem' | 'cbor' }
+    json: undefined
+    result: Schemas['Voucher']
+  }
+  'PATCH /devices/{device}': {
+    query: Record<never, never>
+    json: { readonly group: string }
+    result: Schemas['Device']
+  }
+  'PATCH /groups/{name}': {
+    query: Record<never, never>
+    json: { readonly scopes: readonly ('device:whoami' | 'device:certificate')[] }
+    result: Schemas['Group']
+  }
+  'POST /groups': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly scopes: readonly ('device:whoami' | 'device:certificate')[]
+    }
+    result: Schemas['Group']
+  }
+  'POST /keys': {
+    query: { purpose?: 'owner' }
+    json: undefined
+    result: Schemas['Key']
+  }
+  'POST /plan-contents': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Content']
+  }
+  'POST /plans': {
+    query: Record<never, never>
+    json: {
+      readonly description?: string
+      readonly credential?: 'new' | 'reuse'
+      readonly applies_to?: {
+        readonly devices?: readonly string[]
+        readonly groups?: readonly string[]
+        readonly models?: readonly string[]
+      }
+      readonly steps: readonly Schemas['PlanStep'][]
+      readonly name: string
+    }
+    result: Schemas['Plan']
+  }
+  'POST /tokens': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly scopes: readonly string[]
+      readonly ttl_seconds?: number
+    }
+    result: Schemas['ApiToken'] & { readonly token: string }
+  }
+  'POST /vouchers': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly items: readonly {
+        readonly guid: string | null
+        readonly ok: boolean
+        readonly check: string | null
+        readonly detail: string | null
+        readonly name?: string
+      }[]
+    }
+  }
+  'POST /vouchers/{guid}/sell': {
+    query: Record<never, never>
+    json: { readonly to: string }
+    result: Schemas['Voucher']
+  }
+  'PUT /owner-addresses': {
+    query: Record<never, never>
+    json: { readonly addresses: readonly Schemas['OwnerAddress'][] }
+    result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'PUT /plans/{name}': {
+    query: Record<never, never>
+    json: {
+      readonly description?: string
+      readonly credential?: 'new' | 'reuse'
+      readonly applies_to?: {
+        readonly devices?: readonly string[]
+        readonly groups?: readonly string[]
+        readonly models?: readonly string[]
+      }
+      readonly steps: readonly Schemas['PlanStep'][]
+      readonly version?: number
+    }
+    result: Schemas['Plan']
+  }
+  'PUT /rendezvous-info': {
+    query: Record<never, never>
+    json: { readonly directives: readonly Schemas['RendezvousDirective'][] }
+    result: {
+      readonly directives: readonly Schemas['RendezvousDirective'][]
+      readonly is_default: boolean
+    }
+  }
+}
