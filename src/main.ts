@@ -187,15 +187,13 @@ async function servicesOver(
   }
 }
 
-function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
-  const { config, database, apiTokens, parties } = services
 function appOf(
   services: Services & { readonly idempotency: Idempotency },
   domains: Domains,
   fdo: FdoHttp,
   isRunning: () => boolean,
 ) {
-  const { config, database, apiTokens } = services
+  const { config, database, apiTokens, parties } = services
   const { trustedProxies } = config
   return createApp({
     ...services,

@@ -84,10 +84,6 @@ export class ApiClient {
     throw failureFrom(answer, this.#base)
   }
 
-  #exchange(url: URL, call: ApiCall): Promise<ApiAnswer> {
-    const { method = 'GET', body, contentType = JSON_TYPE, accept = JSON_TYPE } = call
-    const headers: Record<string, string> = { accept }
-    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
   /** As `send`; the answer comes as it is made. */
   async open(path: string, call: ApiCall = {}): Promise<IncomingMessage> {
     const response = await this.#exchange(new URL(path, this.#base), call)
@@ -108,7 +104,8 @@ export class ApiClient {
 
   #exchange(url: URL, call: ApiCall): Promise<IncomingMessage> {
     const { method = 'GET', body, length, contentType = JSON_TYPE, accept = JSON_TYPE } = call
-    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}`, accept }
+    const headers: Record<string, string> = { accept }
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
     if (body !== undefined) {
       const known = isStream(body) ? length : Buffer.byteLength(body)
       headers['content-type'] = contentType

@@ -9,11 +9,27 @@ interface Schemas {
     readonly detail?: string
     readonly instance?: string
   }
+  Party: {
+    readonly id: string
+    readonly name: string
+    readonly roles: readonly string[]
+    readonly created_at: string
+    readonly suspended_at: string | null
+  }
+  Invitation: {
+    readonly id: string
+    readonly name: string
+    readonly roles: readonly string[]
+    readonly created_at: string
+    readonly expires_at: string
+    readonly used_by: string | null
+  }
   ApiToken: {
     readonly id: string
     readonly name: string
     readonly scopes: readonly string[]
     readonly created_at: string
+    readonly first_used_at: string | null
     readonly expires_at: string | null
     readonly revoked_at: string | null
   }
@@ -22,7 +38,40 @@ interface Schemas {
     readonly purpose: string
     readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
     readonly fingerprint: string
-    readonly origin: 'made' | 'imported'
+    readonly origin: 'made' | 'imported' | 'token'
+    readonly public_key: string
+    readonly created_at: string
+  }
+  ProtectedKey: { readonly file: string; readonly passphrase: string }
+  AuditEntry: {
+    readonly party: string
+    readonly seq: number
+    readonly at: string
+    readonly type: string
+    readonly by: string
+    readonly subject: { readonly guid?: string; readonly device?: string; readonly id?: string }
+    readonly detail: Readonly<Record<string, unknown>> | null
+    readonly previous: string
+    readonly hash: string
+  }
+  AuditHead: {
+    readonly party: string
+    readonly seq: number
+    readonly hash: string
+    readonly at: string | null
+  }
+  Countersignature: {
+    readonly party: string
+    readonly seq: number
+    readonly hash: string
+    readonly witness: string
+    readonly witnessed_at: string
+    readonly created_at: string
+    readonly signed: string
+  }
+  Witness: {
+    readonly fingerprint: string
+    readonly name: string
     readonly public_key: string
     readonly created_at: string
   }
@@ -77,6 +126,18 @@ interface Schemas {
     readonly onboarded_at: string | null
   }
   Device: Schemas['DeviceSummary'] & {
+    readonly to0?: {
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly last_error: string | null
+      readonly expires_at: string | null
+      readonly servers: readonly {
+        readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+        readonly last_error: string | null
+        readonly expires_at: string | null
+        readonly url: string
+        readonly next_at: string
+      }[]
+    }
     readonly history: readonly {
       readonly at: string
       readonly type: string
@@ -124,6 +185,45 @@ interface Schemas {
     readonly not_after: string
     readonly created_at: string
   }
+  Registration: {
+    readonly guid: string
+    readonly state: 'live' | 'ended'
+    readonly owner_key: string
+    readonly entries: number
+    readonly registered_at: string
+    readonly expires_at: string | null
+  }
+  RegistrationAlarm: {
+    readonly guid: string
+    readonly owner_key: string | null
+    readonly times: number
+    readonly entries: number
+    readonly source: string
+    readonly first_at: string
+    readonly last_at: string
+  }
+  RendezvousPolicy: {
+    readonly anyone: boolean
+    readonly allow: {
+      readonly owner_keys: readonly string[]
+      readonly manufacturer_keys: readonly string[]
+      readonly device_cas: readonly string[]
+    }
+    readonly deny: {
+      readonly owner_keys: readonly string[]
+      readonly manufacturer_keys: readonly string[]
+      readonly device_cas: readonly string[]
+      readonly guids: readonly string[]
+    }
+    readonly waits: {
+      readonly listed: { readonly default_seconds: number; readonly most_seconds: number }
+      readonly others: { readonly default_seconds: number; readonly most_seconds: number }
+    }
+    readonly limits: {
+      readonly source: { readonly per_second: number; readonly burst: number }
+      readonly guid: { readonly per_second: number; readonly burst: number }
+    }
+  }
   Plan: {
     readonly name: string
     readonly version: number
@@ -150,7 +250,17 @@ interface Schemas {
 }
 
 export interface Operations {
+  'DELETE /audit/witnesses/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /invitations/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -165,6 +275,16 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /registrations/{guid}': {
+    query: { forget?: 'true' | 'false' }
+    json: undefined
+    result: undefined
+  }
+  'DELETE /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /tokens/{id}': {
     query: Record<never, never>
     json: undefined
@@ -174,6 +294,39 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: undefined
+  }
+  'GET /audit': {
+    query: {
+      limit?: number
+      cursor?: string
+      guid?: string
+      device?: string
+      type?: string
+      since?: string
+      until?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['AuditEntry'][]; readonly next: string | null }
+  }
+  'GET /audit/countersignatures': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Countersignature'][]; readonly next: string | null }
+  }
+  'GET /audit/export': {
+    query: { from?: number; limit?: number }
+    json: undefined
+    result: undefined
+  }
+  'GET /audit/head': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['AuditHead']
+  }
+  'GET /audit/witnesses': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Witness'][]; readonly next: string | null }
   }
   'GET /certificates': {
     query: {
@@ -217,6 +370,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Group']
   }
+  'GET /invitations': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Invitation'][]; readonly next: string | null }
+  }
   'GET /keys': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -231,6 +389,16 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'GET /parties': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Party'][]; readonly next: string | null }
+  }
+  'GET /party': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
   }
   'GET /plan-contents': {
     query: { limit?: number; cursor?: string }
@@ -247,6 +415,24 @@ export interface Operations {
     json: undefined
     result: Schemas['Plan']
   }
+  'GET /registrations': {
+    query: { limit?: number; cursor?: string; owner_key?: string; state?: 'live' | 'ended' }
+    json: undefined
+    result: { readonly items: readonly Schemas['Registration'][]; readonly next: string | null }
+  }
+  'GET /registrations/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Registration']
+  }
+  'GET /rendezvous-alarms': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: {
+      readonly items: readonly Schemas['RegistrationAlarm'][]
+      readonly next: string | null
+    }
+  }
   'GET /rendezvous-info': {
     query: Record<never, never>
     json: undefined
@@ -254,6 +440,11 @@ export interface Operations {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
     }
+  }
+  'GET /rendezvous-policy': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
   }
   'GET /tokens': {
     query: { limit?: number; cursor?: string }
@@ -303,6 +494,26 @@ export interface Operations {
     json: { readonly scopes: readonly ('device:whoami' | 'device:certificate')[] }
     result: Schemas['Group']
   }
+  'PATCH /party': {
+    query: Record<never, never>
+    json: { readonly name: string }
+    result: Schemas['Party']
+  }
+  'POST /audit/countersignatures': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Countersignature']
+  }
+  'POST /audit/witnesses': {
+    query: Record<never, never>
+    json: { readonly name: string; readonly public_key: string }
+    result: Schemas['Witness']
+  }
+  'POST /devices/{device}/register': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
   'POST /groups': {
     query: Record<never, never>
     json: {
@@ -311,10 +522,34 @@ export interface Operations {
     }
     result: Schemas['Group']
   }
+  'POST /invitations': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly roles: readonly ('manufacturer' | 'reseller' | 'owner')[]
+      readonly ttl_seconds?: number
+    }
+    result: Schemas['Invitation'] & { readonly code: string }
+  }
   'POST /keys': {
     query: { purpose?: 'owner' }
-    json: undefined
+    json: Schemas['ProtectedKey']
     result: Schemas['Key']
+  }
+  'POST /parties': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly party: Schemas['Party']; readonly token: string }
+  }
+  'POST /parties/{id}/resume': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
+  }
+  'POST /parties/{id}/suspend': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
   }
   'POST /plan-contents': {
     query: Record<never, never>
@@ -390,5 +625,10 @@ export interface Operations {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
     }
+  }
+  'PUT /rendezvous-policy': {
+    query: Record<never, never>
+    json: Schemas['RendezvousPolicy']
+    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
   }
 }

@@ -6,6 +6,7 @@ import type { AppEnv } from './authenticate.ts'
 import { giveTime } from './body-deadline.ts'
 import { Problem } from './problem.ts'
 
+export const JSON_TYPE = 'application/json'
 export const MOST_JSON_BYTES = 1 << 20
 
 export function limitTo(most: number): MiddlewareHandler {

@@ -3,7 +3,7 @@ import { type OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { ZodObject, ZodType } from 'zod'
 import type { AppEnv } from './authenticate.ts'
-import { MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
+import { JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
 import type { Declaration } from './route.ts'
@@ -26,17 +26,22 @@ export function definitionOf<Params, Query, Body, Result>(
     middleware: [
       permit(permission),
       stream ? announceAtMost(stream.atMost) : limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
-      typed(raw?.types ?? (body && ['application/json'])),
+      typed((body || raw) && [...(raw?.types ?? []), ...(body ? [JSON_TYPE] : [])]),
     ],
     request: {
       headers: headersOf(declaration as unknown as Described),
       ...(params && { params: params as unknown as ZodObject }),
       ...(query && { query: query as unknown as ZodObject }),
-      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
-      ...(raw && { body: { required: true, content: contentOf(raw.types) } }),
+      ...((body || raw) && { body: bodyOf(body, raw?.types) }),
     },
     responses: responsesOf(declaration as unknown as Described),
   })
+}
+
+/** Where JSON is one of several, the router checks it only if it is not required. */
+function bodyOf(body: ZodType | undefined, types: readonly string[] = []) {
+  const json = body && { [JSON_TYPE]: { schema: body } }
+  return { required: !(body && types.length > 0), content: { ...json, ...contentOf(types) } }
 }
 
 /** `/vouchers/{guid}/sell` by POST is `postVouchersGuidSell`. */
@@ -98,7 +103,7 @@ function responsesByStatus(declaration: Described): object {
   if (!result && !file) return { 204: { description: 'Done' }, ...problems }
   const content = {
     ...(file && contentOf(file)),
-    ...(result && { 'application/json': { schema: result } }),
+    ...(result && { [JSON_TYPE]: { schema: result } }),
   }
   const unchanged = method === 'get' &&
     result && { 304: { description: 'As If-None-Match has it' } }

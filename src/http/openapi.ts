@@ -18,18 +18,26 @@ const ABOUT = {
 
 /** What the first part of a path is about. */
 const ABOUT_TAGS: Readonly<Record<string, string>> = {
+  audit: 'What happened, so that a rewritten past is found',
   certificates: 'Certificates issued here',
   devices: 'Devices, and how they got where they are',
+  invitations: 'Organisations that are to become parties',
   groups: 'Groups of devices, and what their tokens may carry',
   keys: 'Private keys, by what may be known of them',
   openapi: 'This document',
   'owner-addresses': 'Where the rendezvous sends devices',
+  parties: 'The organisations that share the installation',
+  party: 'The organisation for which the caller acts',
   'plan-contents': 'Files that plans send',
   plans: 'What devices get when they are onboarded',
+  registrations: 'What owners have left at this rendezvous',
+  'rendezvous-alarms': 'Attempts of former owners to register',
+  'rendezvous-policy': 'Who may register at this rendezvous',
   'rendezvous-info': 'Where devices look for their owner',
   tokens: 'Tokens of this API',
   uploads: 'Files that devices have sent',
   vouchers: 'Ownership vouchers',
+  webhooks: 'Addresses that are told of what happens',
 }
 
 /** The document describes itself, too. */

@@ -9,7 +9,7 @@ import type { ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import type { InTurn } from '../fdo/in-turn.ts'
 import type { AppEnv, Principal } from './authenticate.ts'
-import { BodyStream, mediaTypeOf } from './body.ts'
+import { JSON_TYPE, BodyStream, mediaTypeOf } from './body.ts'
 import { checkIfMatch, etagOf, isNamed } from './conditional.ts'
 import { definitionOf } from './definition.ts'
 import { fileResponse } from './file.ts'
@@ -51,8 +51,6 @@ export interface Declaration<Params, Query, Body, Result> {
   /** A JSON body; beside `bytes`, where the body is of that media type. */
   readonly body?: ZodType<Body>
   /** A body taken as bytes: its media types and how long it may be, which JSON may not pass either. */
-  readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
-  /** A body taken as bytes: its media types and how long it may be. */
   readonly bytes?: RawBody
   /** A body read while it comes, which may be long. What a cut connection leaves must be sound. */
   readonly stream?: RawBody
@@ -101,9 +99,6 @@ export interface Route {
   readonly show?: Show | undefined
   readonly register: (app: OpenAPIHono<AppEnv>, among?: Surroundings) => void
 }
-
-const JSON_TYPE = 'application/json'
-const MOST_JSON_BYTES = 1 << 20
 
 export function route<Params = unknown, Query = unknown, Body = unknown, Result = void>(
   declaration: Declaration<Params, Query, Body, Result>,
@@ -162,32 +157,6 @@ function register<Params, Query, Body, Result>(
   declaration: Declaration<Params, Query, Body, Result>,
   among: Surroundings | undefined,
 ): void {
-  app.openapi(definitionOf(declaration), async (c) => {
-    const checked = c.req as unknown as Checked
-    const contentType = mediaTypeOf(c.req.header('content-type'))
-    const isJson = body !== undefined && (!bytes || contentType === JSON_TYPE)
-    const answer = await handle({
-      params: (params ? checked.valid('param') : {}) as Params,
-      query: (query ? checked.valid('query') : {}) as Query,
-      body: (isJson ? checked.valid('json') : undefined) as Body,
-      bytes: bytes && !isJson ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
-      contentType,
-      accept: c.req.header('accept') ?? '',
-      principal: c.var.principal,
-      source: c.var.source,
-    })
-    if (answer instanceof File) return fileResponse(answer)
-    if (answer === undefined || answer === null) return c.body(null, 204)
-    return c.json(answer, status ?? 200)
-    const stream = declaration.stream && new BodyStream(c, declaration.stream.atMost)
-    try {
-      const answer = await declaration.handle(await inputOf(c, declaration, stream))
-      if (!(answer instanceof File)) await stream?.discard()
-      return responseOf(c, answer, declaration.status)
-    } catch (error) {
-      await stream?.discard()
-      throw error
-    }
   app.openapi(definitionOf(declaration), (c) => {
     const perform = () => answerTo(c, declaration)
     return among ? inOrder(c, declaration, among, perform) : perform()
@@ -242,7 +211,7 @@ function showOf<Params, Query, Body, Result>({
       bytes: EMPTY,
       stream: NO_STREAM,
       contentType: '',
-      accept: 'application/json',
+      accept: JSON_TYPE,
       principal: c.var.principal,
       source: c.var.source,
     })
@@ -251,81 +220,19 @@ function showOf<Params, Query, Body, Result>({
 async function inputOf<Params, Query, Body, Result>(
   c: Context<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
-) {
-  const { method, path, summary, permission, params, query, body, bytes } = declaration
-  return createRoute({
-    method,
-    path,
-    summary,
-    operationId: `${method}${path.replaceAll(/[^a-z]+(\w)/gi, (_, next: string) => next.toUpperCase())}`,
-    security: [{ bearer: [] }],
-    'x-permission': permission,
-    middleware: [
-      permit(permission),
-      limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
-      typed(bytes && [...bytes.types, ...(body ? [JSON_TYPE] : [])]),
-    ],
-    request: {
-      ...(params && { params: params as unknown as ZodObject }),
-      ...(query && { query: query as unknown as ZodObject }),
-      ...((body || bytes) && { body: bodyOf(body, bytes?.types) }),
-    },
-    responses: responsesOf(declaration),
-  })
-}
-
-/** Where JSON is one of several, the router checks it only if it is not required. */
-function bodyOf(body: ZodType | undefined, types: readonly string[] = []) {
-  const json = body && { [JSON_TYPE]: { schema: body } }
-  return { required: !(body && types.length > 0), content: { ...json, ...contentOf(types) } }
-}
-
-function responsesOf<P, Q, B, Result>({ result, file, status }: Declaration<P, Q, B, Result>) {
-  const problem = {
-    description: 'What is wrong, RFC 9457',
-    content: { 'application/problem+json': { schema: ProblemDocument } },
-  }
-  if (!result && !file) return { 204: { description: 'Done' }, default: problem }
-  const content = {
-    ...(file && contentOf(file)),
-    ...(result && { 'application/json': { schema: result } }),
-  }
-  return { [status ?? 200]: { description: 'OK', content }, default: problem }
-}
-
-const ProblemDocument = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.number().int(),
-    code: z.string(),
-    detail: z.string().optional(),
-    instance: z.string().optional(),
-  })
-  .openapi('Problem')
-
-function contentOf(types: readonly string[]) {
-  const schema = { type: 'string', format: 'binary' } as const
-  return Object.fromEntries(types.map((type) => [type, { schema }]))
-}
-
-function permit(permission: Permission): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    if (!c.var.principal.permissions.has(permission)) {
-      throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
-    }
-    await next()
   stream: BodyStream | undefined,
 ): Promise<Input<Params, Query, Body>> {
   const { params, query, body, bytes } = declaration
   const checked = c.req as unknown as Checked
+  const contentType = mediaTypeOf(c.req.header('content-type'))
+  const isJson = body !== undefined && (!bytes || contentType === JSON_TYPE)
   return {
     params: (params ? checked.valid('param') : {}) as Params,
     query: (query ? checked.valid('query') : {}) as Query,
-    body: (body ? checked.valid('json') : undefined) as Body,
-    bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
+    body: (isJson ? checked.valid('json') : undefined) as Body,
+    bytes: bytes && !isJson ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
     stream: stream ?? NO_STREAM,
-    contentType: mediaTypeOf(c.req.header('content-type')),
+    contentType,
     accept: c.req.header('accept') ?? '',
     principal: c.var.principal,
     source: c.var.source,
@@ -346,5 +253,5 @@ function responseOf(
   const document = JSON.stringify(answer)
   const etag = etagOf(document)
   if (isNamed(c.req.header('if-none-match'), etag)) return c.body(null, 304, { etag })
-  return c.body(document, status, { etag, 'content-type': 'application/json' })
+  return c.body(document, status, { etag, 'content-type': JSON_TYPE })
 }

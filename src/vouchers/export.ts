@@ -15,7 +15,7 @@ export async function* exportAll(
   for (;;) {
     const rows = await desk.list({ ...filter, after, limit: PAGE })
     for (const { guid } of rows) {
-      const voucher = await exportOne(desk, guid)
+      const voucher = await exportOne(desk, filter.party, guid)
       if (voucher) yield voucher
     }
     after = rows.at(-1)?.guid
@@ -26,10 +26,11 @@ export async function* exportAll(
 /** Undefined for one that has been deleted since the page was read. */
 async function exportOne(
   desk: Pick<VoucherDesk, 'export'>,
+  party: string,
   guid: string,
 ): Promise<NamedVoucher | undefined> {
   try {
-    const { cbor, updated_at } = await desk.export(guid)
+    const { cbor, updated_at } = await desk.export(party, guid)
     return { guid, cbor, modified: new Date(updated_at) }
   } catch (error) {
     if (error instanceof Problem && error.code === 'not-found') return undefined

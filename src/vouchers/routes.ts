@@ -75,13 +75,9 @@ function importRoute(desk: VoucherDesk): Route {
     permission: 'voucher:import',
     stream: { types: IMPORTED, atMost: MOST_IMPORTED_BYTES },
     result: ImportResults,
-    async handle({ bytes, principal }) {
-      const items = await desk.import(vouchersOf(bytes), principal)
-      if (items.some(({ ok }) => ok)) return { items }
-      throw new Problem('check-failed', noneTakenIn(items), { members: { items } })
     file: [LINES],
     async handle({ stream, accept, principal }) {
-      const results = importAll(readBundle(stream), (some) => desk.import(some, principal.id))
+      const results = importAll(readBundle(stream), (some) => desk.import(some, principal))
       if (accept.includes(LINES)) return new File(LINES, asLines(results))
       return { items: await asList(results) }
     },
@@ -121,8 +117,8 @@ function exportRoute(desk: VoucherDesk): Route {
     permission: 'voucher:export',
     query: Filter.extend({ format: z.enum(['tar.gz', 'pem']).default('tar.gz') }),
     file: [GZIP, PEM],
-    handle({ query: { format, device_id, device_info, ...rest } }) {
-      const filter = { ...rest, deviceId: device_id, deviceInfo: device_info }
+    handle({ query: { format, device_id, device_info, ...rest }, principal: { party } }) {
+      const filter = { ...rest, party, deviceId: device_id, deviceInfo: device_info }
       const vouchers = exportAll(desk, filter)
       if (format === 'pem') return new File(PEM, pemBundle(vouchers), 'vouchers.pem')
       return new File(GZIP, tarGzBundle(vouchers), 'vouchers.tar.gz')

@@ -17,14 +17,9 @@ export function keyCommand(): Command {
       .option('--passphrase-file <file>', 'a file with its passphrase, in the first line')
       .option('--purpose <purpose>', 'what it is for', 'owner'),
     async (api, { purpose, passphraseFile }, output, [file = '']) => {
-      const added = await api.json<KeyView>(`/api/v1/keys?purpose=${encodeURIComponent(purpose)}`, {
-        method: 'POST',
-        ...bodyOf(readFileSync(file), passphraseFile),
-    async (api, { purpose }, output, [file = '']) => {
       const added = await call(api, 'POST /keys', {
         query: { purpose: purposeOf(purpose) },
-        body: readFileSync(file),
-        contentType: 'application/octet-stream',
+        ...bodyOf(readFileSync(file), passphraseFile),
       })
       output.result(added, ({ type, fingerprint }) => `added ${purpose} key ${type} ${fingerprint}`)
     },
@@ -73,6 +68,8 @@ function bodyOf(file: Buffer, passphraseFile: string | undefined) {
   const [passphrase] = readFileSync(passphraseFile, 'utf8').split(/\r?\n/)
   const body = JSON.stringify({ file: file.toString('base64'), passphrase })
   return { body, contentType: 'application/json' }
+}
+
 function purposeOf(purpose: string): 'owner' {
   if (purpose === 'owner') return purpose
   throw new CliFailure('usage', `--purpose: no such purpose: ${purpose}`, { next: 'owner' })

@@ -35,13 +35,15 @@ const Thing = z.object({ value: z.string() })
 const params = z.object({ name: z.string().regex(/^[a-z]+$/) })
 
 async function valueOf(name: string): Promise<string> {
-  const row = await findSetting.first(database.db, { name })
+  const row = await findSetting.first(database.db, { party: HOME_PARTY, name })
   if (!row) throw new Problem('not-found', 'no such thing')
   return JSON.parse(row.value) as string
 }
 
 const store = (name: string, value: string) =>
-  database.commit((tx) => storeSetting(tx, name, JSON.stringify(value), 'now'))
+  database.commit((tx) =>
+    storeSetting(tx, { party: HOME_PARTY, name }, JSON.stringify(value), 'now'),
+  )
 
 const things: readonly Route[] = [
   route({
@@ -77,9 +79,9 @@ const things: readonly Route[] = [
       if (value === 'bad') throw new Problem('conflict', 'no')
       await beforeEffect()
       const made = await database.commit(async (tx) => {
-        const row = await findSetting.first(tx, { name: 'made' })
+        const row = await findSetting.first(tx, { party: HOME_PARTY, name: 'made' })
         const next = `${row ? JSON.parse(row.value) : ''}${value}`
-        await storeSetting(tx, 'made', JSON.stringify(next), 'now')
+        await storeSetting(tx, { party: HOME_PARTY, name: 'made' }, JSON.stringify(next), 'now')
         return next
       })
       await afterEffect()

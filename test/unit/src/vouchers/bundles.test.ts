@@ -1,4 +1,5 @@
 /** Many vouchers at once, in and out: archives, results line by line, and what breaks off. */
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat } from '../../../../protocol/bytes.ts'
@@ -95,7 +96,8 @@ describe('results line by line', () => {
       yield { name: null, bytes: first.bytes }
       throw new Problem('too-slow', 'send it again')
     }
-    const take = (some: readonly Uint8Array[]) => world.desk.import(some, 'me')
+    const take = (some: readonly Uint8Array[]) =>
+      world.desk.import(some, { id: 'me', party: HOME_PARTY })
     const lines: string[] = []
     for await (const line of asLines(importAll(source(), take))) lines.push(line)
     expect(linesOf(Buffer.from(lines.join('')))).toEqual([
@@ -164,19 +166,19 @@ describe('GET /vouchers/export', () => {
   })
 
   it('marks those sold to others as theirs', async () => {
-    const row = await world.desk.find(guidText(0xa1))
+    const row = await world.desk.find(HOME_PARTY, guidText(0xa1))
     const { desk } = world
     const marked: string[] = []
     const watching = {
       list: desk.list.bind(desk),
-      async export(one: string) {
+      async export(_party: string, one: string) {
         marked.push(one)
         if (one === guidText(0xa2)) throw new Problem('not-found', 'deleted meanwhile')
         return row
       },
     }
     const given: string[] = []
-    for await (const one of exportAll(watching, {})) given.push(one.guid)
+    for await (const one of exportAll(watching, { party: HOME_PARTY })) given.push(one.guid)
     expect({ given, marked }).toEqual({
       given: [guidText(0xa1)],
       marked: [guidText(0xa1), guidText(0xa2)],
@@ -190,6 +192,6 @@ describe('GET /vouchers/export', () => {
         throw new Problem('unavailable', 'no')
       },
     }
-    await expect(exportAll(failing, {}).next()).rejects.toThrow('no')
+    await expect(exportAll(failing, { party: HOME_PARTY }).next()).rejects.toThrow('no')
   })
 })
