@@ -5,6 +5,18 @@
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
+import type {
+  InboxTokenTable,
+  KeyAuthSessionTable,
+  KeyAuthTokenTable,
+  PartnerKeyTable,
+  PartnerTable,
+  PullSourceTable,
+  PulledVoucherTable,
+  PushJobTable,
+  TransferProfileTable,
+  TransferReceiptTable,
+} from './transfer-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
@@ -23,6 +35,18 @@ export interface Tables {
   // ── rendezvous; onboarding: where our own vouchers are registered
   registration: RegistrationTable
   to0_job: To0JobTable
+
+  // ── transfer: vouchers on their way between parties, here and elsewhere
+  partner: PartnerTable
+  partner_key: PartnerKeyTable
+  inbox_token: InboxTokenTable
+  key_auth_session: KeyAuthSessionTable
+  key_auth_token: KeyAuthTokenTable
+  push_job: PushJobTable
+  pull_source: PullSourceTable
+  pulled_voucher: PulledVoucherTable
+  transfer_receipt: TransferReceiptTable
+  transfer_profile: TransferProfileTable
 
   // ── onboarding: what devices get, and what they have sent
   plan: PlanTable

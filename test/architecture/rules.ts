@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/main.ts'],
   ['src/domains.ts', 'src/listeners.ts', 'src/trust.ts'],
   ['src/onboarding'],
-  ['src/manufacturing', 'src/rendezvous'],
+  ['src/manufacturing', 'src/rendezvous', 'src/transfer'],
   ['src/devices'],
   ['src/vouchers'],
   ['src/tokens'],

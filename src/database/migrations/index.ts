@@ -2,8 +2,10 @@
 import type { Migration } from 'kysely'
 import { init } from './0001-init.ts'
 import { planChange } from './0002-plan-change.ts'
+import { transfer } from './0005-transfer.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
   '0002-plan-change': planChange,
+  '0005-transfer': transfer,
 }

@@ -1,0 +1,138 @@
+/** A party with vouchers, keys and all that moves vouchers, on sockets of its own. */
+import { concat } from '../../protocol/bytes.ts'
+import { hashOf } from '../../protocol/crypto/hash.ts'
+import { sameKey } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { createEvents } from '../../src/events.ts'
+import { createApp } from '../../src/http/app.ts'
+import { permissionsOf } from '../../src/http/permissions.ts'
+import { silentLog } from '../../src/log.ts'
+import { type TransferServices, openTransfer } from '../../src/transfer/assembly.ts'
+import type { VoucherPort } from '../../src/transfer/ports.ts'
+import { certificateOf, ecKey } from './certificates.ts'
+import { call, listening } from './listening.ts'
+import { openVoucherWorld } from './voucher-world.ts'
+import { makeVoucher, partsOf } from './vouchers.ts'
+
+export const PARTY = 'fdop_acme'
+
+export interface TransferWorldOptions {
+  readonly owners?: readonly Signer[]
+  readonly services?: Partial<TransferServices>
+}
+
+export async function openTransferWorld(options: TransferWorldOptions = {}) {
+  const world = await openVoucherWorld(options.owners ? { owners: options.owners } : {})
+  const { database, clock, desk, owners } = world
+  const [signer] = owners
+  const noted: [event: string, facts: object][] = []
+  const log = {
+    ...silentLog,
+    info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
+  } as unknown as typeof silentLog
+  const admitted: string[] = []
+  const vouchers: VoucherPort = {
+    async admit(party, voucher, by) {
+      admitted.push(`${party} ${by}`)
+      const [result] = await desk.import([voucher], by)
+      return result ?? { ok: false, check: 'malformed', detail: null }
+    },
+    async listSold({ ownerKey, limit, after, isFetched, since, until }) {
+      const rows = await desk.list({ limit: 1000, after, state: 'handed-over' })
+      return rows
+        .filter((row) => row.owner_key === ownerKey)
+        .filter((row) => isFetched === undefined || isFetched === (row.exported_at !== null))
+        .filter((row) => !since || row.updated_at >= since.toISOString())
+        .filter((row) => !until || row.updated_at < until.toISOString())
+        .slice(0, limit)
+        .map(({ guid, device_info, updated_at }) => ({
+          ...{ guid, serial: `SN-${guid.slice(0, 2)}`, model: null },
+          deviceInfo: device_info,
+          soldAt: updated_at,
+        }))
+    },
+    async countSold(query) {
+      return (await vouchers.listSold({ ...query, limit: 1000 })).length
+    },
+    async fetchSold(party, ownerKey, guid) {
+      const sold = await vouchers.listSold({ party, ownerKey, limit: 1000 })
+      return sold.some((one) => one.guid === guid) ? (await desk.export(guid)).cbor : undefined
+    },
+    async findOutgoing(_party, guid) {
+      const row = (await desk.list({ limit: 1000 })).find((one) => one.guid === guid)
+      if (!row) return undefined
+      return { voucher: (await desk.find(guid)).cbor, serial: 'SN-1', model: row.device_info }
+    },
+  }
+  const transfer = openTransfer({
+    database,
+    clock,
+    events: createEvents(log),
+    log: silentLog,
+    trustedProxies: [],
+    vouchers,
+    keys: {
+      signerOf: async (party) => (party === PARTY ? signer : undefined),
+      findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
+      ownerSigners: async () => owners,
+    },
+    ...options.services,
+  })
+  let party = PARTY
+  const app = createApp({
+    log: silentLog,
+    clock,
+    trustedProxies: [],
+    isReady: async () => true,
+    metrics: { text: async () => '' },
+    routes: transfer.routes,
+    others: transfer.others,
+    findPrincipal: async () => ({
+      id: 'tok_1',
+      name: 'test',
+      kind: 'token',
+      party,
+      permissions: permissionsOf(['admin']) ?? new Set(),
+    }),
+  })
+  const server = await listening(app)
+
+  return {
+    ...world,
+    transfer,
+    noted,
+    admitted,
+    url: server.url,
+    /** Where partners find this party. */
+    base: `${server.url}/transfer/${PARTY}`,
+    close: () => server.close(),
+    actAs(other: string) {
+      party = other
+    },
+    /** The management API; JSON both ways. */
+    async api(method: string, path: string, body?: unknown) {
+      const headers = { authorization: 'Bearer x', 'content-type': 'application/json' }
+      const sent = body === undefined ? '' : JSON.stringify(body)
+      const answer = await call(`${server.url}/api/v1${path}`, method, headers, sent)
+      const text = answer.body.toString()
+      return { status: answer.status, json: text === '' ? undefined : JSON.parse(text) }
+    },
+  }
+}
+
+export type TransferWorld = Awaited<ReturnType<typeof openTransferWorld>>
+
+/** Vouchers of different devices, all of one buyer: the owner that entry 0 names. */
+export async function someVouchers(count: number, sales = 1): Promise<Voucher[]> {
+  const parts = partsOf()
+  const made: Voucher[] = []
+  for (let i = 1; i <= count; i++) {
+    const chain = [certificateOf({ key: ecKey(), subject: `device ${i}` })]
+    const { type } = parts.header.deviceCertChainHash ?? { type: -16 as const }
+    const deviceCertChainHash = hashOf(type, concat(...chain))
+    const header = { guid: new Uint8Array(16).fill(i), deviceCertChainHash }
+    made.push(await makeVoucher({ ...parts, chain }, { header, sales }))
+  }
+  return made
+}
