@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
-  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts'],
+  ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts'],
   ['protocol'],
 ]
 
