@@ -29,7 +29,7 @@ export interface CallerContext {
   /** Of the key that is to be proven. */
   readonly signer: Signer
   /** The holder's, known beforehand: an answer by any other key is refused. */
-  readonly holderKey: VerifyKey
+  readonly holderKeys: readonly VerifyKey[]
 }
 
 /** What the caller remembers between its own messages. */
@@ -56,7 +56,7 @@ export function sayHello({ key }: Signer, randomBytes: RandomBytes): SaidHello {
 export async function proveCaller(
   said: SaidHello,
   body: Bytes,
-  { signer, holderKey }: CallerContext,
+  { signer, holderKeys }: CallerContext,
 ): Promise<Bytes> {
   const challenge = decodeAs(Challenge, body, 'Challenge')
   const { sessionId, nonceServer, signature } = challenge
@@ -68,7 +68,7 @@ export async function proveCaller(
   if (!sameHash(challenge.helloHash, helloHash)) {
     throw new KeyAuthError('hello-hash', 'of another Hello')
   }
-  const signed = await openPayload(signature, holderKey, ChallengePayload, KEY_AUTH_CHALLENGE)
+  const signed = await openPayload(signature, holderKeys, ChallengePayload, KEY_AUTH_CHALLENGE)
   const flaw = findSignedFlaw(signed, { ...said, nonceServer, helloHash })
   if (flaw) throw new KeyAuthError('signed-payload', flaw)
 

@@ -104,7 +104,7 @@ export async function checkProve(body: Bytes, pending: PendingProof): Promise<Pr
     throw new KeyAuthError('nonce', 'NonceServer is not ours')
   }
   const proverKey = importSpki(pending.proverSpki)
-  const signed = await openPayload(signature, proverKey, ProvePayload, KEY_AUTH_PROVE)
+  const signed = await openPayload(signature, [proverKey], ProvePayload, KEY_AUTH_PROVE)
   const flaw = findSignedFlaw(signed, pending)
   if (flaw) throw new KeyAuthError('signed-payload', flaw)
   return { callerKey: pending.callerKey, proverKey }

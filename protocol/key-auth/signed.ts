@@ -22,18 +22,20 @@ export async function signPayload<T>(
   return { bytes, value: Sign1.parse(scan(bytes), 'signature') }
 }
 
-/** What was signed, once the signature has been found to be the key's. */
+/** What was signed, once the signature has been found to be that of one of these keys. */
 export async function openPayload<T>(
   signature: WrappedSign1,
-  key: VerifyKey,
+  keys: readonly VerifyKey[],
   schema: Schema<T>,
   aad: Bytes,
 ): Promise<T> {
   const sign1 = signature.value.value
-  if (!(await verifySign1(sign1, key, aad))) {
-    throw new KeyAuthError('signature', 'not by the key that was to sign')
+  for (const key of keys) {
+    if (await verifySign1(sign1, key, aad)) {
+      return decodeAs(schema, sign1.payload, 'FDOKeyAuth payload')
+    }
   }
-  return decodeAs(schema, sign1.payload, 'FDOKeyAuth payload')
+  throw new KeyAuthError('signature', 'not by the key that was to sign')
 }
 
 /** The same key under the same type, in whichever encoding. */

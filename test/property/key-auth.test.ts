@@ -16,7 +16,7 @@ import { challenged, holder, holderContext, owner } from '../support/key-auth.ts
 import { garbageLike } from '../support/mutation.ts'
 
 const run = await challenged()
-const context = { signer: owner, holderKey: holder.key }
+const context = { signer: owner, holderKeys: [holder.key] }
 const prove = await proveCaller(run.said, run.challenge, context)
 const proven = await checkProve(prove, run.pending)
 const result = buildResult(proven, { token: 'abc', expiresAt: new Date(0), voucherCount: 1 })

@@ -16,7 +16,7 @@ import { challenged, holder, owner, randomBytes } from '../../../support/key-aut
 
 const nonce = new Uint8Array(16).fill(7)
 const hash = hashOf(SHA256, nonce)
-const context = { signer: owner, holderKey: holder.key }
+const context = { signer: owner, holderKeys: [holder.key] }
 
 async function checkOf(work: () => unknown): Promise<string | undefined> {
   try {

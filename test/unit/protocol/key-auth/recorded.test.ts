@@ -27,7 +27,7 @@ describe('the recorded run', () => {
     const said = sayHello(owner, randomnessOf(run.nonceCaller))
     expect(toHex(said.hello)).toBe(run.hello)
     const signer = recordedSigner(owner.key, [fromHex(run.proveSignature)])
-    const context = { signer, holderKey: holder.key }
+    const context = { signer, holderKeys: [holder.key] }
     expect(toHex(await proveCaller(said, fromHex(run.challenge), context))).toBe(run.prove)
     expect(readResult(said, fromHex(run.result))).toMatchObject({
       token: 'tok-1',
