@@ -1,5 +1,5 @@
 /** A party with vouchers, keys and all that moves vouchers, on sockets of its own. */
-import { concat } from '../../protocol/bytes.ts'
+import { concat, toHex } from '../../protocol/bytes.ts'
 import { hashOf } from '../../protocol/crypto/hash.ts'
 import { sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
@@ -8,14 +8,22 @@ import { createEvents } from '../../src/events.ts'
 import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
+import { Sealer } from '../../src/secrets/seal.ts'
 import { type TransferServices, openTransfer } from '../../src/transfer/assembly.ts'
-import type { VoucherPort } from '../../src/transfer/ports.ts'
+import type { Http, VoucherPort } from '../../src/transfer/ports.ts'
 import { certificateOf, ecKey } from './certificates.ts'
 import { call, listening } from './listening.ts'
 import { openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf } from './vouchers.ts'
 
 export const PARTY = 'fdop_acme'
+
+/** Calls whatever it is told to: the guard before it is tested where it is. */
+const plainHttp: Http = {
+  async request(url, { method, headers = {}, body = new Uint8Array(0) }) {
+    return call(url, method, { ...headers, 'content-length': String(body.length) }, body)
+  },
+}
 
 export interface TransferWorldOptions {
   readonly owners?: readonly Signer[]
@@ -71,6 +79,10 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     events: createEvents(log),
     log: silentLog,
     trustedProxies: [],
+    sealer: new Sealer(new Uint8Array(32).fill(3)),
+    random: () => 0.5,
+    http: plainHttp,
+    didScheme: 'http',
     vouchers,
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
@@ -106,7 +118,19 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     url: server.url,
     /** Where partners find this party. */
     base: `${server.url}/transfer/${PARTY}`,
-    close: () => server.close(),
+    async close() {
+      await transfer.stop()
+      await server.close()
+    },
+    /** As an administrator would see it, once `done`; a second of waiting is plenty. */
+    async until<T>(look: () => Promise<T>, done: (seen: T) => boolean): Promise<T> {
+      for (let i = 0; ; i++) {
+        const seen = await look()
+        if (done(seen)) return seen
+        if (i > 1_000) throw new Error(`never happened: ${JSON.stringify(seen)}`)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    },
     actAs(other: string) {
       party = other
     },
@@ -135,4 +159,29 @@ export async function someVouchers(count: number, sales = 1): Promise<Voucher[]>
     made.push(await makeVoucher({ ...parts, chain }, { header, sales }))
   }
   return made
+}
+
+/** Two parties: one sells to the other. Both have a clock of their own that stands still. */
+export async function openTrade(options: { readonly seller?: Partial<TransferServices> } = {}) {
+  const parts = partsOf()
+  const [, sellersKey, buyersKey] = parts.signers
+  const [, , buyer] = parts.publicKeys
+  if (!sellersKey || !buyersKey || !buyer) throw new Error('too few owners')
+  const seller = await openTransferWorld({ owners: [sellersKey], services: options.seller ?? {} })
+  const buyerWorld = await openTransferWorld({ owners: [buyersKey] })
+  return {
+    seller,
+    buyer: buyerWorld,
+    sellersKey,
+    buyersKey,
+    /** Takes it in and sells it on; gives the voucher as the buyer gets it. */
+    async sell(voucher: Voucher) {
+      await seller.desk.import([voucher.bytes], 'test')
+      return seller.desk.sell(toHex(voucher.header.value.guid), buyer)
+    },
+    async close() {
+      await seller.close()
+      await buyerWorld.close()
+    },
+  }
 }
