@@ -4,12 +4,18 @@ import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
 import type { Route } from '../http/route.ts'
 import type { Sealer } from '../secrets/seal.ts'
+import { holderDoor } from './holder/routes.ts'
+import { Holder } from './holder/service.ts'
 import { inboxDoor, inboxTokenRoutes } from './inbox/routes.ts'
-import { Inbox, type InboxServices } from './inbox/service.ts'
+import { Inbox } from './inbox/service.ts'
+import { keyAuthDoor } from './key-auth/routes.ts'
+import { KeyAuth } from './key-auth/service.ts'
 import { partnerRoutes } from './partners/routes.ts'
 import { Partners } from './partners/service.ts'
 import type { Http, KeyPort, VoucherPort } from './ports.ts'
 import { type DoorServices, PublicDoor } from './public-door.ts'
+import { transferSourceRoutes } from './pull/routes.ts'
+import { PullService } from './pull/service.ts'
 import { transferRoutes } from './push/routes.ts'
 import { PushService } from './push/service.ts'
 
@@ -25,6 +31,8 @@ export interface TransferServices extends DoorServices {
   readonly keys: KeyPort
   /** How partners' DID documents are fetched: by HTTPS, unless the installation allows less. */
   readonly didScheme: 'https' | 'http'
+  /** Where others reach this service. */
+  readonly publicUrl: () => string
 }
 
 export interface Transfer {
@@ -34,6 +42,8 @@ export interface Transfer {
   readonly others: readonly ReturnType<typeof inboxDoor>[]
   /** Where a sale leaves what is to be pushed. */
   readonly pushes: Pick<PushService, 'enqueue'>
+  /** Forgets what has lapsed. */
+  sweep(): Promise<void>
   start(): void
   stop(): Promise<void>
 }
@@ -41,14 +51,37 @@ export interface Transfer {
 export function openTransfer(services: TransferServices): Transfer {
   const door = new PublicDoor(services)
   const partners = new Partners(services)
+  const keyAuth = new KeyAuth({ ...services, partners })
+  const inbox = new Inbox({
+    ...services,
+    async findProven(party, token) {
+      const ownerKey = await keyAuth.findProven({ party, name: 'push' }, token)
+      return ownerKey === undefined ? undefined : partners.findByKey(party, ownerKey)
+    },
+  })
+  const holder = new Holder({ ...services, partners })
   const pushes = new PushService({ ...services, partners })
-  const findProven: InboxServices['findProven'] = async () => undefined
-  const inbox = new Inbox({ ...services, findProven })
+  const pulls = new PullService({ ...services, partners, inbox })
   return {
-    routes: [...partnerRoutes(partners), ...inboxTokenRoutes(inbox), ...transferRoutes(pushes)],
-    others: [inboxDoor(inbox, door)],
+    routes: [
+      ...partnerRoutes(partners),
+      ...inboxTokenRoutes(inbox),
+      ...transferRoutes(pushes),
+      ...transferSourceRoutes(pulls, partners),
+    ],
+    others: [
+      inboxDoor(inbox, door),
+      keyAuthDoor(keyAuth, door),
+      holderDoor(holder, keyAuth, door),
+    ],
     pushes,
-    start: () => pushes.start(),
-    stop: () => pushes.stop(),
+    sweep: () => keyAuth.sweep(),
+    start() {
+      pushes.start()
+      pulls.start()
+    },
+    async stop() {
+      await Promise.all([pushes.stop(), pulls.stop()])
+    },
   }
 }

@@ -19,7 +19,7 @@ import { makeVoucher, partsOf } from './vouchers.ts'
 export const PARTY = 'fdop_acme'
 
 /** Calls whatever it is told to: the guard before it is tested where it is. */
-const plainHttp: Http = {
+export const plainHttp: Http = {
   async request(url, { method, headers = {}, body = new Uint8Array(0) }) {
     return call(url, method, { ...headers, 'content-length': String(body.length) }, body)
   },
@@ -73,6 +73,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
       return { voucher: (await desk.find(guid)).cbor, serial: 'SN-1', model: row.device_info }
     },
   }
+  let publicUrl = ''
   const transfer = openTransfer({
     database,
     clock,
@@ -83,6 +84,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     random: () => 0.5,
     http: plainHttp,
     didScheme: 'http',
+    publicUrl: () => publicUrl,
     vouchers,
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
@@ -91,7 +93,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     },
     ...options.services,
   })
-  let party = PARTY
+  let party: string = PARTY
   const app = createApp({
     log: silentLog,
     clock,
@@ -109,6 +111,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     }),
   })
   const server = await listening(app)
+  publicUrl = server.url
 
   return {
     ...world,
@@ -162,13 +165,18 @@ export async function someVouchers(count: number, sales = 1): Promise<Voucher[]>
 }
 
 /** Two parties: one sells to the other. Both have a clock of their own that stands still. */
-export async function openTrade(options: { readonly seller?: Partial<TransferServices> } = {}) {
+export async function openTrade(
+  options: {
+    readonly seller?: Partial<TransferServices>
+    readonly buyer?: Partial<TransferServices>
+  } = {},
+) {
   const parts = partsOf()
   const [, sellersKey, buyersKey] = parts.signers
   const [, , buyer] = parts.publicKeys
   if (!sellersKey || !buyersKey || !buyer) throw new Error('too few owners')
   const seller = await openTransferWorld({ owners: [sellersKey], services: options.seller ?? {} })
-  const buyerWorld = await openTransferWorld({ owners: [buyersKey] })
+  const buyerWorld = await openTransferWorld({ owners: [buyersKey], services: options.buyer ?? {} })
   return {
     seller,
     buyer: buyerWorld,
