@@ -4,6 +4,8 @@ import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
 import type { Route } from '../http/route.ts'
 import type { Sealer } from '../secrets/seal.ts'
+import { didDoor, transferProfileRoutes } from './did/routes.ts'
+import { Profiles } from './did/service.ts'
 import { holderDoor } from './holder/routes.ts'
 import { Holder } from './holder/service.ts'
 import { inboxDoor, inboxTokenRoutes } from './inbox/routes.ts'
@@ -18,6 +20,7 @@ import { transferSourceRoutes } from './pull/routes.ts'
 import { PullService } from './pull/service.ts'
 import { transferRoutes } from './push/routes.ts'
 import { PushService } from './push/service.ts'
+import { receiptRoutes } from './receipts/routes.ts'
 
 export interface TransferServices extends DoorServices {
   readonly database: Database
@@ -60,6 +63,7 @@ export function openTransfer(services: TransferServices): Transfer {
     },
   })
   const holder = new Holder({ ...services, partners })
+  const profiles = new Profiles(services)
   const pushes = new PushService({ ...services, partners })
   const pulls = new PullService({ ...services, partners, inbox })
   return {
@@ -68,11 +72,14 @@ export function openTransfer(services: TransferServices): Transfer {
       ...inboxTokenRoutes(inbox),
       ...transferRoutes(pushes),
       ...transferSourceRoutes(pulls, partners),
+      ...receiptRoutes(services.database),
+      ...transferProfileRoutes(profiles),
     ],
     others: [
       inboxDoor(inbox, door),
       keyAuthDoor(keyAuth, door),
       holderDoor(holder, keyAuth, door),
+      didDoor(profiles, door),
     ],
     pushes,
     sweep: () => keyAuth.sweep(),
