@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { toHex } from '../protocol/bytes.ts'
-import { type PublicKey, algorithmFor } from '../protocol/crypto/public-key.ts'
+import { algorithmFor } from '../protocol/crypto/public-key.ts'
+import { HOME_PARTY } from './database/tables.ts'
 import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
 import { DeviceService } from './devices/service.ts'
@@ -60,13 +61,13 @@ export interface Addresses {
 
 export async function buildDomains(services: Services, addresses: Addresses): Promise<Domains> {
   const { publicUrl, tlsUrl } = addresses
-  const { keyStore } = services
-  await Promise.all(signingPurposes(services).map((one) => keyStore.ensure(one, ['p256', 'p384'])))
+  const keys = services.keyStore.ring(HOME_PARTY)
+  await Promise.all(signingPurposes(services).map((one) => keys.ensure(one, ['p256', 'p384'])))
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
   const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
-  const rendezvous = { ...services, deviceAnchors: ground.trustedDeviceCas }
+  const rendezvous = { ...services, deviceAnchors: () => ground.authorities }
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
     ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
@@ -74,8 +75,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(onboarding ? [onboarding.role] : []),
   ]
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
-  const to0StatusOf = async (guids: readonly string[]) =>
-    (await registering?.register.statusOf(guids)) ?? new Map()
+  const to0StatusOf = async (party: string, guids: readonly string[]) =>
+    (await registering?.register.statusOf(party, guids)) ?? new Map()
 
   return {
     pki,
@@ -112,23 +113,26 @@ type Ground = Awaited<ReturnType<typeof groundOf>>
 
 /** What all roles stand on. */
 async function groundOf(services: Services, publicUrl: () => string) {
-  const { config, database, clock, randomBytes, keyStore } = services
+  const { config, database, clock, randomBytes, keyStore, parties } = services
   const pki = await Pki.open({
-    ...{ database, randomBytes, keys: keyStore },
+    ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
     serverAnchors: listenerAuthorities(config),
   })
-  const manufacturerKeys = new ManufacturerKeys(keyStore, (spki) => pki.certifyVoucherKey(spki))
+  const manufacturerKeys = new ManufacturerKeys(keyStore.ring(HOME_PARTY), (spki) =>
+    pki.certifyVoucherKey(spki),
+  )
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
-  const trustedDeviceCas = () => authorities
   const devices = await DeviceService.open({ database, clock })
+  parties.opensWith((tx, party) => devices.openFor(tx, party))
   const ledger = new VoucherLedger({
     ...services,
     devices,
-    trustedDeviceCas,
-    findManufacturerSigner: (key) => manufacturerKeys.findSigner(key),
-    findOwnerSigner: ({ type, key }: PublicKey) =>
-      keyStore.findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
+    trustedDeviceCas: async () => authorities,
+    findManufacturerSigner: (party, { type, key }) =>
+      keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
+    findOwnerSigner: (party, { type, key }) =>
+      keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
   const settings = {
     rendezvousInfo: rendezvousInfoSetting({ database, clock, publicUrl }),
@@ -137,7 +141,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
   return {
     pki,
     manufacturerKeys,
-    trustedDeviceCas,
+    authorities,
     devices,
     ledger,
     settings,
@@ -156,15 +160,17 @@ function manufacturerOf(services: Services, ground: Ground): MountedRole {
       : readAuthorities('FIRSTLIGHT_DI_CLIENT_CA', diClientCaFile)
   return manufacturerRole({
     ...services,
+    party: HOME_PARTY,
     keys,
     pki,
     vouchers,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
     rendezvousInfo: settings.rendezvousInfo,
-    findSerial: uniqueSerials ? (serial, tx) => devices.findIdBySerial(serial, tx) : undefined,
+    findSerial: uniqueSerials ? (named, tx) => devices.findIdBySerial(named, tx) : undefined,
     deviceMade({ guid, deviceKey, serial }) {
-      events.deviceManufactured({ guid: toHex(guid), device: deviceIdOf(deviceKey), serial })
+      const device = deviceIdOf(HOME_PARTY, deviceKey)
+      events.deviceManufactured({ guid: toHex(guid), device, serial })
     },
   })
 }
@@ -190,7 +196,7 @@ async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: ()
     pki,
     tlsUrl,
     trustedProxies: config.trustedProxies,
-    key: signingKeyOf(await keyStore.signer(TOKEN_KEY_PURPOSE, 'p256')),
+    key: signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256')),
     findDevice: (id) => devices.findScopes(id),
   })
 }
@@ -198,7 +204,7 @@ async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: ()
 function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {
   const { firstOwner } = config
   if (firstOwner === 'none') return undefined
-  if (firstOwner === 'self') return firstOwnerHere(keyStore)
+  if (firstOwner === 'self') return firstOwnerHere(keyStore.ring(HOME_PARTY))
   try {
     return firstOwnerFromPem(readFileSync(firstOwner, 'utf8'))
   } catch (cause) {
@@ -250,10 +256,11 @@ function signingPurposes({ config }: Services): readonly string[] {
  */
 async function makeRsaKeys(services: Services, signal: AbortSignal): Promise<void> {
   const { keyStore, log } = services
+  const keys = keyStore.ring(HOME_PARTY)
   for (const kind of ['rsa2048', 'rsa3072'] as const) {
     for (const purpose of signingPurposes(services)) {
       if (signal.aborted) return
-      await keyStore.ensure(purpose, [kind]).catch((err: unknown) => {
+      await keys.ensure(purpose, [kind]).catch((err: unknown) => {
         if (!signal.aborted) log.error({ err, purpose, kind }, 'a key could not be made')
       })
     }

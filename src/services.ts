@@ -7,6 +7,7 @@ import type { Database } from './database/open.ts'
 import type { Events } from './events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { Parties } from './parties/service.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 
 export interface Services {
@@ -18,5 +19,6 @@ export interface Services {
   readonly events: Events
   readonly database: Database
   readonly keyStore: KeyStore
+  readonly parties: Parties
   readonly apiTokens: ApiTokens
 }

@@ -26,11 +26,17 @@ export type DiManufacturerState =
       /** DER certificates, the Device's first. */
       readonly deviceCertChain: readonly Bytes[]
       readonly serial: string
+      readonly order: string
     }
 
 export const diManufacturerStates: StateSchemas<DiManufacturerState> = {
   'DI.AppStart': tuple({}),
-  'DI.SetHMAC': tuple({ header: bytes(), deviceCertChain: listOf(bytes(), 1), serial: text }),
+  'DI.SetHMAC': tuple({
+    header: bytes(),
+    deviceCertChain: listOf(bytes(), 1),
+    serial: text,
+    order: text,
+  }),
 }
 
 /** What a Device that is let in gets. */
@@ -40,6 +46,8 @@ export interface Admission {
   readonly deviceCertChain: readonly Bytes[]
   /** Of the type and in the encoding that the Device asked for. */
   readonly manufacturerKey: PublicKey
+  /** The caller's own name for what the Device is made to; handed back with its voucher. */
+  readonly order: string
 }
 
 /** Whom the Device is sold to as soon as it is made. */
@@ -49,12 +57,20 @@ export interface FirstSale {
   readonly nextOwner: PublicKey
 }
 
+/** What is known of a Device when it is first sold. */
+export interface MadeDevice {
+  readonly manufacturerKey: PublicKey
+  readonly serial: string
+  readonly deviceInfo: string
+  readonly order: string
+}
+
 export interface DiManufacturerContext {
   readonly randomBytes: RandomBytes
   /** Lets a Device in, or throws an FdoError; the request's own signature has been verified. */
   admit(info: DeviceMfgInfo, csr: Csr): Promise<Admission>
   /** Undefined where the voucher is to stay the manufacturer's. */
-  findFirstOwner(manufacturerKey: PublicKey): Promise<FirstSale | undefined>
+  findFirstOwner(made: MadeDevice): Promise<FirstSale | undefined>
 }
 
 export interface DiManufacturerEffect {
@@ -62,6 +78,7 @@ export interface DiManufacturerEffect {
   readonly guid: Guid
   readonly serial: string
   readonly deviceInfo: string
+  readonly order: string
   /** DER SubjectPublicKeyInfo of the Device. */
   readonly deviceKey: Bytes
   readonly voucher: Bytes
@@ -76,7 +93,7 @@ async function appStart(
 ): DiStep {
   const info = certifiableInfo(deviceMfgInfo)
   const csr = await parseCsr(info.csr)
-  const { rvInfo, deviceCertChain, manufacturerKey } = await context.admit(info, csr)
+  const { rvInfo, deviceCertChain, manufacturerKey, order } = await context.admit(info, csr)
   const hashType = hashTypeFor(csr.key.kind, manufacturerKey.key.kind)
   const header = buildHeader({
     guid: context.randomBytes(16),
@@ -86,7 +103,13 @@ async function appStart(
     deviceCertChainHash: hashOf(hashType, concat(...deviceCertChain)),
   })
   return {
-    next: { expects: 'DI.SetHMAC', header: header.bytes, deviceCertChain, serial: info.serial },
+    next: {
+      expects: 'DI.SetHMAC',
+      header: header.bytes,
+      deviceCertChain,
+      serial: info.serial,
+      order,
+    },
     reply: messageOf(SetCredentials, { header }),
     effects: [],
   }
@@ -109,17 +132,22 @@ async function setHMAC(
   { hmac }: SetHMAC,
   context: DiManufacturerContext,
 ): DiStep {
-  const { header, deviceCertChain: chain, serial } = state
+  const { header, deviceCertChain: chain, serial, order } = state
   const unsold = parseVoucher(buildVoucher({ header, hmac, chain }))
   const { guid, deviceInfo, publicKey } = unsold.header.value
   // As the Device leaves the factory: its first sale is in the voucher, where there is one.
-  const sale = await context.findFirstOwner(publicKey.value)
+  const sale = await context.findFirstOwner({
+    manufacturerKey: publicKey.value,
+    serial,
+    deviceInfo,
+    order,
+  })
   const voucher = sale ? await extendVoucher(unsold, sale.signer, sale.nextOwner) : unsold.bytes
   const deviceKey = spkiOfCertificate(chain[0] as Bytes)
   return {
     next: null,
     reply: messageOf(Done, {}),
-    effects: [{ type: 'device-made', guid, serial, deviceInfo, deviceKey, voucher }],
+    effects: [{ type: 'device-made', guid, serial, deviceInfo, order, deviceKey, voucher }],
   }
 }
 

@@ -7,6 +7,7 @@
  * and writes FILE when it ends. Everything happens on the loopback. For a device made elsewhere,
  * `--maker COMMAND` runs first: it finds our owner key (PEM) in FDO_OWNER and prints the voucher.
  */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { execFile, spawn } from 'node:child_process'
 import type { KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,7 +19,7 @@ import { realClock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { silentLog } from '../../src/log.ts'
 import { type RunningService, startService } from '../../src/main.ts'
-import { ALL_KINDS } from '../../src/secrets/key-store.ts'
+import { ALL_KINDS } from '../../src/secrets/key-info.ts'
 import { type Draws, recordingSource } from './randomness.ts'
 import {
   type RecordedMessage,
@@ -56,7 +57,9 @@ async function record(options: Options, command: readonly string[]): Promise<voi
   // The keys first, so that the data can be copied before anything is said.
   const fresh = await startService(config, { log: silentLog })
   await Promise.all(
-    ['manufacturer', 'owner'].map((one) => fresh.services.keyStore.ensure(one, ALL_KINDS)),
+    ['manufacturer', 'owner'].map((one) =>
+      fresh.services.keyStore.ring(HOME_PARTY).ensure(one, ALL_KINDS),
+    ),
   )
   await fresh.stop()
   const data = Object.fromEntries(FILES.map((name) => [name, packFile(join(folder, name))]))
@@ -99,7 +102,7 @@ function isFromOutside(number: number): boolean {
 
 /** A device of another manufacturer, sold to us; gives its voucher. */
 async function makeElsewhere(maker: string, { http, services }: RunningService): Promise<string> {
-  const signer = await services.keyStore.signer('owner', 'p256')
+  const signer = await services.keyStore.ring(HOME_PARTY).signer('owner', 'p256')
   const owner = join(tmpdir(), `firstlight-owner-${process.pid}.pem`)
   const key = signer.key.keyObject as KeyObject
   writeFileSync(owner, key.export({ type: 'spki', format: 'pem' }))

@@ -10,16 +10,24 @@ const find = statement((db, p: { id: string }) =>
   db.selectFrom('api_token').selectAll().where('id', '=', p.id),
 )
 
+export interface TokenPage {
+  readonly party: string
+  readonly limit: number
+  /** The last id of the page before. */
+  readonly after?: string | undefined
+}
+
 export class ApiTokenStore {
   find(executor: Executor, id: string): Promise<ApiTokenRow | undefined> {
     return find.first(executor, { id })
   }
 
   /** In the order they were made. */
-  list(executor: Executor, limit: number, after = ''): Promise<ApiTokenRow[]> {
+  list(executor: Executor, { party, limit, after = '' }: TokenPage): Promise<ApiTokenRow[]> {
     return executor
       .selectFrom('api_token')
       .selectAll()
+      .where('party', '=', party)
       .where('id', '>', after)
       .orderBy('id')
       .limit(limit)
@@ -31,17 +39,45 @@ export class ApiTokenStore {
   }
 
   /** False if there is no such token, or it was revoked before. */
-  async revoke(tx: Executor, id: string, revoked_at: string): Promise<boolean> {
+  async revoke(
+    tx: Executor,
+    {
+      party,
+      id,
+      at: revoked_at,
+    }: { readonly party: string; readonly id: string; readonly at: string },
+  ): Promise<boolean> {
     const { numUpdatedRows } = await tx
       .updateTable('api_token')
       .set({ revoked_at })
       .where('id', '=', id)
+      .where('party', '=', party)
       .where('revoked_at', 'is', null)
       .executeTakeFirst()
     return numUpdatedRows === 1n
   }
 
-  listNamed(executor: Executor, name: string): Promise<ApiTokenRow[]> {
-    return executor.selectFrom('api_token').selectAll().where('name', '=', name).execute()
+  async markUsed(
+    executor: Executor,
+    { id, at }: { readonly id: string; readonly at: string },
+  ): Promise<void> {
+    await executor
+      .updateTable('api_token')
+      .set({ first_used_at: at })
+      .where('id', '=', id)
+      .where('first_used_at', 'is', null)
+      .execute()
+  }
+
+  listNamed(
+    executor: Executor,
+    { party, name }: Pick<ApiTokenRow, 'party' | 'name'>,
+  ): Promise<ApiTokenRow[]> {
+    return executor
+      .selectFrom('api_token')
+      .selectAll()
+      .where('party', '=', party)
+      .where('name', '=', name)
+      .execute()
   }
 }

@@ -35,12 +35,16 @@ export function runWithApi<Options extends object>(
     operands: readonly string[],
   ) => Promise<void>,
 ): Command {
-  command
+  return run<Options>(withApiOptions(command), (options, output, operands) =>
+    body(new ApiClient(options), options, output, operands),
+  )
+}
+
+/** Where the service is, for a command that has a token of its own to show. */
+export function withApiOptions(command: Command): Command {
+  return command
     .option('--url <url>', 'where the service is (FIRSTLIGHT_URL)')
     .option('--token-file <file>', 'a file with the token to show it (FIRSTLIGHT_TOKEN_FILE)')
     .option('--ca <file>', 'the CA of its certificate (FIRSTLIGHT_CA)')
     .option('--timeout <seconds>', 'how long to wait for an answer', '60')
-  return run<Options>(command, (options, output, operands) =>
-    body(new ApiClient(options), options, output, operands),
-  )
 }

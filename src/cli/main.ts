@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the keys of the service',
     load: async () => (await import('./commands/key.ts')).keyCommand(),
   },
+  party: {
+    description: 'the organisations that share an installation',
+    load: async () => (await import('./commands/party.ts')).partyCommand(),
+  },
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),

@@ -5,23 +5,12 @@
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
-import type {
-  InboxTokenTable,
-  KeyAuthSessionTable,
-  KeyAuthTokenTable,
-  PartnerKeyTable,
-  PartnerTable,
-  PullSourceTable,
-  PulledVoucherTable,
-  PushJobTable,
-  TransferProfileTable,
-  TransferReceiptTable,
-} from './transfer-tables.ts'
+import type { TransferTables } from './transfer-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables {
+export interface Tables extends TransferTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable
@@ -36,24 +25,16 @@ export interface Tables {
   registration: RegistrationTable
   to0_job: To0JobTable
 
-  // ── transfer: vouchers on their way between parties, here and elsewhere
-  partner: PartnerTable
-  partner_key: PartnerKeyTable
-  inbox_token: InboxTokenTable
-  key_auth_session: KeyAuthSessionTable
-  key_auth_token: KeyAuthTokenTable
-  push_job: PushJobTable
-  pull_source: PullSourceTable
-  pulled_voucher: PulledVoucherTable
-  transfer_receipt: TransferReceiptTable
-  transfer_profile: TransferProfileTable
-
   // ── onboarding: what devices get, and what they have sent
   plan: PlanTable
   upload: UploadTable
 
   // ── pki
   certificate: CertificateTable
+
+  // ── parties
+  party: PartyTable
+  invitation: InvitationTable
 
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable
@@ -91,8 +72,35 @@ export interface SealingKeyTable {
   created_at: string
 }
 
+/** An organisation: everything else belongs to one of them. */
+export interface PartyTable {
+  id: string
+  /** What people call it; fit for a URL. */
+  name: string
+  /** What it does, separated by spaces: manufacturer, reseller, owner. */
+  roles: string
+  created_at: string
+  /** Since when nobody may act for it. */
+  suspended_at: string | null
+}
+
+/** A code that brings a new party in. */
+export interface InvitationTable {
+  id: string
+  /** SHA-256 of the secret, hex. */
+  hash: string
+  /** Of the party to be. */
+  name: string
+  roles: string
+  created_at: string
+  expires_at: string
+  /** The party that came in by it. */
+  used_by: string | null
+}
+
 export interface PrivateKeyTable {
   id: string
+  party: string
   purpose: string
   kind: KeyKind
   /** SHA-256 of the SubjectPublicKeyInfo, hex. */
@@ -107,18 +115,23 @@ export interface PrivateKeyTable {
 
 export interface ApiTokenTable {
   id: string
+  /** For whom it acts. */
+  party: string
   name: string
   /** SHA-256 of the secret, hex. */
   hash: string
   /** Separated by spaces. */
   scopes: string
   created_at: string
+  /** Null until somebody has shown it. */
+  first_used_at: string | null
   expires_at: string | null
   revoked_at: string | null
 }
 
 /** Small things an administrator may change while running, one JSON document each. */
 export interface SettingTable {
+  party: string
   name: string
   value: string
   version: number
@@ -128,6 +141,9 @@ export interface SettingTable {
 export interface VoucherTable {
   /** 32 hexadecimal digits, here and everywhere. */
   guid: string
+  /** Whose it is, or was: each party has its own of a device that went from one to the other. */
+  party: string
+  /** With the GUID it names a row: no two parties call a device the same. */
   device_id: string
   /** OVDeviceInfo: the model, mostly. */
   device_info: string
@@ -155,8 +171,9 @@ export interface VoucherTable {
 }
 
 export interface DeviceTable {
-  /** From the Device's own key: the same through all its lives, and on every service. */
+  /** From the Device's own key: the same through all its lives with one party. */
   id: string
+  party: string
   /** The one it has now. */
   guid: string
   serial: string | null
@@ -182,6 +199,7 @@ export interface DeviceEventTable {
 }
 
 export interface DeviceGroupTable {
+  party: string
   name: string
   /** What its devices' tokens may carry, separated by spaces. */
   scopes: string
@@ -209,6 +227,7 @@ export interface RegistrationTable {
 /** A rendezvous that a voucher of ours names, and how our registration there stands. */
 export interface To0JobTable {
   guid: string
+  party: string
   /** Of the directive in the voucher's RendezvousInfo, from 0. */
   directive: number
   /** The base URL tried first: what is to be registered at one place waits together. */
@@ -226,6 +245,7 @@ export interface To0JobTable {
 
 /** What a device gets in TO2, and which devices. */
 export interface PlanTable {
+  party: string
   name: string
   version: number
   /** A JSON document: see onboarding/plan.ts. */

@@ -23,7 +23,10 @@ export interface DeviceRoutesServices {
   readonly devices: DeviceService
   readonly vouchers: Pick<VoucherService, 'findDeviceId'>
   /** How it stands with the rendezvous servers, by GUID; devices nobody registers are left out. */
-  readonly to0StatusOf: (guids: readonly string[]) => Promise<ReadonlyMap<string, To0Status>>
+  readonly to0StatusOf: (
+    party: string,
+    guids: readonly string[],
+  ) => Promise<ReadonlyMap<string, To0Status>>
 }
 
 const DeviceParam = z.object({
@@ -47,10 +50,13 @@ function listRoute({ devices, to0StatusOf }: DeviceRoutesServices): Route {
       serial: z.string().max(1024).optional(),
     }),
     result: pageOf(DeviceView),
-    async handle({ query: { limit, cursor, ...filter } }) {
+    async handle({ query: { limit, cursor, ...filter }, principal: { party } }) {
       const after = positionOf(cursor)
-      const rows = await devices.list({ ...filter, after, limit: limit + 1 })
-      const to0 = await to0StatusOf(rows.map(({ guid }) => guid))
+      const rows = await devices.list({ ...filter, party, after, limit: limit + 1 })
+      const to0 = await to0StatusOf(
+        party,
+        rows.map(({ guid }) => guid),
+      )
       return pageFrom(
         rows,
         limit,
@@ -69,7 +75,8 @@ function showRoute(services: DeviceRoutesServices): Route {
     permission: 'device:read',
     params: DeviceParam,
     result: DeviceWithHistory,
-    handle: async ({ params }) => withHistory(services, await named(services, params.device)),
+    handle: async ({ params, principal }) =>
+      withHistory(services, await named(services, principal.party, params.device)),
   })
 }
 
@@ -82,28 +89,31 @@ function changeRoute(services: DeviceRoutesServices): Route {
     params: DeviceParam,
     body: z.strictObject({ group: GroupName }),
     result: DeviceWithHistory,
-    async handle({ params, body }) {
-      const { id } = await named(services, params.device)
-      await services.devices.assignGroup(id, body.group)
-      return withHistory(services, await named(services, id))
+    async handle({ params, body, principal: { party } }) {
+      const { id } = await named(services, party, params.device)
+      await services.devices.assignGroup(party, id, body.group)
+      return withHistory(services, await named(services, party, id))
     },
   })
 }
 
 async function withHistory({ devices, to0StatusOf }: DeviceRoutesServices, row: DeviceRow) {
-  const to0 = await to0StatusOf([row.guid])
+  const to0 = await to0StatusOf(row.party, [row.guid])
   const events = await devices.history(row.id)
   return { ...deviceView(row, to0.get(row.guid)), history: events.map(eventView) }
 }
 
 /** By its id, the GUID it has, or one it had as long as that voucher is here; or throws. */
-async function named(services: DeviceRoutesServices, name: string): Promise<DeviceRow> {
-  const { devices, vouchers } = services
+async function named(
+  { devices, vouchers }: DeviceRoutesServices,
+  party: string,
+  name: string,
+): Promise<DeviceRow> {
   const guid = name.replaceAll('-', '').toLowerCase()
-  const found = (await devices.find(name)) ?? (await devices.findByGuid(guid))
+  const found = (await devices.findOf(party, name)) ?? (await devices.findByGuid(party, guid))
   if (found) return found
-  const id = await vouchers.findDeviceId(guid)
-  const before = id === undefined ? undefined : await devices.find(id)
+  const id = await vouchers.findDeviceId({ party, guid })
+  const before = id === undefined ? undefined : await devices.findOf(party, id)
   if (before) return before
   throw new Problem('not-found', `there is no device ${name}`)
 }
@@ -119,8 +129,9 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       permission: 'group:read',
       query: PageQuery,
       result: pageOf(GroupView),
-      async handle({ query: { limit, cursor } }) {
-        const rows = await devices.listGroups({ limit: limit + 1, after: positionOf(cursor) })
+      async handle({ query: { limit, cursor }, principal: { party } }) {
+        const page = { party, limit: limit + 1, after: positionOf(cursor) }
+        const rows = await devices.listGroups(page)
         return pageFrom(rows, limit, ({ name }) => name, groupView)
       },
     }),
@@ -132,7 +143,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       body: NewGroup,
       result: GroupView,
       status: 201,
-      handle: async ({ body: { name, scopes } }) => groupView(await devices.addGroup(name, scopes)),
+      handle: async ({ body: { name, scopes }, principal: { party } }) =>
+        groupView(await devices.addGroup(party, name, scopes)),
     }),
     route({
       method: 'get',
@@ -141,7 +153,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       permission: 'group:read',
       params: GroupParam,
       result: GroupView,
-      handle: async ({ params: { name } }) => groupView(await devices.findGroup(name)),
+      handle: async ({ params: { name }, principal: { party } }) =>
+        groupView(await devices.findGroup(party, name)),
     }),
     route({
       method: 'patch',
@@ -151,8 +164,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       params: GroupParam,
       body: ChangedGroup,
       result: GroupView,
-      handle: async ({ params: { name }, body: { scopes } }) =>
-        groupView(await devices.changeGroup(name, scopes)),
+      handle: async ({ params: { name }, body: { scopes }, principal: { party } }) =>
+        groupView(await devices.changeGroup(party, name, scopes)),
     }),
     route({
       method: 'delete',
@@ -160,7 +173,7 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       summary: 'Remove a group that no device is in',
       permission: 'group:write',
       params: GroupParam,
-      handle: ({ params: { name } }) => devices.removeGroup(name),
+      handle: ({ params: { name }, principal: { party } }) => devices.removeGroup(party, name),
     }),
   ]
 }

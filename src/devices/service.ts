@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 import { Problem } from '../http/problem.ts'
 import type { DeviceBook, DeviceFacts } from '../vouchers/device-book.ts'
 import { type DeviceState, MOVES } from './lifecycle.ts'
@@ -42,10 +43,15 @@ export class DeviceService implements DeviceBook {
     this.#clock = clock
   }
 
+  /** A party's default group, which has to be there before its first device. */
+  async openFor(tx: Executor, party: string): Promise<void> {
+    await this.#addGroup(tx, { party, name: DEFAULT_GROUP, scopes: DEFAULT_SCOPES })
+  }
+
   /** Makes the default group if this is the first start. */
   static async open(services: DeviceServices): Promise<DeviceService> {
     const devices = new DeviceService(services)
-    await devices.#addGroup(services.database.db, DEFAULT_GROUP, DEFAULT_SCOPES)
+    await devices.openFor(services.database.db, HOME_PARTY)
     return devices
   }
 
@@ -62,9 +68,10 @@ export class DeviceService implements DeviceBook {
   }
 
   #beginLife(tx: Executor, device: DeviceFacts, state: DeviceState): Promise<number> {
-    const { id, guid, serial, model } = device
+    const { id, party, guid, serial, model } = device
     const group = DEFAULT_GROUP
-    return store.beginLife.run(tx, { id, guid, serial, model, group, state, at: this.#now() })
+    const life = { id, party, guid, serial, model, group, state, at: this.#now() }
+    return store.beginLife.run(tx, life)
   }
 
   async onboarded(
@@ -96,10 +103,10 @@ export class DeviceService implements DeviceBook {
 
   /** The device with this serial number; the oldest, where factories gave it out twice. */
   async findIdBySerial(
-    serial: string,
+    named: { readonly party: string; readonly serial: string },
     executor: Executor = this.#database.db,
   ): Promise<string | undefined> {
-    return (await store.findBySerial.first(executor, { serial }))?.id
+    return (await store.findBySerial.first(executor, named))?.id
   }
 
   async findScopes(id: string): Promise<DeviceScopes | undefined> {
@@ -111,9 +118,15 @@ export class DeviceService implements DeviceBook {
     return store.findById.first(executor, { id })
   }
 
+  /** Undefined, too, where it is another party's. */
+  async findOf(party: string, id: string): Promise<DeviceRow | undefined> {
+    const found = await this.find(id)
+    return found?.party === party ? found : undefined
+  }
+
   /** By the GUID it has now. */
-  async findByGuid(guid: string): Promise<DeviceRow | undefined> {
-    return store.findByGuid.first(this.#database.db, { guid })
+  async findByGuid(party: string, guid: string): Promise<DeviceRow | undefined> {
+    return store.findByGuid.first(this.#database.db, { party, guid })
   }
 
   list(filter: DeviceFilter): Promise<DeviceRow[]> {
@@ -129,50 +142,54 @@ export class DeviceService implements DeviceBook {
     return store.countByState(this.#database.db)
   }
 
-  async assignGroup(id: string, group: string): Promise<void> {
+  async assignGroup(party: string, id: string, group: string): Promise<void> {
     await this.#database.commit(async (tx) => {
-      if (!(await store.findGroup.first(tx, { name: group }))) throw noGroup(group)
+      if (!(await store.findGroup.first(tx, { party, name: group }))) throw noGroup(group)
       const device = await store.findById.first(tx, { id })
-      if (!device) throw new Problem('not-found', `there is no device ${id}`)
+      if (device?.party !== party) throw new Problem('not-found', `there is no device ${id}`)
       if (device.group_name === group) return
       await store.assignGroup.run(tx, { id, group, at: this.#now() })
       await this.note(tx, id, 'group-assigned', { from: device.group_name, to: group })
     })
   }
 
-  listGroups(page: { readonly limit: number; readonly after?: string | undefined }) {
+  listGroups(page: Parameters<typeof store.listGroups>[1]) {
     return store.listGroups(this.#database.db, page)
   }
 
   /** Throws not-found. */
-  async findGroup(name: string): Promise<GroupRow> {
-    const group = await store.findGroup.first(this.#database.db, { name })
+  async findGroup(party: string, name: string): Promise<GroupRow> {
+    const group = await store.findGroup.first(this.#database.db, { party, name })
     if (!group) throw noGroup(name)
     return group
   }
 
-  async addGroup(name: string, scopes: readonly string[]): Promise<GroupRow> {
-    const added = await this.#addGroup(this.#database.db, name, scopes.join(' '))
+  async addGroup(party: string, name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const group = { party, name, scopes: scopes.join(' ') }
+    const added = await this.#addGroup(this.#database.db, group)
     if (added === 0) throw new Problem('conflict', `there is a group ${name} already`)
-    return this.findGroup(name)
+    return this.findGroup(party, name)
   }
 
-  async changeGroup(name: string, scopes: readonly string[]): Promise<GroupRow> {
-    const at = this.#now()
-    await store.updateGroup.run(this.#database.db, { name, scopes: scopes.join(' '), at })
-    return this.findGroup(name)
+  async changeGroup(party: string, name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const change = { party, name, scopes: scopes.join(' '), at: this.#now() }
+    await store.updateGroup.run(this.#database.db, change)
+    return this.findGroup(party, name)
   }
 
-  async removeGroup(name: string): Promise<void> {
+  async removeGroup(party: string, name: string): Promise<void> {
     if (name === DEFAULT_GROUP) throw new Problem('conflict', 'the default group has to stay')
-    await this.findGroup(name)
-    const removed = await store.deleteGroup.run(this.#database.db, { name })
+    await this.findGroup(party, name)
+    const removed = await store.deleteGroup.run(this.#database.db, { party, name })
     if (removed === 0) throw new Problem('conflict', `there are devices in the group ${name}`)
   }
 
-  #addGroup(executor: Executor, name: string, scopes: string): Promise<number> {
+  #addGroup(
+    executor: Executor,
+    group: Pick<GroupRow, 'party' | 'name' | 'scopes'>,
+  ): Promise<number> {
     const at = this.#now()
-    return store.insertGroup.run(executor, { name, scopes, created_at: at, updated_at: at })
+    return store.insertGroup.run(executor, { ...group, created_at: at, updated_at: at })
   }
 
   async #event(

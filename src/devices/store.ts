@@ -10,6 +10,7 @@ export type DeviceEvent = Omit<DeviceEventTable, 'seq'>
 
 interface NewLife {
   readonly id: string
+  readonly party: string
   readonly guid: string
   readonly serial: string | null
   readonly model: string
@@ -24,6 +25,7 @@ export const beginLife = statement((db, p: NewLife) =>
     .insertInto('device')
     .values({
       id: p.id,
+      party: p.party,
       guid: p.guid,
       serial: p.serial,
       model: p.model,
@@ -120,15 +122,16 @@ export const findById = statement((db, p: { id: string }) =>
   db.selectFrom('device').selectAll().where('id', '=', p.id),
 )
 
-export const findByGuid = statement((db, p: { guid: string }) =>
-  db.selectFrom('device').selectAll().where('guid', '=', p.guid),
+export const findByGuid = statement((db, p: { party: string; guid: string }) =>
+  db.selectFrom('device').selectAll().where('guid', '=', p.guid).where('party', '=', p.party),
 )
 
-export const findBySerial = statement((db, p: { serial: string }) =>
+export const findBySerial = statement((db, p: { party: string; serial: string }) =>
   db
     .selectFrom('device')
     .select('id')
     .where('serial', '=', p.serial)
+    .where('party', '=', p.party)
     .orderBy('created_at')
     .limit(1),
 )
@@ -145,12 +148,17 @@ export const listEvents = statement((db, p: { id: string }) =>
 export const findScopes = statement((db, p: { id: string }) =>
   db
     .selectFrom('device')
-    .innerJoin('device_group', 'device_group.name', 'device.group_name')
+    .innerJoin('device_group', (join) =>
+      join
+        .onRef('device_group.party', '=', 'device.party')
+        .onRef('device_group.name', '=', 'device.group_name'),
+    )
     .select(['device.guid', 'device.state', 'device_group.scopes'])
     .where('device.id', '=', p.id),
 )
 
 export interface DeviceFilter {
+  readonly party: string
   readonly limit: number
   /** The last id of the page before. */
   readonly after?: string | undefined
@@ -162,7 +170,13 @@ export interface DeviceFilter {
 
 /** Ordered by id, so that a page stays the same while devices arrive. */
 export function listDevices(db: Executor, filter: DeviceFilter): Promise<DeviceRow[]> {
-  let query = db.selectFrom('device').selectAll().orderBy('id').limit(filter.limit)
+  const { party, limit } = filter
+  let query = db
+    .selectFrom('device')
+    .selectAll()
+    .where('party', '=', party)
+    .orderBy('id')
+    .limit(limit)
   if (filter.after !== undefined) query = query.where('id', '>', filter.after)
   if (filter.state !== undefined) query = query.where('state', '=', filter.state)
   if (filter.group !== undefined) query = query.where('group_name', '=', filter.group)
@@ -186,44 +200,61 @@ export const assignGroup = statement((db, p: { id: string; group: string; at: st
   db.updateTable('device').set({ group_name: p.group, updated_at: p.at }).where('id', '=', p.id),
 )
 
+type GroupName = Pick<GroupRow, 'party' | 'name'>
+
 export const insertGroup = statement((db, group: GroupRow) =>
   db
     .insertInto('device_group')
     .values({
+      party: group.party,
       name: group.name,
       scopes: group.scopes,
       created_at: group.created_at,
       updated_at: group.updated_at,
     })
-    .onConflict((conflict) => conflict.column('name').doNothing()),
+    .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing()),
 )
 
-export const updateGroup = statement((db, p: { name: string; scopes: string; at: string }) =>
+export const updateGroup = statement((db, p: GroupName & { scopes: string; at: string }) =>
   db
     .updateTable('device_group')
     .set({ scopes: p.scopes, updated_at: p.at })
+    .where('party', '=', p.party)
     .where('name', '=', p.name),
 )
 
 /** Not while a device is in it. */
-export const deleteGroup = statement((db, p: { name: string }) =>
+export const deleteGroup = statement((db, p: GroupName) =>
   db
     .deleteFrom('device_group')
+    .where('party', '=', p.party)
     .where('name', '=', p.name)
     .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('device').select('id').where('group_name', '=', p.name))),
+      not(
+        exists(
+          selectFrom('device')
+            .select('id')
+            .where('party', '=', p.party)
+            .where('group_name', '=', p.name),
+        ),
+      ),
     ),
 )
 
-export const findGroup = statement((db, p: { name: string }) =>
-  db.selectFrom('device_group').selectAll().where('name', '=', p.name),
+export const findGroup = statement((db, p: GroupName) =>
+  db.selectFrom('device_group').selectAll().where('party', '=', p.party).where('name', '=', p.name),
 )
 
 export function listGroups(
   db: Executor,
-  page: { readonly limit: number; readonly after?: string | undefined },
+  page: { readonly party: string; readonly limit: number; readonly after?: string | undefined },
 ): Promise<GroupRow[]> {
-  let query = db.selectFrom('device_group').selectAll().orderBy('name').limit(page.limit)
+  let query = db
+    .selectFrom('device_group')
+    .selectAll()
+    .where('party', '=', page.party)
+    .orderBy('name')
+    .limit(page.limit)
   if (page.after !== undefined) query = query.where('name', '>', page.after)
   return query.execute()
 }

@@ -1,4 +1,5 @@
 /** Every permission of the management API, once, and the scopes that bundle them. */
+import { HOME_PARTY } from '../database/tables.ts'
 
 export const PERMISSIONS = [
   'voucher:read',
@@ -25,6 +26,11 @@ export const PERMISSIONS = [
   'transfer:read',
   'transfer:write',
   'certificate:read',
+  'party:read',
+  'party:write',
+  'party:list',
+  'party:invite',
+  'party:suspend',
   'token:read',
   'token:create',
   'token:revoke',
@@ -32,7 +38,16 @@ export const PERMISSIONS = [
   'openapi:read',
 ] as const
 
-export type Permission = (typeof PERMISSIONS)[number]
+/** The last is nobody's to give: it comes with an invitation. */
+export type Permission = (typeof PERMISSIONS)[number] | 'party:join'
+
+/** What concerns all that share an installation: for the party it belongs to, and no other. */
+const OF_THE_INSTALLATION: ReadonlySet<Permission> = new Set([
+  'party:list',
+  'party:invite',
+  'party:suspend',
+  'metrics:read',
+])
 
 /** A scope is a permission, or one of these bundles. */
 const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
@@ -42,11 +57,26 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
   /** For who runs devices and may not touch keys or tokens. */
   operator: PERMISSIONS.filter(
-    (permission) => permission.endsWith(':read') || !/^(token|key):/.test(permission),
+    (permission) => permission.endsWith(':read') || !/^(token|key|party):/.test(permission),
   ),
 }
 
 export const SCOPES: readonly string[] = [...Object.keys(BUNDLES), ...PERMISSIONS]
+
+function isOfTheInstallation(scope: string): boolean {
+  return OF_THE_INSTALLATION.has(scope as Permission)
+}
+
+/** What these scopes permit one who acts for a party; undefined if one of them is unknown. */
+export function permissionsFor(
+  party: string,
+  scopes: readonly string[],
+): ReadonlySet<Permission> | undefined {
+  const permitted = permissionsOf(scopes)
+  if (!permitted || party === HOME_PARTY) return permitted
+  if (scopes.some((scope) => isOfTheInstallation(scope))) return undefined
+  return new Set([...permitted].filter((permission) => !OF_THE_INSTALLATION.has(permission)))
+}
 
 /** What these scopes permit; undefined if one of them is unknown. */
 export function permissionsOf(scopes: readonly string[]): ReadonlySet<Permission> | undefined {

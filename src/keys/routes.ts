@@ -3,7 +3,9 @@ import { z } from '@hono/zod-openapi'
 import type { Events } from '../events.ts'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
-import { type KeyInfo, KeyRefused, type KeyStore } from '../secrets/key-store.ts'
+import type { KeyInfo } from '../secrets/key-info.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { KeyRefused, type KeyStore } from '../secrets/key-store.ts'
 
 const Key = z
   .object({
@@ -31,9 +33,12 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
       permission: 'key:read',
       query: PageQuery,
       result: pageOf(Key),
-      handle({ query: { limit, cursor } }) {
+      handle({ query: { limit, cursor }, principal: { party } }) {
         const after = positionOf(cursor) ?? ''
-        const sorted = keyStore.list().toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        const sorted = keyStore
+          .ring(party)
+          .list()
+          .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         const rows = sorted.filter(({ id }) => id > after).slice(0, limit + 1)
         return pageFrom(rows, limit, ({ id }) => id, toView)
       },
@@ -56,16 +61,16 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
       result: Key,
       status: 201,
       async handle({ query: { purpose }, bytes, principal }) {
-        const key = await importKey(purpose, bytes)
+        const key = await importKey(keyStore.ring(principal.party), purpose, bytes)
         events.keyImported({ key: key.id, purpose, by: principal.id })
         return toView(key)
       },
     }),
   ]
 
-  async function importKey(purpose: string, encoded: Uint8Array): Promise<KeyInfo> {
+  async function importKey(keys: KeyRing, purpose: string, encoded: Uint8Array): Promise<KeyInfo> {
     try {
-      return await keyStore.import(purpose, encoded)
+      return await keys.import(purpose, encoded)
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error
       throw new Problem('invalid-request', error.message, { cause: error })

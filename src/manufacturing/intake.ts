@@ -11,6 +11,8 @@ import { deviceIdOf } from '../vouchers/device-id.ts'
 import type { ManufacturerKeys } from './keys.ts'
 
 export interface IntakeServices {
+  /** The manufacturer. */
+  readonly party: string
   readonly keys: ManufacturerKeys
   readonly pki: {
     issueDeviceCertificate(birth: {
@@ -19,10 +21,14 @@ export interface IntakeServices {
       readonly spki: Bytes
     }): Promise<readonly Bytes[]>
   }
-  readonly rendezvousInfo: { value(): Promise<Kept<RendezvousInfo>> }
+  readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo>> }
   /** Where serial numbers must be unique: the device that has this one; else undefined. */
   readonly findSerial?:
-    ((serial: string, executor?: Executor) => Promise<string | undefined>) | undefined
+    | ((
+        named: { readonly party: string; readonly serial: string },
+        executor?: Executor,
+      ) => Promise<string | undefined>)
+    | undefined
 }
 
 /** The header they go into has to fit the buffers of small devices. */
@@ -33,28 +39,28 @@ export async function admitDevice(
   info: DeviceMfgInfo,
   { key }: Csr,
 ): Promise<Admission> {
-  const { keys, pki, rendezvousInfo } = services
+  const { party, keys, pki, rendezvousInfo } = services
   const { serial, deviceInfo: model, keyType, keyEncoding } = info
   checkLength(serial)
   checkLength(model)
   const manufacturerKey = await keys.publicKey(keyType, keyEncoding)
-  const rvInfo = await rendezvousInfo.value()
+  const rvInfo = await rendezvousInfo.value(party)
   await checkSerial(services, serial, key.spki)
   const deviceCertChain = await pki.issueDeviceCertificate({ serial, model, spki: key.spki })
-  return { rvInfo, deviceCertChain, manufacturerKey }
+  return { rvInfo, deviceCertChain, manufacturerKey, order: '' }
 }
 
 /** The same device may come again: a lost DI.Done leaves it no other way. */
 export async function checkSerial(
-  { findSerial }: IntakeServices,
+  { party, findSerial }: IntakeServices,
   serial: string,
   deviceKey: Bytes,
   tx?: Executor,
 ): Promise<void> {
   if (!findSerial) return
   if (serial === '') throw refused('serial numbers are unique here, and this one is empty')
-  const holder = await findSerial(serial, tx)
-  if (holder !== undefined && holder !== deviceIdOf(deviceKey)) {
+  const holder = await findSerial({ party, serial }, tx)
+  if (holder !== undefined && holder !== deviceIdOf(party, deviceKey)) {
     throw refused(`the serial number ${serial} is that of ${holder}`)
   }
 }

@@ -1,7 +1,10 @@
 /** DI as this service plays the Manufacturer. */
-import type { DiManufacturerContext, DiManufacturerEffect } from '../../protocol/di/manufacturer.ts'
+import type {
+  DiManufacturerContext,
+  DiManufacturerEffect,
+  MadeDevice,
+} from '../../protocol/di/manufacturer.ts'
 import { diManufacturer, diManufacturerStates } from '../../protocol/di/manufacturer.ts'
-import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
@@ -19,18 +22,21 @@ export interface ManufacturerServices extends IntakeServices {
   /** Undefined where devices stay the manufacturer's. */
   readonly firstOwner: FindFirstOwner | undefined
   readonly vouchers: {
-    voucherMade(tx: Executor, made: DiManufacturerEffect): Promise<void>
+    voucherMade(
+      tx: Executor,
+      made: DiManufacturerEffect & { readonly party: string },
+    ): Promise<void>
   }
   /** Told after the commit, for events. */
   readonly deviceMade?: (made: DiManufacturerEffect) => void
 }
 
 export function manufacturerRole(services: ManufacturerServices): MountedRole {
-  const { clock, randomBytes, door, vouchers, deviceMade } = services
+  const { party, clock, randomBytes, door, vouchers, deviceMade } = services
   const context: DiManufacturerContext = {
     randomBytes,
     admit: (info, csr) => admitDevice(services, info, csr),
-    findFirstOwner: (manufacturerKey) => findFirstSale(services, manufacturerKey),
+    findFirstOwner: (made) => findFirstSale(services, made),
   }
   return mount({
     name: 'DI',
@@ -46,14 +52,14 @@ export function manufacturerRole(services: ManufacturerServices): MountedRole {
     async write(made, tx) {
       // Once more: another device may have come with the same serial number meanwhile.
       await checkSerial(services, made.serial, made.deviceKey, tx)
-      await vouchers.voucherMade(tx, made)
+      await vouchers.voucherMade(tx, { ...made, party })
     },
     durable: ['device-made'],
     ...(deviceMade && { committed: deviceMade }),
   })
 }
 
-async function findFirstSale(services: ManufacturerServices, manufacturerKey: PublicKey) {
+async function findFirstSale(services: ManufacturerServices, { manufacturerKey }: MadeDevice) {
   const { firstOwner, keys, log } = services
   if (!firstOwner) return undefined
   const { kind } = manufacturerKey.key

@@ -143,8 +143,8 @@ async function stepOf(
   return wgetStep(options, { url, name: path, length, sha384: sha384 ? fromHexText(sha384) : null })
 }
 
-function sent({ ref, length }: Content) {
-  return { ref, length, sha384: fromHexText(ref) }
+function sent({ ref, sha384, length }: Content) {
+  return { ref, length, sha384: fromHexText(sha384) }
 }
 
 function fromHexText(hex: string): Bytes {

@@ -33,24 +33,27 @@ export interface Plan {
 
 /** What a plan is chosen by, beside the device's id. */
 export interface Chosen {
+  readonly party: string
   readonly group: string
   readonly model: string
 }
 
-const NOBODY: Chosen = { group: '', model: '' }
 const AUDIENCES = ['devices', 'groups', 'models'] as const
 type Kind = (typeof AUDIENCES)[number]
 
+/** The plans of one party. */
 interface Shelf {
   readonly plans: ReadonlyMap<string, Plan>
   readonly by: Readonly<Record<Kind, ReadonlyMap<string, Plan>>>
-  /** See Database.changesOf. */
-  readonly readAt: number
 }
+
+const EMPTY_SHELF = shelve([])
 
 export class Plans {
   readonly #services: PlanServices
-  #shelf: Shelf | undefined
+  #shelves: ReadonlyMap<string, Shelf> = new Map()
+  /** See Database.changesOf. */
+  #readAt = -1
 
   constructor(services: PlanServices) {
     this.#services = services
@@ -58,84 +61,94 @@ export class Plans {
 
   /**
    * Looked up anew for each device: a plan may be changed while devices come in. `about` is asked
-   * only where some plan is for a group or a model.
+   * only where there is a plan beside the built-in one.
    */
   async choose(id: string, about: (id: string) => Promise<Chosen>): Promise<Plan> {
-    const { by, plans } = await this.#current()
-    const own = by.devices.get(id)
-    if (own) return own
-    const { group, model } = by.groups.size + by.models.size > 0 ? await about(id) : NOBODY
-    return by.groups.get(group) ?? by.models.get(model) ?? plans.get(DEFAULT_PLAN) ?? BUILT_IN
+    const shelves = await this.#current()
+    if (shelves.size === 0) return BUILT_IN
+    const { party, group, model } = await about(id)
+    const { by, plans } = shelves.get(party) ?? EMPTY_SHELF
+    const named = by.devices.get(id) ?? by.groups.get(group) ?? by.models.get(model)
+    return named ?? plans.get(DEFAULT_PLAN) ?? BUILT_IN
   }
 
-  async list(): Promise<readonly Plan[]> {
-    const { plans } = await this.#current()
+  async list(party: string): Promise<readonly Plan[]> {
+    const { plans } = await this.#shelfOf(party)
     const all = plans.has(DEFAULT_PLAN) ? [...plans.values()] : [...plans.values(), BUILT_IN]
     return all.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** Throws not-found. */
-  async find(name: string): Promise<Plan> {
-    const { plans } = await this.#current()
+  async find(party: string, name: string): Promise<Plan> {
+    const { plans } = await this.#shelfOf(party)
     const plan = plans.get(name) ?? (name === DEFAULT_PLAN ? BUILT_IN : undefined)
     if (!plan) throw noPlan(name)
     return plan
   }
 
   /** Makes a plan, or its next version. `before`: only if that is the version there is. */
-  async put(name: string, document: PlanDocument, before?: number): Promise<Plan> {
-    const contents = await this.#contentsOf(document)
+  async put(
+    { party, name }: Pick<PlanRow, 'party' | 'name'>,
+    document: PlanDocument,
+    before?: number,
+  ): Promise<Plan> {
+    const contents = await this.#contentsOf(party, document)
     for (const [index, step] of document.steps.entries()) {
       if (step.type !== 'file' || contents.has(index)) continue
       throw new Problem('invalid-request', `steps.${index}.content: there is no such content`)
     }
     const { database } = this.#services
-    await database.commit((tx) => this.#store(tx, name, document, before), { durable: true })
-    return this.find(name)
+    const wanted = { party, name, document, before }
+    await database.commit((tx) => this.#store(tx, wanted), { durable: true })
+    return this.find(party, name)
   }
 
-  async #store(
-    tx: Executor,
-    name: string,
-    document: PlanDocument,
-    before: number | undefined,
-  ): Promise<void> {
-    const row = await store.findPlan.first(tx, { name })
+  async #store(tx: Executor, { party, name, document, before }: WantedPlan): Promise<void> {
+    const row = await store.findPlan.first(tx, { party, name })
     const version = row?.version ?? 0
     if (before !== undefined && before !== version) {
       throw new Problem('conflict', `the plan ${name} is at version ${version} by now`)
     }
-    const others = (await store.listPlans.all(tx, {})).filter((other) => other.name !== name)
+    const others = (await store.listPlans.all(tx, { party })).filter((one) => one.name !== name)
     refuseOverlap(document, others)
     const at = this.#services.clock.now().toISOString()
-    const next = { name, document: JSON.stringify(document), version: version + 1 }
+    const next = { party, name, document: JSON.stringify(document), version: version + 1 }
     if (row) await store.updatePlan.run(tx, { ...next, before: version, at })
     else await store.insertPlan.run(tx, { ...next, created_at: at, updated_at: at })
   }
 
   /** Throws not-found. The default plan falls back to the built-in one. */
-  async remove(name: string): Promise<void> {
+  async remove(party: string, name: string): Promise<void> {
     const { database } = this.#services
-    const removed = await database.commit((tx) => store.deletePlan.run(tx, { name }), {
+    const removed = await database.commit((tx) => store.deletePlan.run(tx, { party, name }), {
       durable: true,
     })
     if (removed === 0) throw noPlan(name)
   }
 
-  /** Whether some plan sends this content. */
-  async isInUse(ref: string): Promise<boolean> {
-    const { plans } = await this.#current()
+  /** Whether some plan of the party sends this content. */
+  async isInUse(party: string, sha384: string): Promise<boolean> {
+    const { plans } = await this.#shelfOf(party)
     const used = [...plans.values()].flatMap(({ contents }) => [...contents.values()])
-    return used.some((content) => content.ref === ref)
+    return used.some((content) => content.sha384 === sha384)
   }
 
-  async #current(): Promise<Shelf> {
+  async #shelfOf(party: string): Promise<Shelf> {
+    return (await this.#current()).get(party) ?? EMPTY_SHELF
+  }
+
+  async #current(): Promise<ReadonlyMap<string, Shelf>> {
     const { database } = this.#services
     const readAt = database.changesOf('plan')
-    if (this.#shelf?.readAt === readAt) return this.#shelf
-    const rows = await store.listPlans.all(database.db, {})
-    const plans = await Promise.all(rows.map((row) => this.#planOf(row)))
-    return (this.#shelf = shelve(plans, readAt))
+    if (this.#readAt === readAt) return this.#shelves
+    const shelves = new Map<string, Plan[]>()
+    for (const row of await store.listAllPlans.all(database.db, {})) {
+      const plan = await this.#planOf(row)
+      shelves.set(row.party, [...(shelves.get(row.party) ?? []), plan])
+    }
+    this.#shelves = new Map([...shelves].map(([party, plans]) => [party, shelve(plans)]))
+    this.#readAt = readAt
+    return this.#shelves
   }
 
   async #planOf(row: PlanRow): Promise<Plan> {
@@ -147,20 +160,20 @@ export class Plans {
       document,
       createdAt: row.created_at,
       updatedAt: row.updated_at,
-      contents: await this.#contentsOf(document),
+      contents: await this.#contentsOf(row.party, document),
     }
   }
 
   /** What is written into the plan is put with all other contents, where devices are sent it from. */
-  async #contentsOf({ steps }: PlanDocument): Promise<ReadonlyMap<number, Content>> {
+  async #contentsOf(party: string, { steps }: PlanDocument): Promise<ReadonlyMap<number, Content>> {
     const found = new Map<number, Content>()
     for (const [index, step] of steps.entries()) {
       if (step.type !== 'file') continue
       const inline = inlineBytes(step.content)
       const { contents } = this.#services
       const content = inline
-        ? await contents.put(inline)
-        : await contents.find(step.content.ref ?? '')
+        ? await contents.put(party, inline)
+        : await contents.find(party, step.content.ref ?? '')
       // Gone since: its step fails, the other plans go on.
       if (content) found.set(index, content)
     }
@@ -177,7 +190,12 @@ const BUILT_IN: Plan = {
   contents: new Map(),
 }
 
-function shelve(plans: readonly Plan[], readAt: number): Shelf {
+interface WantedPlan extends Pick<PlanRow, 'party' | 'name'> {
+  readonly document: PlanDocument
+  readonly before: number | undefined
+}
+
+function shelve(plans: readonly Plan[]): Shelf {
   const by = (kind: Kind) =>
     new Map(
       plans.flatMap((plan) =>
@@ -185,7 +203,6 @@ function shelve(plans: readonly Plan[], readAt: number): Shelf {
       ),
     )
   return {
-    readAt,
     plans: new Map(plans.map((plan) => [plan.name, plan])),
     by: { devices: by('devices'), groups: by('groups'), models: by('models') },
   }

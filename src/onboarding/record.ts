@@ -48,10 +48,10 @@ export class DeviceRecord {
     tx: Executor,
   ): Promise<void> {
     const { vouchers, pki } = this.#services
-    const { guid, voucherRevision: revision } = run
+    const { guid, deviceId, voucherRevision: revision } = run
     const bearer = bearerOf(run)
     // First of all: it tells whether another run has been quicker.
-    await vouchers.replaceAfterTo2(tx, { guid, revision, replacement })
+    await vouchers.replaceAfterTo2(tx, { guid, deviceId, revision, replacement })
     await pki.activateCertificates(tx, bearer)
     await keepUploads.run(tx, bearer)
   }

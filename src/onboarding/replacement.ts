@@ -1,15 +1,16 @@
 /** Who a device is to be after TO2. What becomes of its old voucher is src/vouchers' to say. */
 import type { Kept } from '../../protocol/cbor/schema.ts'
-import type { NewCredential, ServedVoucher } from '../../protocol/to2/owner/state.ts'
+import type { NewCredential } from '../../protocol/to2/owner/state.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
 import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { ServableVoucher } from '../vouchers/service.ts'
 import type { Plan } from './plans.ts'
 
 export interface ReplacementServices {
   readonly randomBytes: RandomBytes
   /** Where the device is to look when it is sold again. */
-  readonly rendezvousInfo: { value(): Promise<Kept<RendezvousInfo>> }
+  readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo>> }
 }
 
 const GUID_BYTES = 16
@@ -19,14 +20,14 @@ const GUID_BYTES = 16
  * device can read that. The voucher it leaves has no entry, and stays as it is until it is sold.
  */
 export async function replacementFor(
-  { voucher, signer }: ServedVoucher,
+  { party, voucher, signer }: Pick<ServableVoucher, 'party' | 'voucher' | 'signer'>,
   plan: Plan,
   { randomBytes, rendezvousInfo }: ReplacementServices,
 ): Promise<NewCredential | 'reuse'> {
   if (plan.document.credential === 'reuse') return 'reuse'
   return {
     guid: randomBytes(GUID_BYTES),
-    rvInfo: await rendezvousInfo.value(),
+    rvInfo: await rendezvousInfo.value(party),
     owner2Key: ownerKeyOf(voucher),
     owner2Signer: signer,
   }

@@ -3,6 +3,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { PeerRefusal } from '../../protocol/error-message.ts'
 import { CIPHERS } from '../../protocol/crypto/kex/suites.ts'
 import { FdoError } from '../../protocol/errors.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 import type { Devmod } from '../../protocol/fsim/devmod/messages.ts'
 import { OWNER_MODULES } from '../../protocol/fsim/owner-modules.ts'
 import { SERVICE_INFO_LIMITS } from '../../protocol/service-info/owner-session.ts'
@@ -20,6 +21,7 @@ import { DeviceRecord, type RecordServices } from './record.ts'
 import { type ServiceAddresses, stepsFor } from './plan.ts'
 import type { Plan, Plans } from './plans.ts'
 import { type ReplacementServices, replacementFor } from './replacement.ts'
+import type { ServableVoucher } from '../vouchers/service.ts'
 
 export interface OnboardingServices extends RecordServices, ReplacementServices {
   readonly plans: Plans
@@ -68,7 +70,8 @@ function contextOf(services: OnboardingServices): To2OwnerContext {
     keyExchange,
     findVoucher: (guid) => vouchers.findServable(guid),
     newCredential: async (served) =>
-      replacementFor(served, await steps.planOf(served.deviceId), services),
+      // It is what findVoucher gave.
+      replacementFor(served as ServableVoucher, await steps.planOf(served.deviceId), services),
     serviceInfoFor(run) {
       const { deviceId } = run
       const runId = runIdOf(run)
@@ -101,7 +104,8 @@ class StepMaker {
     const { devices, plans } = this.#services
     return plans.choose(deviceId, async (id) => {
       const device = await devices.find(id)
-      return { group: device?.group_name ?? '', model: device?.model ?? '' }
+      const { party = '', group_name: group = '', model = '' } = device ?? {}
+      return { party, group, model }
     })
   }
 
@@ -114,7 +118,8 @@ class StepMaker {
         if (!content) throw new Error(`plan ${plan.name}: the content of step ${index} is gone`)
         return content
       },
-      hold: (bytes) => contents.put(bytes),
+      // The same for devices of all parties.
+      hold: (bytes) => contents.put(HOME_PARTY, bytes),
       addresses: serviceAddresses(),
     })
   }

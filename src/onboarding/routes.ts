@@ -5,7 +5,7 @@ import type { Database } from '../database/open.ts'
 import type { DeviceService } from '../devices/service.ts'
 import { Problem } from '../http/problem.ts'
 import { File, PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
-import type { ContentStore } from './content.ts'
+import type { Content, ContentStore } from './content.ts'
 import type { Plan, Plans } from './plans.ts'
 import { type UploadRow, findUpload, listUploads } from './store.ts'
 import type { UploadFiles } from './uploads.ts'
@@ -137,9 +137,11 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       permission: 'plan:read',
       query: PageQuery,
       result: pageOf(PlanView),
-      async handle({ query: { limit, cursor } }) {
+      async handle({ query: { limit, cursor }, principal: { party } }) {
         const after = positionOf(cursor)
-        const rest = (await plans.list()).filter(({ name }) => after === undefined || name > after)
+        const rest = (await plans.list(party)).filter(
+          ({ name }) => after === undefined || name > after,
+        )
         return pageFrom(rest.slice(0, limit + 1), limit, ({ name }) => name, toView)
       },
     }),
@@ -151,8 +153,8 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       body: PlanDocument.omit({ version: true }).extend({ name: Name }),
       result: PlanView,
       status: 201,
-      async handle({ body: { name, ...document } }) {
-        return toView(await plans.put(name, document, 0))
+      async handle({ body: { name, ...document }, principal: { party } }) {
+        return toView(await plans.put({ party, name }, document, 0))
       },
     }),
     route({
@@ -162,7 +164,8 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       permission: 'plan:read',
       params,
       result: PlanView,
-      handle: async ({ params: { name } }) => toView(await plans.find(name)),
+      handle: async ({ params: { name }, principal: { party } }) =>
+        toView(await plans.find(party, name)),
     }),
     route({
       method: 'put',
@@ -172,8 +175,8 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       params,
       body: PlanDocument,
       result: PlanView,
-      async handle({ params: { name }, body: { version, ...document } }) {
-        return toView(await plans.put(name, document, version))
+      async handle({ params: { name }, body: { version, ...document }, principal: { party } }) {
+        return toView(await plans.put({ party, name }, document, version))
       },
     }),
     route({
@@ -182,7 +185,7 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       summary: 'Remove a plan; the default one goes back to what is built in',
       permission: 'plan:write',
       params,
-      handle: async ({ params: { name } }) => plans.remove(name),
+      handle: async ({ params: { name }, principal: { party } }) => plans.remove(party, name),
     }),
   ]
 }
@@ -197,17 +200,13 @@ function contentRoutes({ contents, plans }: PlanRoutesServices): readonly Route[
       permission: 'plan:read',
       query: PageQuery,
       result: pageOf(ContentView),
-      async handle({ query: { limit, cursor } }) {
+      async handle({ query: { limit, cursor }, principal: { party } }) {
         const after = positionOf(cursor) ?? ''
-        const refs = (await contents.list()).filter((ref) => ref > after).slice(0, limit + 1)
-        const found = await Promise.all(refs.map((ref) => contents.find(ref)))
+        const all = await contents.list(party)
+        const page = all.filter((one) => one > after).slice(0, limit + 1)
+        const found = await Promise.all(page.map((one) => contents.find(party, one)))
         const rows = found.filter((content) => content !== undefined)
-        return pageFrom(
-          rows,
-          limit,
-          ({ ref }) => ref,
-          (content) => ({ ...content }),
-        )
+        return pageFrom(rows, limit, ({ sha384 }) => sha384, contentView)
       },
     }),
     route({
@@ -218,7 +217,8 @@ function contentRoutes({ contents, plans }: PlanRoutesServices): readonly Route[
       bytes: { types: ['application/octet-stream'], atMost: MOST_CONTENT_BYTES },
       result: ContentView,
       status: 201,
-      handle: async ({ bytes }) => contents.put(bytes),
+      handle: async ({ bytes, principal: { party } }) =>
+        contentView(await contents.put(party, bytes)),
     }),
     route({
       method: 'delete',
@@ -226,9 +226,10 @@ function contentRoutes({ contents, plans }: PlanRoutesServices): readonly Route[
       summary: 'Remove a file that no plan sends',
       permission: 'plan:write',
       params,
-      async handle({ params: { ref } }) {
-        if (await plans.isInUse(ref)) throw new Problem('conflict', 'a plan sends this content')
-        if (!(await contents.remove(ref))) throw new Problem('not-found', 'no such content')
+      async handle({ params: { ref }, principal: { party } }) {
+        if (await plans.isInUse(party, ref))
+          throw new Problem('conflict', 'a plan sends this content')
+        if (!(await contents.remove(party, ref))) throw new Problem('not-found', 'no such content')
       },
     }),
   ]
@@ -244,8 +245,9 @@ function uploadRoutes({ database, devices, uploads }: PlanRoutesServices): reado
       params: z.object({ device: z.string().max(64) }),
       query: PageQuery,
       result: pageOf(UploadView),
-      async handle({ params: { device: id }, query: { limit, cursor } }) {
-        if (!(await devices.find(id))) throw new Problem('not-found', `there is no device ${id}`)
+      async handle({ params: { device: id }, query: { limit, cursor }, principal: { party } }) {
+        if (!(await devices.findOf(party, id)))
+          throw new Problem('not-found', `there is no device ${id}`)
         const after = positionOf(cursor)
         const rows = await listUploads(database.db, {
           deviceId: id,
@@ -262,15 +264,20 @@ function uploadRoutes({ database, devices, uploads }: PlanRoutesServices): reado
       permission: 'device:read',
       params: z.object({ id: z.coerce.number().int().min(1) }),
       file: ['application/octet-stream'],
-      async handle({ params: { id } }) {
+      async handle({ params: { id }, principal: { party } }) {
         const row = await findUpload.first(database.db, { id })
-        if (!row) throw new Problem('not-found', `there is no upload ${id}`)
+        if (!row || !(await devices.findOf(party, row.device_id)))
+          throw new Problem('not-found', `there is no upload ${id}`)
         const { device_id: deviceId, run_id: runId, name } = row
         const content = await uploads.readAll({ deviceId, runId, name })
         return new File('application/octet-stream', content, `upload-${id}`)
       },
     }),
   ]
+}
+
+function contentView({ sha384: ref, length }: Content) {
+  return { ref, length }
 }
 
 function toView({ name, version, document, createdAt, updatedAt }: Plan) {

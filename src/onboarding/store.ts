@@ -6,16 +6,21 @@ import type { PlanTable, UploadTable } from '../database/tables.ts'
 export type PlanRow = PlanTable
 export type UploadRow = Omit<UploadTable, 'id'> & { readonly id: number }
 
-export const listPlans = statement((db, _: object) =>
+export const listAllPlans = statement((db, _: object) =>
   db.selectFrom('plan').selectAll().orderBy('name'),
 )
 
-export const findPlan = statement((db, p: { name: string }) =>
-  db.selectFrom('plan').selectAll().where('name', '=', p.name),
+export const listPlans = statement((db, p: { party: string }) =>
+  db.selectFrom('plan').selectAll().where('party', '=', p.party).orderBy('name'),
+)
+
+export const findPlan = statement((db, p: PlanName) =>
+  db.selectFrom('plan').selectAll().where('party', '=', p.party).where('name', '=', p.name),
 )
 
 export const insertPlan = statement((db, row: PlanRow) =>
   db.insertInto('plan').values({
+    party: row.party,
     name: row.name,
     version: row.version,
     document: row.document,
@@ -24,8 +29,9 @@ export const insertPlan = statement((db, row: PlanRow) =>
   }),
 )
 
-interface PlanChange {
-  readonly name: string
+type PlanName = Pick<PlanRow, 'party' | 'name'>
+
+interface PlanChange extends PlanName {
   readonly document: string
   readonly version: number
   readonly at: string
@@ -36,12 +42,13 @@ export const updatePlan = statement((db, p: PlanChange & { readonly before: numb
   db
     .updateTable('plan')
     .set({ document: p.document, version: p.version, updated_at: p.at })
+    .where('party', '=', p.party)
     .where('name', '=', p.name)
     .where('version', '=', p.before),
 )
 
-export const deletePlan = statement((db, p: { name: string }) =>
-  db.deleteFrom('plan').where('name', '=', p.name),
+export const deletePlan = statement((db, p: PlanName) =>
+  db.deleteFrom('plan').where('party', '=', p.party).where('name', '=', p.name),
 )
 
 /** Done again where a message was not committed after all. */

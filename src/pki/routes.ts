@@ -34,9 +34,10 @@ export function certificateRoutes({ db }: Pick<Database, 'db'>): readonly Route[
         status: z.enum(STATUS).optional(),
       }),
       result: pageOf(Certificate),
-      async handle({ query: { limit, cursor, device_id: deviceId, status } }) {
-        const after = positionOf(cursor)
-        const rows = await listCertificates(db, { deviceId, status, after, limit: limit + 1 })
+      async handle({ query: { limit, cursor, device_id: deviceId, status }, principal }) {
+        const { party } = principal
+        const filter = { party, deviceId, status, after: positionOf(cursor) }
+        const rows = await listCertificates(db, { ...filter, limit: limit + 1 })
         return pageFrom(
           rows,
           limit,

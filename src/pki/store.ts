@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { CertificateTable } from '../database/tables.ts'
+import { type CertificateTable, HOME_PARTY } from '../database/tables.ts'
 
 export type CertificateRow = CertificateTable
 
@@ -116,6 +116,7 @@ export const removeExpired = statement((db, p: { before: string }) =>
 )
 
 export interface CertificateFilter {
+  readonly party: string
   readonly deviceId?: string | undefined
   readonly status?: Status | undefined
   readonly limit: number
@@ -130,6 +131,15 @@ export function listCertificates(db: Executor, filter: CertificateFilter) {
     .select(['serial', 'profile', 'device_id', 'status', 'not_before', 'not_after', 'created_at'])
     .orderBy('serial')
     .limit(filter.limit)
+  const { party } = filter
+  query = query.where(({ exists, not, selectFrom }) => {
+    const device = selectFrom('device')
+      .select('id')
+      .whereRef('device.id', '=', 'certificate.device_id')
+    // Authorities, servers and birth certificates are of no device here: the installation's.
+    if (party === HOME_PARTY) return not(exists(device.where('device.party', '!=', party)))
+    return exists(device.where('device.party', '=', party))
+  })
   if (filter.after !== undefined) query = query.where('serial', '>', filter.after)
   if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)

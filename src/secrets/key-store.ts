@@ -1,6 +1,7 @@
 /**
- * Private keys by purpose and kind, sealed at rest. Gives out Signers, not keys; keys made elsewhere
- * can be added while running, several of a kind side by side.
+ * Private keys by party, purpose and kind, sealed at rest. Gives out Signers, not keys; keys made
+ * elsewhere can be added while running, several of a kind side by side. Whoever works for one party
+ * has its KeyRing.
  */
 import {
   type KeyObject,
@@ -18,23 +19,10 @@ import { kindOf } from '../../protocol/crypto/verify-key.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
+import type { KeyInfo, KeySlot } from './key-info.ts'
+import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
-
-export const ALL_KINDS: readonly KeyKind[] = ['p256', 'p384', 'rsa2048', 'rsa3072']
-
-/** What may be known of a key. */
-export interface KeyInfo {
-  readonly id: string
-  readonly purpose: string
-  readonly kind: KeyKind
-  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
-  readonly fingerprint: string
-  readonly spki: Bytes
-  /** Made here, or brought here. */
-  readonly origin: 'made' | 'imported'
-  readonly createdAt: string
-}
 
 /** Bytes that are no key we can use; the message says why, to whoever sent them. */
 export class KeyRefused extends Error {
@@ -55,6 +43,9 @@ export class KeyStore {
   readonly #store = new PrivateKeyStore()
   /** Oldest first. */
   #keys: readonly KeyInfo[] = []
+  #named: ReadonlyMap<string, KeyInfo> = new Map()
+  /** Of those made here the newest of each kind. */
+  #own: ReadonlyMap<string, KeyInfo> = new Map()
   readonly #objects = new Map<string, KeyObject>()
   readonly #signers = new Map<string, Signer>()
   readonly #making = new Map<string, Promise<KeyInfo>>()
@@ -69,66 +60,57 @@ export class KeyStore {
     return keys
   }
 
+  /** Those of all parties. */
   list(): readonly KeyInfo[] {
     return this.#keys
   }
 
-  /** Makes what is missing; elliptic keys take a millisecond, RSA up to seconds of another thread. */
-  async ensure(purpose: string, kinds: readonly KeyKind[] = ALL_KINDS): Promise<void> {
-    await Promise.all(kinds.map((kind) => this.#ownKey(purpose, kind)))
+  ring(party: string): KeyRing {
+    return new KeyRing(this, party)
   }
 
-  /** Our own key of this kind, made when it is first asked for. */
-  async signer(purpose: string, kind: KeyKind, algorithm?: SignatureAlgorithm): Promise<Signer> {
-    return this.#signerFor(await this.#ownKey(purpose, kind), algorithm)
+  /** The party's own key of this kind, made when it is first asked for; of several the newest. */
+  ownKey(slot: KeySlot): Promise<KeyInfo> {
+    const own = this.#own.get(slotName(slot))
+    return own ? Promise.resolve(own) : this.make(slot)
   }
 
-  /** The key with this public half, own or imported, if it is here. */
-  async findSigner(
-    purpose: string,
-    spki: Bytes,
-    algorithm?: SignatureAlgorithm,
-  ): Promise<Signer | undefined> {
-    const fingerprint = fingerprintOf(spki)
-    const known = this.#keys.find(isKey(purpose, fingerprint))
-    return known && this.#signerFor(known, algorithm)
-  }
-
-  /** The key itself, for the two that take no Signer: the TLS listener and the token issuer. */
-  async keyObject(purpose: string, kind: KeyKind): Promise<KeyObject> {
-    return this.#objectOf(await this.#ownKey(purpose, kind))
-  }
-
-  /** Adds a key made elsewhere: PKCS#8, PEM or DER. One that is here already is left as it is. */
-  async import(purpose: string, encoded: Bytes): Promise<KeyInfo> {
-    const key = parsePrivateKey(encoded)
-    const fingerprint = fingerprintOf(spkiOf(key))
-    const known = this.#keys.find(isKey(purpose, fingerprint))
-    return known ?? this.#add(purpose, key, 'imported')
-  }
-
-  #ownKey(purpose: string, kind: KeyKind): Promise<KeyInfo> {
-    const own = this.#keys.find(
-      (key) => key.purpose === purpose && key.kind === kind && key.origin === 'made',
-    )
-    if (own) return Promise.resolve(own)
-    const name = `${purpose} ${kind}`
+  /** Another one, unless one is being made already: it takes the place of the one before. */
+  make(slot: KeySlot): Promise<KeyInfo> {
+    const name = slotName(slot)
     const underWay = this.#making.get(name)
     if (underWay) return underWay
-    const making = makeKey(kind)
-      .then((key) => this.#add(purpose, key, 'made'))
+    const making = makeKey(slot.kind)
+      .then((key) => this.#add(slot, key, 'made'))
       .finally(() => this.#making.delete(name))
     this.#making.set(name, making)
     return making
   }
 
-  async #add(purpose: string, key: KeyObject, origin: KeyInfo['origin']): Promise<KeyInfo> {
+  /** The key with this public half, own or imported, if the party has it. */
+  find(party: string, purpose: string, spki: Bytes): KeyInfo | undefined {
+    return this.#named.get(keyName({ party, purpose, fingerprint: fingerprintOf(spki) }))
+  }
+
+  /** Adds a key made elsewhere: PKCS#8, PEM or DER. One that is here already is left as it is. */
+  async import(party: string, purpose: string, encoded: Bytes): Promise<KeyInfo> {
+    const key = parsePrivateKey(encoded)
+    const known = this.find(party, purpose, spkiOf(key))
+    return known ?? this.#add({ party, purpose }, key, 'imported')
+  }
+
+  async #add(
+    { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
+    key: KeyObject,
+    origin: KeyInfo['origin'],
+  ): Promise<KeyInfo> {
     const { database, clock, sealer } = this.#services
     const id = `fdok_${randomBytes(12).toString('hex')}`
     const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
     const spki = spkiOf(key)
     const row = {
       id,
+      party,
       purpose,
       kind: kindOf(key),
       fingerprint: fingerprintOf(spki),
@@ -141,22 +123,22 @@ export class KeyStore {
     const added = await database.commit((tx) => this.#store.add(tx, row), { durable: true })
     await this.#reload()
     if (added) return infoOf(row)
-    const known = this.#keys.find(isKey(purpose, row.fingerprint))
+    const known = this.#named.get(keyName(row))
     if (!known) throw new Error('a key that is neither new nor known')
     return known
   }
 
-  async #signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
+  async signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
     const name = `${info.id} ${algorithm?.name ?? ''}`
     const known = this.#signers.get(name)
     if (known) return known
     const makeSigner = this.#services.signerOf ?? signerOf
-    const signer = makeSigner(await this.#objectOf(info), algorithm)
+    const signer = makeSigner(await this.objectOf(info), algorithm)
     this.#signers.set(name, signer)
     return signer
   }
 
-  async #objectOf({ id }: KeyInfo): Promise<KeyObject> {
+  async objectOf({ id }: KeyInfo): Promise<KeyObject> {
     const known = this.#objects.get(id)
     if (known) return known
     const { database, sealer } = this.#services
@@ -170,7 +152,11 @@ export class KeyStore {
   }
 
   async #reload(): Promise<void> {
-    this.#keys = (await this.#store.list(this.#services.database.db)).map(infoOf)
+    const keys = (await this.#store.list(this.#services.database.db)).map(infoOf)
+    this.#keys = keys
+    this.#named = new Map(keys.map((key) => [keyName(key), key]))
+    const own = keys.filter(({ origin }) => origin === 'made')
+    this.#own = new Map(own.map((key) => [slotName(key), key]))
   }
 }
 
@@ -209,8 +195,12 @@ function fingerprintOf(spki: Bytes): string {
   return hash('sha256', spki, 'hex')
 }
 
-function isKey(purpose: string, fingerprint: string) {
-  return (key: KeyInfo) => key.purpose === purpose && key.fingerprint === fingerprint
+function keyName(key: Pick<KeyInfo, 'party' | 'purpose' | 'fingerprint'>): string {
+  return `${key.party} ${key.purpose} ${key.fingerprint}`
+}
+
+function slotName({ party, purpose, kind }: KeySlot): string {
+  return `${party} ${purpose} ${kind}`
 }
 
 function contextOf(id: string): string {
@@ -218,6 +208,6 @@ function contextOf(id: string): string {
 }
 
 function infoOf({ created_at, ...row }: PrivateKeyRow): KeyInfo {
-  const { id, purpose, kind, fingerprint, spki, origin } = row
-  return { id, purpose, kind, fingerprint, spki, origin, createdAt: created_at }
+  const { id, party, purpose, kind, fingerprint, spki, origin } = row
+  return { id, party, purpose, kind, fingerprint, spki, origin, createdAt: created_at }
 }

@@ -3,9 +3,11 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 
 export interface PrivateKeyRow {
   readonly id: string
+  readonly party: string
   readonly purpose: string
   readonly kind: KeyKind
   readonly fingerprint: string
@@ -17,7 +19,7 @@ export interface PrivateKeyRow {
 const list = statement((db, _: object) =>
   db
     .selectFrom('private_key')
-    .select(['id', 'purpose', 'kind', 'fingerprint', 'origin', 'spki', 'created_at'])
+    .select(['id', 'party', 'purpose', 'kind', 'fingerprint', 'origin', 'spki', 'created_at'])
     .orderBy('created_at')
     .orderBy('id'),
 )
@@ -36,12 +38,12 @@ export class PrivateKeyStore {
     return (await findWrapped.first(executor, { id }))?.wrapped
   }
 
-  /** False if this key is there already, for the same purpose. */
+  /** False if the party has this key already, for the same purpose. */
   async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<boolean> {
     const { numInsertedOrUpdatedRows } = await tx
       .insertInto('private_key')
       .values(row)
-      .onConflict((conflict) => conflict.columns(['purpose', 'fingerprint']).doNothing())
+      .onConflict((conflict) => conflict.columns(['party', 'purpose', 'fingerprint']).doNothing())
       .executeTakeFirst()
     return numInsertedOrUpdatedRows === 1n
   }
@@ -53,6 +55,7 @@ export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | un
   const row = await executor
     .selectFrom('setting')
     .select('value')
+    .where('party', '=', HOME_PARTY)
     .where('name', '=', MASTER_KEY_CHECK)
     .executeTakeFirst()
   return row && Buffer.from(row.value, 'base64')
@@ -60,6 +63,6 @@ export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | un
 
 export async function storeMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
   const value = Buffer.from(check).toString('base64')
-  const row = { name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
+  const row = { party: HOME_PARTY, name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
   await tx.insertInto('setting').values(row).execute()
 }

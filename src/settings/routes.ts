@@ -68,7 +68,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       summary: 'Where new devices are told to look for their owner',
       permission: 'rendezvous-info:read',
       result: RendezvousInfoDocument.extend(withDefault),
-      handle: async () => directives(await rendezvousInfo.current()),
+      handle: async ({ principal }) => directives(await rendezvousInfo.current(principal.party)),
     }),
     route({
       method: 'put',
@@ -77,7 +77,8 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       permission: 'rendezvous-info:write',
       body: RendezvousInfoDocument,
       result: RendezvousInfoDocument.extend(withDefault),
-      handle: async ({ body }) => directives(await rendezvousInfo.replace(body.directives)),
+      handle: async ({ body, principal }) =>
+        directives(await rendezvousInfo.replace(principal.party, body.directives)),
     }),
     route({
       method: 'get',
@@ -85,7 +86,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       summary: 'Where the rendezvous sends our devices',
       permission: 'owner-address:read',
       result: OwnerAddressesDocument.extend(withDefault),
-      handle: async () => addresses(await ownerAddresses.current()),
+      handle: async ({ principal }) => addresses(await ownerAddresses.current(principal.party)),
     }),
     route({
       method: 'put',
@@ -94,7 +95,8 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       permission: 'owner-address:write',
       body: OwnerAddressesDocument,
       result: OwnerAddressesDocument.extend(withDefault),
-      handle: async ({ body }) => addresses(await ownerAddresses.replace(body.addresses)),
+      handle: async ({ body, principal }) =>
+        addresses(await ownerAddresses.replace(principal.party, body.addresses)),
     }),
   ]
 }

@@ -1,6 +1,6 @@
 /**
- * One document an administrator may change while the service runs: each use sees it as it is then,
- * and it is read again only where some document has changed.
+ * One document that each party's administrators may change while the service runs: each use sees it
+ * as it is then, and it is read again only where some document has changed.
  */
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
@@ -15,8 +15,8 @@ export interface SettingKind<T> {
   readonly name: string
   /** From parsed JSON; throws an FdoError that says what is wrong with it. */
   parse(json: unknown): T
-  /** What holds while nobody has set anything: JSON. */
-  fallback(): unknown
+  /** What holds while the party has set nothing: JSON. */
+  fallback(party: string): unknown
 }
 
 export interface Current<T> {
@@ -25,52 +25,61 @@ export interface Current<T> {
   readonly isDefault: boolean
 }
 
+interface Known<T> {
+  readonly current: Current<T>
+  readonly version: number
+  /** See Database.changesOf. */
+  readonly readAt: number
+}
+
 export class Setting<T> {
   readonly #services: SettingServices
   readonly #kind: SettingKind<T>
-  readonly #listeners: (() => void)[] = []
-  #known: (Current<T> & { readonly version: number }) | undefined
-  #knownAt = -1
+  readonly #listeners: ((party: string) => void)[] = []
+  readonly #known = new Map<string, Known<T>>()
 
   constructor(services: SettingServices, kind: SettingKind<T>) {
     this.#services = services
     this.#kind = kind
   }
 
-  async current(): Promise<Current<T>> {
+  async current(party: string): Promise<Current<T>> {
     const { name, parse, fallback } = this.#kind
     const { database } = this.#services
-    const changes = database.changesOf('setting')
-    if (this.#known && this.#knownAt === changes) return this.#known
-    const row = await findSetting.first(database.db, { name })
+    const readAt = database.changesOf('setting')
+    const known = this.#known.get(party)
+    if (known?.readAt === readAt) return known.current
+    const row = await findSetting.first(database.db, { party, name })
     const version = row?.version ?? 0
-    if (this.#known?.version !== version) {
-      const json: unknown = row ? JSON.parse(row.value) : fallback()
-      this.#known = { value: parse(json), json, isDefault: !row, version }
+    if (known?.version === version) {
+      this.#known.set(party, { ...known, readAt })
+      return known.current
     }
-    this.#knownAt = changes
-    return this.#known
+    const json: unknown = row ? JSON.parse(row.value) : fallback(party)
+    const current = { value: parse(json), json, isDefault: !row }
+    this.#known.set(party, { current, version, readAt })
+    return current
   }
 
-  async value(): Promise<T> {
-    return (await this.current()).value
+  async value(party: string): Promise<T> {
+    return (await this.current(party)).value
   }
 
   /** Throws an FdoError for what is no such document, and then changes nothing. */
-  async replace(json: unknown): Promise<Current<T>> {
+  async replace(party: string, json: unknown): Promise<Current<T>> {
     const { database, clock } = this.#services
     const { name, parse } = this.#kind
     parse(json)
     const at = clock.now().toISOString()
-    await database.commit((tx) => storeSetting(tx, name, JSON.stringify(json), at), {
+    await database.commit((tx) => storeSetting(tx, { party, name }, JSON.stringify(json), at), {
       durable: true,
     })
-    for (const listener of this.#listeners) listener()
-    return this.current()
+    for (const listener of this.#listeners) listener(party)
+    return this.current(party)
   }
 
   /** Called after each change made here. */
-  onChange(listener: () => void): void {
+  onChange(listener: (party: string) => void): void {
     this.#listeners.push(listener)
   }
 }

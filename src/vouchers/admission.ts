@@ -29,15 +29,16 @@ export interface Refusal {
   readonly detail: string
 }
 
-/** What is held against a voucher: keys and certificates we know, and the time. */
+/** What is held against a voucher: keys and certificates a party knows, and the time. */
 export interface Trust {
-  /** Signs as the owner with this key; undefined if it is none of ours. */
-  findOwnerSigner(key: PublicKey): Promise<Signer | undefined>
-  /** The device CAs whose vouchers are taken in; undefined for any. */
-  trustedDeviceCas(): readonly Bytes[] | undefined
+  /** Signs as the owner with this key; undefined if it is none of the party's. */
+  findOwnerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
+  /** The device CAs whose vouchers the party takes in; undefined for any. */
+  trustedDeviceCas(party: string): Promise<readonly Bytes[] | undefined>
 }
 
 export interface GenuineVoucher {
+  readonly party: string
   readonly voucher: Voucher
   readonly guid: string
   readonly deviceId: string
@@ -45,22 +46,29 @@ export interface GenuineVoucher {
 
 export type Verdict = GenuineVoucher | (Refusal & { readonly guid: string | null })
 
+/** What is looked at, for whom, and when. */
+export interface Candidate {
+  readonly party: string
+  readonly encoded: Bytes
+  readonly now: Date
+}
+
 /** Looks at the voucher alone, at every signature and hash. */
-export async function verify(encoded: Bytes, trust: Trust, now: Date): Promise<Verdict> {
+export async function verify({ party, encoded, now }: Candidate, trust: Trust): Promise<Verdict> {
   const voucher = tryToParse(encoded)
   if (isRefusal(voucher)) return { guid: null, ...voucher }
   const guid = toHex(voucher.header.value.guid)
-  const anchors = trust.trustedDeviceCas()
+  const anchors = await trust.trustedDeviceCas(party)
   const flaw = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
   if (flaw) return { guid, ...flaw }
   if (voucher.entries.length === 0) {
     return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
   }
-  if (!(await trust.findOwnerSigner(ownerKeyOf(voucher).value))) {
+  if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
     return { guid, ...refuse('owner-key-not-ours', 'its last entry names a key we do not have') }
   }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
-  return { voucher, guid, deviceId: deviceIdOf(spkiOfCertificate(leaf)) }
+  return { party, voucher, guid, deviceId: deviceIdOf(party, spkiOfCertificate(leaf)) }
 }
 
 function tryToParse(encoded: Bytes): Voucher | Refusal {

@@ -6,6 +6,7 @@ import type { Signer } from '../../protocol/crypto/signer.ts'
 import { extendVoucher } from '../../protocol/voucher/extend.ts'
 import { type Voucher, VoucherError, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
+import type { Principal } from '../http/authenticate.ts'
 import { Problem } from '../http/problem.ts'
 import {
   type GenuineVoucher,
@@ -28,6 +29,9 @@ export interface ImportResult {
   readonly detail: string | null
 }
 
+/** Who does something, and for whom. */
+export type Actor = Pick<Principal, 'id' | 'party'>
+
 const MOST_AT_ONCE = 16
 
 export class VoucherDesk {
@@ -38,13 +42,13 @@ export class VoucherDesk {
   }
 
   /** Each is taken in alone, in the order given, or else refused and nothing changed. */
-  async import(vouchers: readonly Bytes[], by: string): Promise<ImportResult[]> {
+  async import(vouchers: readonly Bytes[], { id: by, party }: Actor): Promise<ImportResult[]> {
     const { clock } = this.#ledger.services
     const results: ImportResult[] = []
     for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
       const some = vouchers.slice(i, i + MOST_AT_ONCE)
       const verdicts = await Promise.all(
-        some.map((encoded) => verify(encoded, this.#ledger.services, clock.now())),
+        some.map((encoded) => verify({ party, encoded, now: clock.now() }, this.#ledger.services)),
       )
       results.push(...(await Promise.all(verdicts.map((verdict) => this.#settle(verdict, by)))))
       // Devices are waiting, too.
@@ -63,17 +67,19 @@ export class VoucherDesk {
     return { guid, ok: true, check: null, detail: admission === 'same' ? 'held already' : null }
   }
 
-  async #takeIn(tx: Executor, { voucher, guid, deviceId }: GenuineVoucher) {
+  async #takeIn(tx: Executor, { party, voucher, guid, deviceId }: GenuineVoucher) {
     const ledger = this.#ledger
-    const ours = await store.findVoucher.first(tx, { guid })
+    const ours = await store.findVoucher.first(tx, { party, guid })
     const admission = admit(voucher, deviceId, ours)
     if (admission === 'same' || isRefusal(admission)) return admission
     await ledger.displaceOthers(tx, deviceId, guid)
-    const row = ledger.rowOf(voucher, deviceId, { origin: 'imported', state: 'held' })
+    const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
+    const row = ledger.rowOf(voucher, how)
     if (admission === 'new') await store.insertVoucher.run(tx, row)
     else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
-    await ledger.devices.owned(tx, { id: deviceId, guid, model: row.device_info, serial: null })
-    await ledger.held(tx, guid, voucher)
+    const { device_info: model } = row
+    await ledger.devices.owned(tx, { id: deviceId, party, guid, model, serial: null })
+    await ledger.held(tx, { party, guid, voucher })
     return admission
   }
 
@@ -82,8 +88,8 @@ export class VoucherDesk {
   }
 
   /** Throws not-found. */
-  async find(guid: string): Promise<VoucherRow> {
-    const row = await store.findVoucher.first(this.#ledger.db, { guid })
+  async find(party: string, guid: string): Promise<VoucherRow> {
+    const row = await store.findVoucher.first(this.#ledger.db, { party, guid })
     return row ?? notFound(guid)
   }
 
@@ -92,10 +98,11 @@ export class VoucherDesk {
   }
 
   /** To be given away: one that was sold to somebody is with them from now on. */
-  async export(guid: string): Promise<VoucherRow> {
-    const row = await this.find(guid)
+  async export(party: string, guid: string): Promise<VoucherRow> {
+    const row = await this.find(party, guid)
     if (row.state === 'handed-over' && row.exported_at === null) {
-      await store.markExported.run(this.#ledger.db, { guid, at: this.#ledger.now() })
+      const named = { guid, deviceId: row.device_id }
+      await store.markExported.run(this.#ledger.db, { ...named, at: this.#ledger.now() })
     }
     return row
   }
@@ -104,50 +111,50 @@ export class VoucherDesk {
    * Sells a Device by one more entry. Sold to another party the voucher is theirs; sold to a key
    * of ours it stays, ready to onboard the Device once more.
    */
-  async sell(guid: string, to: PublicKey): Promise<VoucherRow> {
+  async sell(party: string, guid: string, to: PublicKey): Promise<VoucherRow> {
     const ledger = this.#ledger
-    const row = await this.find(guid)
+    const row = await this.find(party, guid)
     if (row.state !== 'held') throw new Problem('conflict', `this voucher is ${row.state}`)
     const voucher = this.parse(row)
     const signer =
-      (await ledger.findSigner(voucher)) ??
-      (await ledger.services.findManufacturerSigner(ownerKeyOf(voucher).value))
+      (await ledger.findSigner(party, voucher)) ??
+      (await ledger.services.findManufacturerSigner(party, ownerKeyOf(voucher).value))
     if (!signer) throw new Problem('conflict', 'the key that owns it is not in this service')
     const sold = ledger.parse(guid, await extendAsAsked(voucher, signer, to))
-    const state = (await ledger.findSigner(sold)) ? 'held' : 'handed-over'
-    const { device_id: deviceId, origin } = row
-    const after = ledger.rowOf(sold, deviceId, { origin, state })
+    const state = (await ledger.findSigner(party, sold)) ? 'held' : 'handed-over'
+    const { device_id, origin } = row
+    const after = ledger.rowOf(sold, { party, device_id, origin, state })
     const { database, events } = ledger.services
     await database.commit((tx) => this.#storeSale(tx, row, after), { durable: true })
     events.voucherExtended({ guid, to: after.owner_key })
-    return this.find(guid)
+    return this.find(party, guid)
   }
 
   async #storeSale(tx: Executor, before: VoucherRow, after: VoucherRow): Promise<void> {
     const ledger = this.#ledger
-    const { guid, device_id: id, device_info: model } = after
-    const now = await store.findVoucher.first(tx, { guid })
+    const { guid, party, device_id: id, device_info: model } = after
+    const now = await store.findVoucher.first(tx, { party, guid })
     if (now?.revision !== before.revision || now.state !== before.state) {
       throw new Problem('conflict', 'the voucher has changed meanwhile: look at it again')
     }
     await ledger.displaceOthers(tx, id, guid)
     await store.storeKnown.run(tx, { ...after, at: after.updated_at })
     if (after.state === 'held') {
-      await ledger.devices.owned(tx, { id, guid, model, serial: null })
-      await ledger.held(tx, guid, this.parse(after))
+      await ledger.devices.owned(tx, { id, party, guid, model, serial: null })
+      await ledger.held(tx, { party, guid, voucher: this.parse(after) })
     } else {
       await ledger.devices.note(tx, id, 'handed-over', { guid, to: after.owner_key })
-      await ledger.released(tx, guid)
+      await ledger.released(tx, { party, guid })
     }
   }
 
   /** Throws not-found. */
-  async delete(guid: string, by: string): Promise<void> {
+  async delete(guid: string, { id: by, party }: Actor): Promise<void> {
     const { database, events } = this.#ledger.services
     await database.commit(async (tx) => {
-      const deleted = (await store.deleteVoucher.first(tx, { guid })) ?? notFound(guid)
+      const deleted = (await store.deleteVoucher.first(tx, { party, guid })) ?? notFound(guid)
       await this.#ledger.devices.note(tx, deleted.device_id, 'voucher-deleted', { guid })
-      await this.#ledger.released(tx, guid)
+      await this.#ledger.released(tx, { party, guid })
     })
     this.#ledger.parsed.forget(guid)
     events.voucherDeleted({ guid, by })

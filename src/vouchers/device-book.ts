@@ -3,6 +3,7 @@ import type { Executor } from '../database/connection.ts'
 
 export interface DeviceFacts {
   readonly id: string
+  readonly party: string
   readonly guid: string
   readonly model: string
   /** Null where only the voucher is known. */

@@ -1,16 +1,22 @@
-/** What a device is called through all its lives, on every service: a digest of its own key. */
+/** What a party calls a device through all its lives: a digest of the device's own key. */
 import { hash } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { importSpki } from '../../protocol/crypto/verify-key.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 
 const PREFIX = 'fdod_'
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567'
 const LENGTH = 26
 
-/** Of the DER SubjectPublicKeyInfo in the device's certificate. */
-export function deviceIdOf(spki: Bytes): string {
+/**
+ * `spki`: the DER SubjectPublicKeyInfo in the device's certificate. Each party has a name of its
+ * own for a device, so that what one knows of it says nothing about another's.
+ */
+export function deviceIdOf(party: string, spki: Bytes): string {
   // Imported, since one key has more than one encoding.
-  const digest = hash('sha256', importSpki(spki).spki, 'buffer')
+  const key = importSpki(spki).spki
+  const named = party === HOME_PARTY ? key : Buffer.concat([Buffer.from(`${party}\0`), key])
+  const digest = hash('sha256', named, 'buffer')
   let id = PREFIX
   for (let i = 0; i < LENGTH; i++) id += LETTERS[fiveBits(digest, 5 * i)]
   return id

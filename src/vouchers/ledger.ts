@@ -16,7 +16,7 @@ import type { VoucherRow } from './store.ts'
 
 export interface VoucherServices extends Trust {
   /** Signs the first sale of what DI made here; undefined for a key that is not ours. */
-  findManufacturerSigner(key: PublicKey): Promise<Signer | undefined>
+  findManufacturerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
   readonly database: Database
   readonly clock: Clock
   readonly devices: DeviceBook
@@ -25,11 +25,18 @@ export interface VoucherServices extends Trust {
 
 /** Whoever registers vouchers at a rendezvous; told in the transaction that changes them. */
 export interface VoucherWatcher {
-  /** Ours to serve from now on. */
-  held(tx: Executor, held: { readonly guid: string; readonly voucher: Voucher }): Promise<void>
-  /** No longer ours to serve. */
-  released(tx: Executor, guid: string): Promise<void>
+  /** The party's to serve from now on. */
+  held(tx: Executor, held: PartyVoucher & { readonly voucher: Voucher }): Promise<void>
+  /** No longer the party's to serve. */
+  released(tx: Executor, released: PartyVoucher): Promise<void>
 }
+
+export interface PartyVoucher {
+  readonly party: string
+  readonly guid: string
+}
+
+type RowFacts = Pick<VoucherRow, 'party' | 'device_id' | 'origin' | 'state'>
 
 export class VoucherLedger {
   readonly services: VoucherServices
@@ -56,21 +63,19 @@ export class VoucherLedger {
     return this.parsed.parse(guid, cbor)
   }
 
-  findSigner(voucher: Voucher): Promise<Signer | undefined> {
-    return this.services.findOwnerSigner(ownerKeyOf(voucher).value)
+  /** Signs for the party as the last owner that the voucher names. */
+  findSigner(party: string, voucher: Voucher): Promise<Signer | undefined> {
+    return this.services.findOwnerSigner(party, ownerKeyOf(voucher).value)
   }
 
   /** The row of a voucher that is new here. */
-  rowOf(
-    voucher: Voucher,
-    deviceId: string,
-    { origin, state }: Pick<VoucherRow, 'origin' | 'state'>,
-  ): VoucherRow {
+  rowOf(voucher: Voucher, { party, device_id, origin, state }: RowFacts): VoucherRow {
     const { guid, deviceInfo } = voucher.header.value
     const at = this.now()
     return {
       guid: toHex(guid),
-      device_id: deviceId,
+      party,
+      device_id,
       device_info: deviceInfo,
       owner_key: hash('sha256', ownerKeyOf(voucher).value.key.spki, 'hex'),
       origin,
@@ -85,15 +90,15 @@ export class VoucherLedger {
     }
   }
 
-  /** Never two vouchers of one device key are served: the one that comes displaces all others. */
+  /** A party never serves two vouchers of one device key: what comes displaces all others. */
   async displaceOthers(tx: Executor, deviceId: string, by: string): Promise<void> {
     for (const earlier of await store.findOfDevice.all(tx, { deviceId })) {
-      const { guid } = earlier
+      const { guid, party } = earlier
       if (guid === by) continue
       const state = displaced(earlier)
-      await store.setState.run(tx, { guid, state, supersededBy: by, at: this.now() })
+      await store.setState.run(tx, { guid, deviceId, state, supersededBy: by, at: this.now() })
       await this.devices.note(tx, deviceId, `voucher-${state}`, { guid, by })
-      await this.released(tx, guid)
+      await this.released(tx, { party, guid })
     }
   }
 
@@ -101,11 +106,11 @@ export class VoucherLedger {
     this.#watchers.push(watcher)
   }
 
-  async held(tx: Executor, guid: string, voucher: Voucher): Promise<void> {
-    for (const watcher of this.#watchers) await watcher.held(tx, { guid, voucher })
+  async held(tx: Executor, held: PartyVoucher & { readonly voucher: Voucher }): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.held(tx, held)
   }
 
-  async released(tx: Executor, guid: string): Promise<void> {
-    for (const watcher of this.#watchers) await watcher.released(tx, guid)
+  async released(tx: Executor, released: PartyVoucher): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.released(tx, released)
   }
 }

@@ -5,8 +5,8 @@ import type { VoucherTable } from '../database/tables.ts'
 
 const MOST_KEPT = 1000
 
-/** Whose bytes these are: they change with the revision, and with a row that is new. */
-export type Edition = Pick<VoucherTable, 'revision' | 'created_at'>
+/** Which bytes these are: each party has its own, and they change with the revision or a new row. */
+export type Edition = Pick<VoucherTable, 'party' | 'revision' | 'created_at'>
 
 interface Parsed {
   readonly voucher: Voucher
@@ -38,6 +38,6 @@ export class ParsedVouchers {
   }
 }
 
-function textOf({ revision, created_at }: Edition): string {
-  return `${revision} ${created_at}`
+function textOf({ party, revision, created_at }: Edition): string {
+  return `${party} ${revision} ${created_at}`
 }

@@ -49,7 +49,7 @@ export function voucherRoutes(desk: VoucherDesk): readonly Route[] {
       summary: 'Remove a voucher: its device cannot onboard by it any more',
       permission: 'voucher:delete',
       params: GuidParam,
-      handle: ({ params: { guid }, principal }) => desk.delete(guid, principal.id),
+      handle: ({ params: { guid }, principal }) => desk.delete(guid, principal),
     }),
   ]
 }
@@ -63,7 +63,7 @@ function importRoute(desk: VoucherDesk): Route {
     bytes: { types: IMPORTED, atMost: MOST_IMPORTED_BYTES },
     result: ImportResults,
     async handle({ bytes, principal }) {
-      const items = await desk.import(vouchersOf(bytes), principal.id)
+      const items = await desk.import(vouchersOf(bytes), principal)
       if (items.some(({ ok }) => ok)) return { items }
       throw new Problem('check-failed', noneTakenIn(items), { members: { items } })
     },
@@ -105,9 +105,10 @@ function listRoute(desk: VoucherDesk): Route {
       device_info: z.string().max(1024).optional(),
     }),
     result: pageOf(VoucherSummary),
-    async handle({ query: { limit, cursor, device_id, device_info, ...rest } }) {
+    async handle({ query: { limit, cursor, device_id, device_info, ...rest }, principal }) {
+      const { party } = principal
       const after = positionOf(cursor)
-      const filter = { ...rest, deviceId: device_id, deviceInfo: device_info, after }
+      const filter = { ...rest, party, deviceId: device_id, deviceInfo: device_info, after }
       const rows = await desk.list({ ...filter, limit: limit + 1 })
       return pageFrom(rows, limit, ({ guid }) => guid, summaryOf)
     },
@@ -126,13 +127,14 @@ function showRoute(desk: VoucherDesk): Route {
     file: [PEM, CBOR],
     async handle(input) {
       const { guid } = input.params
+      const { party } = input.principal
       const format = input.query.format ?? formatFor(input.accept)
       if (format === 'json') {
-        const row = await desk.find(guid)
+        const row = await desk.find(party, guid)
         return viewOf(row, desk.parse(row))
       }
       checkExport(input)
-      const { cbor } = await desk.export(guid)
+      const { cbor } = await desk.export(party, guid)
       if (format === 'cbor') return new File(CBOR, cbor, `${guid}.fdoov`)
       return new File(PEM, voucherToPem(cbor), `${guid}.pem`)
     },
@@ -163,10 +165,10 @@ function sellRoute(desk: VoucherDesk): Route {
         .openapi({ description: 'PEM, a public key or certificates; or "self"' }),
     }),
     result: VoucherView,
-    async handle({ params: { guid }, body: { to } }) {
-      const row = await desk.find(guid)
+    async handle({ params: { guid }, body: { to }, principal: { party } }) {
+      const row = await desk.find(party, guid)
       const buyer = to === 'self' ? ownerKeyOf(desk.parse(row)).value : buyerFromPem(to)
-      const sold = await desk.sell(guid, buyer)
+      const sold = await desk.sell(party, guid, buyer)
       return viewOf(sold, desk.parse(sold))
     },
   })

@@ -11,6 +11,7 @@ import * as store from './store.ts'
 /** A voucher that TO0 and TO2 may use now. */
 export interface ServableVoucher {
   readonly guid: string
+  readonly party: string
   readonly deviceId: string
   readonly voucher: Voucher
   /** Of the key that the last entry names. */
@@ -23,6 +24,8 @@ export interface ServableVoucher {
 
 /** The outcome of DI. */
 export interface MadeVoucher {
+  /** The manufacturer. */
+  readonly party: string
   readonly guid: Bytes
   readonly serial: string
   readonly deviceInfo: string
@@ -34,11 +37,17 @@ export interface MadeVoucher {
 /** The outcome of TO2. */
 export interface FinishedRun {
   readonly guid: Bytes
+  readonly deviceId: string
   /** Of the voucher when the run began. */
   readonly revision: string
   /** Null where the credential was reused. */
   readonly replacement: { readonly guid: Bytes; readonly voucher: Bytes } | null
 }
+
+type ServableFacts = Pick<
+  store.VoucherRow,
+  'party' | 'device_id' | 'state' | 'revision' | 'created_at'
+>
 
 /** A Device that has not shown up under its new GUID by then will not under the old one. */
 const KEEP_REPLACED_MS = 30 * 24 * 3_600_000
@@ -53,34 +62,45 @@ export class VoucherService {
   /** The end of DI. To be called in the transaction that ends the session. */
   async voucherMade(tx: Executor, made: MadeVoucher): Promise<void> {
     const ledger = this.#ledger
+    const { party } = made
     const guid = toHex(made.guid)
-    const id = deviceIdOf(made.deviceKey)
+    const id = deviceIdOf(party, made.deviceKey)
     const voucher = ledger.parse(guid, made.voucher)
     const isSold = voucher.entries.length > 0
-    const owned = isSold && (await ledger.findSigner(voucher)) !== undefined
+    const owned = isSold && (await ledger.findSigner(party, voucher)) !== undefined
     const state = isSold && !owned ? 'handed-over' : 'held'
     await ledger.displaceOthers(tx, id, guid)
-    const row = ledger.rowOf(voucher, id, { origin: 'made', state })
+    const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
     await store.insertVoucher.run(tx, row)
     // It is registered, and mostly asked for, within moments.
     ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
-    await ledger.devices.made(tx, { id, guid, model, serial, owned })
-    if (owned) await ledger.held(tx, guid, voucher)
+    await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
+    if (owned) await ledger.held(tx, { party, guid, voucher })
   }
 
-  /** The voucher to answer TO2 with, or to register by TO0; undefined if there is none. */
-  async findServable(
-    guid: Bytes,
+  /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
+  findServable(guid: Bytes, executor?: Executor): Promise<ServableVoucher | undefined> {
+    return this.#findServable(toHex(guid), (rows) => rows[0], executor)
+  }
+
+  /** The voucher to register by TO0. */
+  findServableOf(party: string, guid: Bytes): Promise<ServableVoucher | undefined> {
+    return this.#findServable(toHex(guid), (rows) => rows.find((row) => row.party === party))
+  }
+
+  async #findServable(
+    guid: string,
+    choose: (rows: readonly ServableFacts[]) => ServableFacts | undefined,
     executor: Executor = this.#ledger.db,
   ): Promise<ServableVoucher | undefined> {
-    const name = toHex(guid)
-    const found = await this.#findHeld(name, executor)
-    const signer = found && (await this.#ledger.findSigner(found.voucher))
+    const facts = choose(await store.listServable.all(executor, { guid }))
+    const voucher = facts && (await this.#voucherOf(guid, facts, executor))
+    const signer = voucher && (await this.#ledger.findSigner(facts.party, voucher))
     if (!signer) return undefined
-    const { facts, voucher } = found
     return {
-      guid: name,
+      guid,
+      party: facts.party,
       deviceId: facts.device_id,
       voucher,
       signer,
@@ -89,51 +109,50 @@ export class VoucherService {
     }
   }
 
-  /** Looked up anew each time, for it may be gone; but its bytes are read once. */
-  async #findHeld(guid: string, executor: Executor) {
+  /** Whether it is there is looked up anew each time; its bytes are read once. */
+  async #voucherOf(guid: string, facts: ServableFacts, executor: Executor) {
     const { parsed } = this.#ledger
-    const facts = await store.findServableFacts.first(executor, { guid })
-    if (!facts) return undefined
     const known = parsed.recall(guid, facts)
-    if (known) return { facts, voucher: known }
-    const row = await store.findServable.first(executor, { guid })
-    return row && { facts: row, voucher: parsed.parse(guid, row.cbor, row) }
+    if (known) return known
+    const row = await store.findBytes.first(executor, { party: facts.party, guid })
+    return row && parsed.parse(guid, row.cbor, row)
   }
 
-  /** Whose voucher this is, or was, as long as we have it. */
+  /** Whose voucher this is, or was, as long as the party has it. */
   async findDeviceId(
-    guid: string,
+    voucher: { readonly party: string; readonly guid: string },
     executor: Executor = this.#ledger.db,
   ): Promise<string | undefined> {
-    return (await store.findDeviceOf.first(executor, { guid }))?.device_id
+    return (await store.findDeviceOf.first(executor, voucher))?.device_id
   }
 
   /**
    * The end of TO2, in the transaction that answers 70. Throws INVALID_MESSAGE_ERROR where another
    * run with the same voucher ended first.
    */
-  async replaceAfterTo2(tx: Executor, run: FinishedRun): Promise<{ readonly deviceId: string }> {
+  async replaceAfterTo2(tx: Executor, run: FinishedRun): Promise<void> {
     const ledger = this.#ledger
+    const { deviceId } = run
     const guid = toHex(run.guid)
     const newGuid = run.replacement && toHex(run.replacement.guid)
     const finished = await store.finishRun.first(tx, {
       guid,
+      deviceId,
       revision: Number(run.revision),
       state: newGuid === null ? 'held' : 'replaced',
       supersededBy: newGuid,
       at: ledger.now(),
     })
     if (!finished) throw new FdoError('INVALID_MESSAGE_ERROR', 'another run of it ended first')
-    const { device_id: deviceId } = finished
+    const { party } = finished
     // An earlier run ended, but its 71 was lost: the Device never took on what that run left.
     if (run.revision !== '1') await store.removeUnused.run(tx, { deviceId, except: newGuid ?? '' })
     if (run.replacement) {
       const voucher = parseVoucher(run.replacement.voucher)
-      const how = { origin: 'onboarded', state: 'held' } as const
-      await store.insertVoucher.run(tx, ledger.rowOf(voucher, deviceId, how))
+      const how = { party, device_id: deviceId, origin: 'onboarded', state: 'held' } as const
+      await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
-    return { deviceId }
   }
 
   /** The Device has shown up under this GUID: the voucher before is not served any more. */
@@ -141,11 +160,9 @@ export class VoucherService {
     tx: Executor,
     seen: { readonly deviceId: string; readonly guid: string },
   ): Promise<void> {
-    for (const { guid } of await store.retireReplacedBy.all(tx, {
-      ...seen,
-      at: this.#ledger.now(),
-    })) {
-      await this.#ledger.released(tx, guid)
+    const retired = { ...seen, at: this.#ledger.now() }
+    for (const voucher of await store.retireReplacedBy.all(tx, retired)) {
+      await this.#ledger.released(tx, voucher)
     }
   }
 
@@ -155,8 +172,8 @@ export class VoucherService {
     const before = new Date(clock.now().getTime() - KEEP_REPLACED_MS).toISOString()
     const at = this.#ledger.now()
     await database.commit(async (tx) => {
-      for (const { guid } of await store.retireReplacedBefore.all(tx, { before, at })) {
-        await this.#ledger.released(tx, guid)
+      for (const voucher of await store.retireReplacedBefore.all(tx, { before, at })) {
+        await this.#ledger.released(tx, voucher)
       }
     })
   }

@@ -9,6 +9,7 @@ export type VoucherState = VoucherRow['state']
 export const insertVoucher = statement((db, row: VoucherRow) =>
   db.insertInto('voucher').values({
     guid: row.guid,
+    party: row.party,
     device_id: row.device_id,
     device_info: row.device_info,
     owner_key: row.owner_key,
@@ -24,39 +25,48 @@ export const insertVoucher = statement((db, row: VoucherRow) =>
   }),
 )
 
-export const findVoucher = statement((db, p: { guid: string }) =>
-  db.selectFrom('voucher').selectAll().where('guid', '=', p.guid),
+export const findVoucher = statement((db, p: { party: string; guid: string }) =>
+  db.selectFrom('voucher').selectAll().where('guid', '=', p.guid).where('party', '=', p.party),
 )
 
-const SERVABLE_COLUMNS = ['device_id', 'state', 'revision', 'created_at'] as const
+const SERVABLE_COLUMNS = ['party', 'device_id', 'state', 'revision', 'created_at'] as const
 
-/** What TO2 and TO0 may use: see VoucherTable.state. */
-export const findServable = statement((db, p: { guid: string }) =>
-  servable(db, p).select(SERVABLE_COLUMNS).select('cbor'),
-)
-
-/** The same without the voucher itself, which costs more than all the rest. */
-export const findServableFacts = statement((db, p: { guid: string }) =>
-  servable(db, p).select(SERVABLE_COLUMNS),
-)
-
-function servable(db: Executor, { guid }: { readonly guid: string }) {
-  return db
+/**
+ * What TO2 and TO0 may use, without the voucher itself, which costs more than all the rest: see
+ * VoucherTable.state. The last owner comes first.
+ */
+export const listServable = statement((db, p: { guid: string }) =>
+  db
     .selectFrom('voucher')
-    .where('guid', '=', guid)
+    .select(SERVABLE_COLUMNS)
+    .where('guid', '=', p.guid)
     .where('state', 'in', ['held', 'replaced'])
     .where('entries', '>', 0)
-}
+    .orderBy('entries', 'desc')
+    .orderBy('created_at'),
+)
 
-export const findDeviceOf = statement((db, p: { guid: string }) =>
-  db.selectFrom('voucher').select('device_id').where('guid', '=', p.guid),
+export const findBytes = statement((db, p: { party: string; guid: string }) =>
+  db
+    .selectFrom('voucher')
+    .select(['party', 'revision', 'created_at', 'cbor'])
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party),
+)
+
+export const findDeviceOf = statement((db, p: { party: string; guid: string }) =>
+  db
+    .selectFrom('voucher')
+    .select('device_id')
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party),
 )
 
 /** The vouchers of a device that another of the same device affects. */
 export const findOfDevice = statement((db, p: { deviceId: string }) =>
   db
     .selectFrom('voucher')
-    .select(['guid', 'state', 'origin', 'exported_at'])
+    .select(['guid', 'party', 'state', 'origin', 'exported_at'])
     .where('device_id', '=', p.deviceId)
     .where((eb) =>
       eb.or([
@@ -67,8 +77,13 @@ export const findOfDevice = statement((db, p: { deviceId: string }) =>
     .orderBy('created_at'),
 )
 
-interface StateChange {
+/** A row: no two parties call a device the same. */
+interface Named {
   readonly guid: string
+  readonly deviceId: string
+}
+
+interface StateChange extends Named {
   readonly state: VoucherState
   readonly supersededBy: string | null
   readonly at: string
@@ -78,14 +93,15 @@ export const setState = statement((db, p: StateChange) =>
   db
     .updateTable('voucher')
     .set({ state: p.state, superseded_by: p.supersededBy, updated_at: p.at })
-    .where('guid', '=', p.guid),
+    .where('guid', '=', p.guid)
+    .where('device_id', '=', p.deviceId),
 )
 
 /** The same voucher with entries that were not there before, or another's no longer. */
 export const storeKnown = statement(
   (
     db,
-    p: Pick<VoucherRow, 'guid' | 'owner_key' | 'state' | 'entries' | 'cbor'> & {
+    p: Pick<VoucherRow, 'guid' | 'device_id' | 'owner_key' | 'state' | 'entries' | 'cbor'> & {
       readonly at: string
     },
   ) =>
@@ -101,11 +117,11 @@ export const storeKnown = statement(
         revision: eb('revision', '+', 1),
         updated_at: p.at,
       }))
-      .where('guid', '=', p.guid),
+      .where('guid', '=', p.guid)
+      .where('device_id', '=', p.device_id),
 )
 
-interface Finished {
-  readonly guid: string
+interface Finished extends Named {
   readonly revision: number
   readonly state: VoucherState
   readonly supersededBy: string | null
@@ -123,9 +139,10 @@ export const finishRun = statement((db, p: Finished) =>
       updated_at: p.at,
     }))
     .where('guid', '=', p.guid)
+    .where('device_id', '=', p.deviceId)
     .where('revision', '=', p.revision)
     .where('state', 'in', ['held', 'replaced'])
-    .returning(['device_id', 'device_info']),
+    .returning(['party', 'device_info']),
 )
 
 /** Replacements of earlier runs, which the Device has shown it never took on. */
@@ -148,7 +165,7 @@ export const retireReplacedBy = statement(
       .where('device_id', '=', p.deviceId)
       .where('superseded_by', '=', p.guid)
       .where('state', '=', 'replaced')
-      .returning('guid'),
+      .returning(['party', 'guid']),
 )
 
 export const retireReplacedBefore = statement(
@@ -158,23 +175,29 @@ export const retireReplacedBefore = statement(
       .set({ state: 'used', updated_at: p.at })
       .where('state', '=', 'replaced')
       .where('updated_at', '<', p.before)
-      .returning('guid'),
+      .returning(['party', 'guid']),
 )
 
-export const deleteVoucher = statement((db, p: { guid: string }) =>
-  db.deleteFrom('voucher').where('guid', '=', p.guid).returning(['device_id', 'state']),
+export const deleteVoucher = statement((db, p: { party: string; guid: string }) =>
+  db
+    .deleteFrom('voucher')
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party)
+    .returning(['device_id', 'state']),
 )
 
-export const markExported = statement((db, p: { guid: string; at: string }) =>
+export const markExported = statement((db, p: Named & { at: string }) =>
   db
     .updateTable('voucher')
     .set({ exported_at: p.at })
     .where('guid', '=', p.guid)
+    .where('device_id', '=', p.deviceId)
     .where('state', '=', 'handed-over')
     .where('exported_at', 'is', null),
 )
 
 export interface VoucherFilter {
+  readonly party: string
   readonly limit: number
   /** The last GUID of the page before. */
   readonly after?: string | undefined
@@ -201,6 +224,7 @@ export function listVouchers(db: Executor, filter: VoucherFilter) {
       'created_at',
       'updated_at',
     ])
+    .where('party', '=', filter.party)
     .orderBy('guid')
     .limit(filter.limit)
   if (filter.after !== undefined) query = query.where('guid', '>', filter.after)

@@ -68,7 +68,7 @@ export const VoucherView = VoucherSummary.extend({
   bytes: z.number().int(),
 }).openapi('Voucher')
 
-export function summaryOf(row: Omit<VoucherRow, 'cbor' | 'revision'>) {
+export function summaryOf(row: Omit<VoucherRow, 'party' | 'cbor' | 'revision'>) {
   return {
     guid: row.guid,
     device_id: row.device_id,

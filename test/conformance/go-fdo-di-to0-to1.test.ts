@@ -50,6 +50,7 @@ describe.each(recordedRuns)('go-fdo, $name', (run) => {
         rvInfo: header.value.rvInfo,
         deviceCertChain: recorded.deviceCertChain!,
         manufacturerKey: header.value.publicKey.value,
+        order: '',
       }),
       findFirstOwner: async () => undefined,
     }

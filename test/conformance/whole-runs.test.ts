@@ -107,6 +107,7 @@ async function make(configuration: string, kind: DeviceKind) {
         rvInfo: parts.header.rvInfo,
         deviceCertChain: await certificatesOf(kind),
         manufacturerKey: manufacturerKey!,
+        order: '',
       }),
       findFirstOwner: async () => ({ signer: parts.signers[0]!, nextOwner: ownerKey! }),
     },

@@ -1,4 +1,5 @@
 /** DI against the whole service over HTTP: who gets in, with which keys, and what becomes of it. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -192,7 +193,7 @@ describe('the factory', { timeout: PATIENCE_MS }, () => {
     await make(service, other, { serial: 'stock' })
     const found = await api(service, '/devices?serial=stock')
     const { items } = (await found.json()) as { items: { id: string }[] }
-    const ids = [one, other].map(({ key }) => deviceIdOf(key.spki))
+    const ids = [one, other].map(({ key }) => deviceIdOf(HOME_PARTY, key.spki))
     expect(items.map(({ id }) => id).sort()).toEqual(ids.sort())
   })
 
@@ -226,7 +227,10 @@ describe('the factory', { timeout: PATIENCE_MS }, () => {
     const device = newDevice()
     const { guid } = await make(service, device, { transport })
     client.close()
-    const found = await api(service, `/vouchers?device_id=${deviceIdOf(device.key.spki)}`)
+    const found = await api(
+      service,
+      `/vouchers?device_id=${deviceIdOf(HOME_PARTY, device.key.spki)}`,
+    )
     expect(await found.json()).toMatchObject({ items: [{ guid: toHex(guid), state: 'held' }] })
   })
 

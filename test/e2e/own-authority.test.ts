@@ -1,4 +1,5 @@
 /** The whole service over HTTPS, with a certificate of its own authority or of another. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type RequestOptions, request } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -74,6 +75,7 @@ async function onboarded({ services, domains }: RunningService) {
   await database.db
     .insertInto('device')
     .values({
+      party: HOME_PARTY,
       ...device,
       state: 'onboarded',
       group_name: 'default',

@@ -37,6 +37,7 @@ const manufacturer = {
     rvInfo: header.rvInfo,
     deviceCertChain: voucher.deviceCertChain!,
     manufacturerKey: header.publicKey.value,
+    order: '',
   }),
   findFirstOwner: async () => undefined,
 }

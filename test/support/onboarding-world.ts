@@ -118,7 +118,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     async addDevice(byte = 0xa1, model?: string): Promise<TestDevice> {
       const header = { guid: guid(byte), ...(model !== undefined && { deviceInfo: model }) }
       const voucher = await makeVoucher(parts, { header })
-      const [imported] = await desk.import([voucher.bytes], 'tok_1')
+      const [imported] = await desk.import([voucher.bytes], { id: 'tok_1', party: HOME_PARTY })
       if (!imported?.ok) throw new Error(`not imported: ${imported?.detail}`)
       return testDevice(voucher, signer, parts.hmacSecret, parts.hmacType)
     },
@@ -140,7 +140,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
       return { status: response.status, bytes, json }
     },
     async device() {
-      const [device] = await devices.list({ limit: 10 })
+      const [device] = await devices.list({ party: HOME_PARTY, limit: 10 })
       if (!device) throw new Error('there is no device')
       return device
     },

@@ -1,4 +1,5 @@
 /** A made-up protocol with TO2's numbers and none of its meaning: sealed at first, then in a row. */
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type Infer, bytes, tuple, uint } from '../../protocol/cbor/schema.ts'
 import { FdoError } from '../../protocol/errors.ts'
@@ -113,9 +114,17 @@ export function mountToy(
 export async function countEffect({ type, sum }: ToyEffect, tx: Executor): Promise<void> {
   await tx
     .insertInto('setting')
-    .values({ name: `toy ${type}`, value: String(sum), version: 1, updated_at: '' })
+    .values({
+      party: HOME_PARTY,
+      name: `toy ${type}`,
+      value: String(sum),
+      version: 1,
+      updated_at: '',
+    })
     .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet((eb) => ({ version: eb('setting.version', '+', 1) })),
+      conflict
+        .columns(['party', 'name'])
+        .doUpdateSet((eb) => ({ version: eb('setting.version', '+', 1) })),
     )
     .execute()
 }

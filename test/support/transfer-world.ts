@@ -9,6 +9,7 @@ import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
+import { voucherPort } from '../../src/transfer-ports.ts'
 import { type TransferServices, openTransfer } from '../../src/transfer/assembly.ts'
 import type { Http, VoucherPort } from '../../src/transfer/ports.ts'
 import { certificateOf, ecKey } from './certificates.ts'
@@ -17,6 +18,7 @@ import { openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf } from './vouchers.ts'
 
 export const PARTY = 'fdop_acme'
+export const TESTER = { id: 'test', party: PARTY }
 
 /** Calls whatever it is told to: the guard before it is tested where it is. */
 export const plainHttp: Http = {
@@ -40,39 +42,15 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
   } as unknown as typeof silentLog
   const admitted: string[] = []
+  const port = voucherPort(desk, database)
   const vouchers: VoucherPort = {
+    ...port,
     async admit(party, voucher, by) {
       admitted.push(`${party} ${by}`)
-      const [result] = await desk.import([voucher], by)
-      return result ?? { ok: false, check: 'malformed', detail: null }
-    },
-    async listSold({ ownerKey, limit, after, isFetched, since, until }) {
-      const rows = await desk.list({ limit: 1000, after, state: 'handed-over' })
-      return rows
-        .filter((row) => row.owner_key === ownerKey)
-        .filter((row) => isFetched === undefined || isFetched === (row.exported_at !== null))
-        .filter((row) => !since || row.updated_at >= since.toISOString())
-        .filter((row) => !until || row.updated_at < until.toISOString())
-        .slice(0, limit)
-        .map(({ guid, device_info, updated_at }) => ({
-          ...{ guid, serial: `SN-${guid.slice(0, 2)}`, model: null },
-          deviceInfo: device_info,
-          soldAt: updated_at,
-        }))
-    },
-    async countSold(query) {
-      return (await vouchers.listSold({ ...query, limit: 1000 })).length
-    },
-    async fetchSold(party, ownerKey, guid) {
-      const sold = await vouchers.listSold({ party, ownerKey, limit: 1000 })
-      return sold.some((one) => one.guid === guid) ? (await desk.export(guid)).cbor : undefined
-    },
-    async findOutgoing(_party, guid) {
-      const row = (await desk.list({ limit: 1000 })).find((one) => one.guid === guid)
-      if (!row) return undefined
-      return { voucher: (await desk.find(guid)).cbor, serial: 'SN-1', model: row.device_info }
+      return port.admit(party, voucher, by)
     },
   }
+  await database.commit((tx) => world.devices.openFor(tx, PARTY))
   let publicUrl = ''
   const transfer = openTransfer({
     database,
@@ -115,6 +93,10 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
 
   return {
     ...world,
+    voucherStates: async () => {
+      const rows = await desk.list({ party: PARTY, limit: 100 })
+      return Object.fromEntries(rows.map(({ guid, state }) => [guid.slice(0, 4), state]))
+    },
     transfer,
     noted,
     admitted,
@@ -184,8 +166,8 @@ export async function openTrade(
     buyersKey,
     /** Takes it in and sells it on; gives the voucher as the buyer gets it. */
     async sell(voucher: Voucher) {
-      await seller.desk.import([voucher.bytes], 'test')
-      return seller.desk.sell(toHex(voucher.header.value.guid), buyer)
+      await seller.desk.import([voucher.bytes], TESTER)
+      return seller.desk.sell(PARTY, toHex(voucher.header.value.guid), buyer)
     },
     async close() {
       await seller.close()

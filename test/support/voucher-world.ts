@@ -45,17 +45,17 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     clock,
     devices,
     events,
-    findOwnerSigner: async ({ key }) => owners.find((signer) => sameKey(signer.key, key)),
-    findManufacturerSigner: async ({ key }) =>
+    findOwnerSigner: async (_party, { key }) => owners.find((signer) => sameKey(signer.key, key)),
+    findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
-    trustedDeviceCas: () => anchors,
+    trustedDeviceCas: async () => anchors,
   })
   const watched: string[] = []
   ledger.watch({
     held: async (_tx, { guid, voucher }) => {
       watched.push(`held ${guid.slice(0, 4)} by ${voucher.entries.length}`)
     },
-    released: async (_tx, guid) => {
+    released: async (_tx, { guid }) => {
       watched.push(`released ${guid.slice(0, 4)}`)
     },
   })
@@ -115,7 +115,10 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
       database.commit((tx) => vouchers.voucherMade(tx, madeOf(voucher, serial))),
     voucherStates: async () =>
       Object.fromEntries(
-        (await desk.list({ limit: 100 })).map(({ guid, state }) => [guid.slice(0, 4), state]),
+        (await desk.list({ party: HOME_PARTY, limit: 100 })).map(({ guid, state }) => [
+          guid.slice(0, 4),
+          state,
+        ]),
       ),
   }
 }
@@ -126,7 +129,7 @@ export type VoucherWorld = Awaited<ReturnType<typeof openVoucherWorld>>
 export function madeOf(voucher: Voucher, serial = 'SN-1'): MadeVoucher {
   const { guid, deviceInfo } = voucher.header.value
   const deviceKey = spkiOfCertificate(voucher.deviceCertChain?.[0] ?? new Uint8Array(0))
-  return { guid, serial, deviceInfo, deviceKey, voucher: voucher.bytes }
+  return { party: HOME_PARTY, guid, serial, deviceInfo, deviceKey, voucher: voucher.bytes }
 }
 
 /** A GUID that is easy to tell from others. */

@@ -8,7 +8,7 @@ import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
-import { secondsOf } from './token.ts'
+import { secondsOf } from '../seconds.ts'
 import { guidOf, readVoucher } from './voucher.ts'
 
 interface TransferView {

@@ -1,5 +1,5 @@
 /** Vouchers on their way between parties: partners, inboxes, what is pushed and what was pulled. */
-import type { Kysely, Migration } from 'kysely'
+import { type Kysely, type Migration, sql } from 'kysely'
 
 type Schema = Kysely<unknown>['schema']
 
@@ -10,6 +10,13 @@ export const transfer: Migration = {
     await pushing(schema)
     await pulling(schema)
     await records(schema)
+    // Of what was sold alone: devices are made and onboarded without it.
+    await schema
+      .createIndex('voucher_sold')
+      .on('voucher')
+      .columns(['party', 'owner_key', 'guid'])
+      .where(sql.ref('state'), '=', sql.lit('handed-over'))
+      .execute()
   },
 }
 

@@ -21,9 +21,9 @@ type HeldVoucher = Pick<To0OwnerContext, 'voucher' | 'signer'> & { readonly devi
 export interface AttemptServices {
   readonly clock: Clock
   readonly vouchers: {
-    findServable(guid: Bytes): Promise<HeldVoucher | undefined>
+    findServableOf(party: string, guid: Bytes): Promise<HeldVoucher | undefined>
   }
-  readonly ownerAddresses: { value(): Promise<To2Addresses> }
+  readonly ownerAddresses: { value(party: string): Promise<To2Addresses> }
   /** In-process where the target is this service; kept open, since many messages go there. */
   readonly connect: (target: Target) => FdoTransport
 }
@@ -35,12 +35,12 @@ const MOST_REASON_CHARACTERS = 300
 /** Throws only what is a bug of ours. */
 export async function register(services: AttemptServices, job: Job): Promise<Outcome> {
   const { vouchers, ownerAddresses } = services
-  const held = await vouchers.findServable(fromHex(job.guid))
+  const held = await vouchers.findServableOf(job.party, fromHex(job.guid))
   if (!held) return refused('the voucher, or the key that owns it, is not here')
   const { voucher, signer, deviceId } = held
   const attempt = placesOf(voucher).find(({ index }) => index === job.directive)
   if (!attempt) return refused('the voucher names no such rendezvous')
-  const addresses = await ownerAddresses.value()
+  const addresses = await ownerAddresses.value(job.party)
   const context = { voucher, signer, addresses, waitSeconds: ASKED_SECONDS }
   const reasons: string[] = []
   for (const target of attempt.targets) {

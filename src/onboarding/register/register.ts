@@ -24,7 +24,10 @@ export interface RegisterServices extends AttemptServices {
   /** In [0, 1). */
   readonly random: () => number
   readonly vouchers: AttemptServices['vouchers'] & {
-    findDeviceId(guid: string, executor: Executor): Promise<string | undefined>
+    findDeviceId(
+      voucher: { readonly party: string; readonly guid: string },
+      executor: Executor,
+    ): Promise<string | undefined>
   }
   readonly devices: {
     moveDevice(
@@ -38,8 +41,14 @@ export interface RegisterServices extends AttemptServices {
     ): Promise<boolean>
   }
   readonly ownerAddresses: AttemptServices['ownerAddresses'] & {
-    onChange(listener: () => void): void
+    onChange(listener: (party: string) => void): void
   }
+}
+
+/** Whose voucher. */
+interface Registered {
+  readonly party: string
+  readonly guid: string
 }
 
 /** How a voucher's registrations stand, taken together. */
@@ -71,11 +80,13 @@ export class Register {
     for (const origin of await store.listOrigins(this.#services.database.db)) this.#placeAt(origin)
     this.#started = true
     for (const place of this.#places.values()) this.#open(place)
-    this.#services.ownerAddresses.onChange(() => {
+    this.#services.ownerAddresses.onChange((party) => {
       this.#generation++
-      void this.#readdress()
+      void this.#readdress(party)
     })
-    await this.#readdress()
+    for (const party of await store.listParties(this.#services.database.db)) {
+      await this.#readdress(party)
+    }
   }
 
   /** Resolves when what is under way has ended. */
@@ -84,10 +95,10 @@ export class Register {
     await Promise.all(this.#running)
   }
 
-  /** A voucher is ours; in the transaction that makes it so. */
+  /** A voucher is a party's; in the transaction that makes it so. */
   async held(
     tx: Executor,
-    { guid, voucher }: { readonly guid: string; readonly voucher: Voucher },
+    { party, guid, voucher }: Registered & { readonly voucher: Voucher },
   ): Promise<void> {
     const next_at = this.#services.clock.now().toISOString()
     const origins = new Set<string>()
@@ -95,22 +106,22 @@ export class Register {
       const origin = targets[0]?.url
       if (origin === undefined || origins.has(origin)) continue
       origins.add(origin)
-      await store.putJob.run(tx, { guid, directive, origin, next_at })
+      await store.putJob.run(tx, { guid, party, directive, origin, next_at })
       // It will look after this transaction: who reads outside waits for its end.
       this.#placeAt(origin).wake()
     }
   }
 
-  /** A voucher is ours no longer. */
-  async released(tx: Executor, guid: string): Promise<void> {
-    await store.removeJobs.run(tx, { guid })
+  /** A voucher is the party's no longer. */
+  async released(tx: Executor, { party, guid }: Registered): Promise<void> {
+    await store.removeJobs.run(tx, { party, guid })
   }
 
-  /** Of each of these vouchers that is to be registered at all. */
-  async statusOf(guids: readonly string[]): Promise<ReadonlyMap<string, To0Status>> {
+  /** Of each of these vouchers of a party that is to be registered at all. */
+  async statusOf(party: string, guids: readonly string[]): Promise<ReadonlyMap<string, To0Status>> {
     const statuses = new Map<string, To0Status>()
     if (guids.length === 0) return statuses
-    for (const job of await store.listJobsOf(this.#services.database.db, guids)) {
+    for (const job of await store.listJobsOf(this.#services.database.db, party, guids)) {
       const one = this.#statusOf(job)
       const others = statuses.get(job.guid)
       statuses.set(job.guid, others ? together(others, one) : one)
@@ -171,12 +182,13 @@ export class Register {
     { waitSeconds, deviceId: id, addresses }: Extract<Outcome, { kind: 'registered' }>,
   ): Promise<void> {
     const { clock, devices } = this.#services
-    const { guid, directive } = job
+    const { guid, party, directive } = job
     const now = clock.now()
     const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
     const isOutdated = this.#begunIn.get(job) !== this.#generation
     const stored = await store.markRegistered.run(tx, {
       guid,
+      party,
       directive,
       next_at: (isOutdated ? now : nextAt).toISOString(),
       expires_at,
@@ -189,11 +201,12 @@ export class Register {
 
   async #failed(tx: Executor, { job, nextAt }: Settled, reason: string): Promise<void> {
     const { clock, vouchers, devices } = this.#services
-    const { guid, directive, attempts } = job
+    const { guid, party, directive, attempts } = job
     const now = clock.now().toISOString()
     const isLive = job.expires_at !== null && job.expires_at > now
     const stored = await store.markFailed.run(tx, {
       guid,
+      party,
       directive,
       state: isLive ? 'registered' : 'failing',
       attempts: attempts + 1,
@@ -201,19 +214,19 @@ export class Register {
       last_error: reason,
     })
     if (stored === 0 || isLive || job.state !== 'registered') return
-    const elsewhere = await store.findLive.first(tx, { guid, now })
-    const id = elsewhere ? undefined : await vouchers.findDeviceId(guid, tx)
+    const elsewhere = await store.findLive.first(tx, { guid, party, now })
+    const id = elsewhere ? undefined : await vouchers.findDeviceId({ party, guid }, tx)
     const move = 'registration-lapsed'
     if (id !== undefined) await devices.moveDevice(tx, { id, move, error: reason })
   }
 
   /** What was registered with other addresses than those that hold now is registered anew. */
-  async #readdress(): Promise<void> {
+  async #readdress(party: string): Promise<void> {
     const { database, clock, ownerAddresses, log } = this.#services
     try {
-      const addresses = digestOf(await ownerAddresses.value())
+      const addresses = digestOf(await ownerAddresses.value(party))
       const now = clock.now().toISOString()
-      while (await database.commit((tx) => store.hastenStale(tx, addresses, now)));
+      while (await database.commit((tx) => store.hastenStale(tx, { party, addresses }, now)));
       for (const place of this.#places.values()) place.wake()
     } catch (err) {
       log.error({ err }, 'registrations with old addresses were left as they are')

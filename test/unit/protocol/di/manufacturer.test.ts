@@ -26,6 +26,7 @@ const context: DiManufacturerContext = {
     rvInfo: parts.header.rvInfo,
     deviceCertChain: parts.chain,
     manufacturerKey: parts.publicKeys[0]!,
+    order: '',
   }),
   findFirstOwner: async () => undefined,
 }

@@ -1,4 +1,5 @@
 /** Group commit: many requests, one transaction, each its own outcome. */
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,12 +25,14 @@ afterEach(async () => {
 })
 
 const put = statement((db, p: { name: string }) =>
-  db.insertInto('setting').values({ name: p.name, value: '', version: 1, updated_at: '' }),
+  db
+    .insertInto('setting')
+    .values({ party: HOME_PARTY, name: p.name, value: '', version: 1, updated_at: '' }),
 )
 const find = statement((db, p: { name: string }) =>
   db.selectFrom('setting').select('name').where('name', '=', p.name),
 )
-const aSetting = { name: 'k', value: '', version: 1, updated_at: '' }
+const aSetting = { party: HOME_PARTY, name: 'k', value: '', version: 1, updated_at: '' }
 const names = async () => {
   const rows = await database.db.selectFrom('setting').select('name').orderBy('name').execute()
   return rows.map(({ name }) => name)
@@ -212,7 +215,9 @@ describe('changesOf', () => {
   it('moves on with what another process writes', async () => {
     const before = database.changesOf('setting')
     const other = new SQLite(path)
-    other.exec("insert into setting (name, value, version, updated_at) values ('b', '', 1, '')")
+    other.exec(
+      "insert into setting (party, name, value, version, updated_at) values ('p', 'b', '', 1, '')",
+    )
     other.close()
     expect(database.changesOf('setting')).not.toBe(before)
   })

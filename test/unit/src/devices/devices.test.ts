@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DeviceService, type DeviceMove } from '../../../../src/devices/service.ts'
 import {
@@ -18,7 +19,7 @@ let id: string
 beforeEach(async () => {
   world = await openVoucherWorld()
   await world.make(voucher)
-  id = (await world.devices.findByGuid(guidText(0xa1)))?.id ?? expect.fail()
+  id = (await world.devices.findByGuid(HOME_PARTY, guidText(0xa1)))?.id ?? expect.fail()
 })
 afterEach(() => world.database.close())
 
@@ -79,10 +80,10 @@ describe('a device', () => {
   })
 
   it('keeps its serial number and group when it is imported anew', async () => {
-    await world.devices.addGroup('field', [])
-    await world.devices.assignGroup(id, 'field')
+    await world.devices.addGroup(HOME_PARTY, 'field', [])
+    await world.devices.assignGroup(HOME_PARTY, id, 'field')
     const again = await makeVoucher(partsOf(), { header: { guid: guid(0xa3) } })
-    await world.desk.import([again.bytes], 'tok_1')
+    await world.desk.import([again.bytes], { id: 'tok_1', party: HOME_PARTY })
     expect(await world.devices.find(id)).toMatchObject({
       guid: guidText(0xa3),
       serial: 'SN-1',
@@ -91,8 +92,10 @@ describe('a device', () => {
   })
 
   it('is found by its serial number', async () => {
-    expect(await world.devices.findIdBySerial('SN-1')).toBe(id)
-    expect(await world.devices.findIdBySerial('SN-2')).toBeUndefined()
+    expect(await world.devices.findIdBySerial({ party: HOME_PARTY, serial: 'SN-1' })).toBe(id)
+    expect(
+      await world.devices.findIdBySerial({ party: HOME_PARTY, serial: 'SN-2' }),
+    ).toBeUndefined()
   })
 
   it('holds the scopes of its group', async () => {
@@ -101,7 +104,7 @@ describe('a device', () => {
       state: 'owned',
       scopes: ['device:whoami'],
     })
-    await world.devices.changeGroup('default', [])
+    await world.devices.changeGroup(HOME_PARTY, 'default', [])
     expect((await world.devices.findScopes(id))?.scopes).toEqual([])
     expect(await world.devices.findScopes('fdod_nobody')).toBeUndefined()
   })
@@ -142,6 +145,7 @@ describe('/devices', () => {
     await world.database.commit((tx) =>
       world.vouchers.replaceAfterTo2(tx, {
         guid: guid(0xa1),
+        deviceId: id,
         revision: '1',
         replacement: { guid: guid(0xb1), voucher: replacement.bytes },
       }),

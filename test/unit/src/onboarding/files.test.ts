@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ describe('contents', () => {
     for (const length of [0, 10, 300_000]) {
       const contents = new ContentStore(join(folder, 'contents'))
       const bytes = Uint8Array.from({ length }, (_, i) => i & 0xff)
-      const { ref } = await contents.put(bytes)
+      const { ref } = await contents.put(HOME_PARTY, bytes)
       for (const offset of [0, 3, length - 2, length]) {
         for (let i = 0; i < 2; i++) {
           const piece = await contents.read(ref, Math.max(0, offset), 4)
@@ -30,29 +31,29 @@ describe('contents', () => {
 
   it('leave nothing half written', async () => {
     const contents = new ContentStore(folder)
-    const { ref } = await contents.put(utf8('hello'))
-    await contents.put(utf8('hello'))
+    const { ref } = await contents.put(HOME_PARTY, utf8('hello'))
+    await contents.put(HOME_PARTY, utf8('hello'))
     expect(readdirSync(folder)).toEqual([ref])
-    expect(await contents.list()).toEqual([ref])
+    expect(await contents.list(HOME_PARTY)).toEqual([ref])
   })
 
   it('cannot be called by a path', async () => {
     writeFileSync(join(folder, 'secret'), 'secret')
     const contents = new ContentStore(join(folder, 'contents'))
     for (const ref of ['../secret', 'secret', '', '..', `${'a'.repeat(95)}/`]) {
-      expect(await contents.find(ref)).toBeUndefined()
-      expect(await contents.remove(ref)).toBe(false)
+      expect(await contents.find(HOME_PARTY, ref)).toBeUndefined()
+      expect(await contents.remove(HOME_PARTY, ref)).toBe(false)
       await expect(async () => contents.read(ref, 0, 4)).rejects.toThrow('is gone')
     }
     expect(readdirSync(folder)).toEqual(['secret'])
-    expect(await contents.list()).toEqual([])
+    expect(await contents.list(HOME_PARTY)).toEqual([])
   })
 
   it('are gone once removed', async () => {
     const contents = new ContentStore(folder)
-    const { ref } = await contents.put(utf8('hello'))
+    const { ref } = await contents.put(HOME_PARTY, utf8('hello'))
     await contents.read(ref, 0, 5)
-    expect(await contents.remove(ref)).toBe(true)
+    expect(await contents.remove(HOME_PARTY, ref)).toBe(true)
     await expect(async () => contents.read(ref, 0, 5)).rejects.toThrow('is gone')
   })
 })

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,61 +21,77 @@ const say = (text: string): { steps: StepDocument[] } => ({
   steps: [{ type: 'file', path: 'said.txt', content: { text } }],
 })
 const chosenBy = async (id: string, group: string, model: string) =>
-  (await world.onboarding.plans.choose(id, async () => ({ group, model }))).name
+  (await world.onboarding.plans.choose(id, async () => ({ party: HOME_PARTY, group, model }))).name
 
 describe('the plan a device gets', () => {
   it('is its own, else its group’s, else its model’s, else the default one', async () => {
     const { plans } = world.onboarding
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('default')
-    await plans.put('of-model', { ...say('m'), applies_to: { models: ['m'] } })
+    await plans.put(
+      { party: HOME_PARTY, name: 'of-model' },
+      { ...say('m'), applies_to: { models: ['m'] } },
+    )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-model')
-    await plans.put('of-group', { ...say('g'), applies_to: { groups: ['g'] } })
+    await plans.put(
+      { party: HOME_PARTY, name: 'of-group' },
+      { ...say('g'), applies_to: { groups: ['g'] } },
+    )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-group')
-    await plans.put('its-own', { ...say('d'), applies_to: { devices: ['fdod_a'] } })
+    await plans.put(
+      { party: HOME_PARTY, name: 'its-own' },
+      { ...say('d'), applies_to: { devices: ['fdod_a'] } },
+    )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('its-own')
     expect(await chosenBy('fdod_b', 'h', 'n')).toBe('default')
   })
 
   it('is built in until a default plan is made, and once that is removed', async () => {
     const { plans } = world.onboarding
-    expect((await plans.find('default')).version).toBe(0)
-    await plans.put('default', say('hello'))
-    expect(await plans.find('default')).toMatchObject({ version: 1, document: say('hello') })
-    await plans.remove('default')
-    expect((await plans.find('default')).version).toBe(0)
+    expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
+    await plans.put({ party: HOME_PARTY, name: 'default' }, say('hello'))
+    expect(await plans.find(HOME_PARTY, 'default')).toMatchObject({
+      version: 1,
+      document: say('hello'),
+    })
+    await plans.remove(HOME_PARTY, 'default')
+    expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
   })
 
   it('may change between two devices', async () => {
     const { plans } = world.onboarding
     const [one, two] = [await world.addDevice(0xa1), await world.addDevice(0xa2)]
-    await plans.put('default', say('first'))
+    await plans.put({ party: HOME_PARTY, name: 'default' }, say('first'))
     // Both vouchers are of one device key: only the later is served.
     await expect(world.onboard(one)).rejects.toMatchObject({ peerError: { code: 6 } })
     await world.onboard(two)
     expect(two.host.text('said.txt')).toBe('first')
-    await plans.put('default', say('second'))
+    await plans.put({ party: HOME_PARTY, name: 'default' }, say('second'))
     const three = await world.addDevice(0xa3)
     await world.onboard(three)
     expect(three.host.text('said.txt')).toBe('second')
   })
 
   it('is chosen by what the voucher says of the model', async () => {
-    await world.onboarding.plans.put('cameras', {
-      ...say('to a camera'),
-      applies_to: { models: ['camera'] },
-    })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'cameras' },
+      {
+        ...say('to a camera'),
+        applies_to: { models: ['camera'] },
+      },
+    )
     const camera = await world.addDevice(0xa1, 'camera')
     await world.onboard(camera)
     expect(camera.host.text('said.txt')).toBe('to a camera')
   })
 
   it('stays what it was for a device in the midst of it', async () => {
-    await world.onboarding.plans.put('default', say('before'))
+    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, say('before'))
     const device = await world.addDevice()
     await world.onboard(device, {
       transport: async (message, authorization) => {
         const answer = await world.transport(message, authorization)
-        if (message.number === 68) await world.onboarding.plans.put('default', say('after'))
+        if (message.number === 68)
+          await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, say('after'))
         return answer
       },
     })
@@ -86,16 +103,19 @@ describe('the steps of a plan', () => {
   it('send what is written into it, and what was brought beforehand', async () => {
     const brought = utf8('brought '.repeat(60_000))
     const { json: content } = await world.api('POST', '/plan-contents', brought)
-    await world.onboarding.plans.put('default', {
-      steps: [
-        {
-          type: 'file',
-          path: 'a.bin',
-          content: { base64: Buffer.from([0, 255]).toString('base64') },
-        },
-        { type: 'file', path: 'b.bin', content: { ref: content.ref } },
-      ],
-    })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'default' },
+      {
+        steps: [
+          {
+            type: 'file',
+            path: 'a.bin',
+            content: { base64: Buffer.from([0, 255]).toString('base64') },
+          },
+          { type: 'file', path: 'b.bin', content: { ref: content.ref } },
+        ],
+      },
+    )
     const device = await world.addDevice()
     await world.onboard(device)
     expect([...(device.host.stored.get('a.bin') ?? [])]).toEqual([0, 255])
@@ -103,18 +123,21 @@ describe('the steps of a plan', () => {
   })
 
   it('run a program, and note what it said', async () => {
-    await world.onboarding.plans.put('default', {
-      steps: [
-        {
-          type: 'command',
-          command: 'uname',
-          args: ['-a'],
-          may_fail: false,
-          return_stdout: true,
-          return_stderr: false,
-        },
-      ],
-    })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'default' },
+      {
+        steps: [
+          {
+            type: 'command',
+            command: 'uname',
+            args: ['-a'],
+            may_fail: false,
+            return_stdout: true,
+            return_stderr: false,
+          },
+        ],
+      },
+    )
     const device = await world.addDevice()
     device.host.scripts.set('uname', [{ stdout: utf8('a system') }, { exitCode: 0 }])
     await world.onboard(device)
@@ -128,16 +151,19 @@ describe('the steps of a plan', () => {
 
   it('fail where they are required, whatever the device has', async () => {
     const step = { type: 'wget', url: 'http://nowhere.test/file', required: true } as const
-    await world.onboarding.plans.put('default', { steps: [step] })
+    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, { steps: [step] })
     const device = await world.addDevice()
     await expect(world.onboard(device, { modules: new Map() })).rejects.toThrow()
-    await world.onboarding.plans.put('default', { steps: [{ ...step, required: false }] })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'default' },
+      { steps: [{ ...step, required: false }] },
+    )
     await world.onboard(device)
     expect((await world.device()).state).toBe('onboarded')
   })
 
   it('leave out where to use a certificate that can be used nowhere', async () => {
-    const plan = await world.onboarding.plans.find('default')
+    const plan = await world.onboarding.plans.find(HOME_PARTY, 'default')
     expect(plan.document.steps.map(({ type }) => type)).toEqual(['identity', 'service'])
   })
 })
@@ -163,7 +189,7 @@ describe('what a device sends', () => {
       : []
 
   async function send(transport = world.transport) {
-    await world.onboarding.plans.put('default', plan)
+    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, plan)
     const device = await world.addDevice()
     device.host.put('app.log', content)
     await world.onboard(device, { transport })

@@ -1,4 +1,5 @@
 /** The owner's side of TO0 as a service: when it registers what, where, and what it tells of it. */
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat, toHex } from '../../../../protocol/bytes.ts'
@@ -69,7 +70,7 @@ function newRegister(): Register {
     random: () => 0.5,
     ownerAddresses: {
       value: async () => addresses,
-      onChange: (listener) => void (announceAddresses = listener),
+      onChange: (listener) => void (announceAddresses = () => listener(HOME_PARTY)),
     },
     connect: ({ host }) => counted(host),
   })
@@ -110,7 +111,7 @@ async function quiet(): Promise<void> {
   for (let i = 0; i < 200; i++) await nextTurn()
 }
 
-const statusOf = async (name: string) => (await register.statusOf([name])).get(name)
+const statusOf = async (name: string) => (await register.statusOf(HOME_PARTY, [name])).get(name)
 const attempts = (host: string) => sent.filter((one) => one === `${host} 20`).length
 
 describe('the register', () => {
@@ -123,7 +124,7 @@ describe('the register', () => {
       lastError: null,
       expiresAt: new Date(world.clock.now().getTime() + 7 * DAY_MS).toISOString(),
     })
-    const [device] = await world.devices.list({ limit: 1 })
+    const [device] = await world.devices.list({ party: HOME_PARTY, limit: 1 })
     expect(device?.state).toBe('registered')
   })
 
@@ -155,7 +156,7 @@ describe('the register', () => {
     places.set('far.test', () => new Promise(() => {}))
     const names = await Promise.all([hold(1, FAR), hold(2, NEAR), hold(3, FAR, NEAR)])
     await quiet()
-    const states = await register.statusOf(names)
+    const states = await register.statusOf(HOME_PARTY, names)
     expect(names.map((name) => states.get(name)?.state)).toEqual([
       'waiting',
       'registered',
@@ -253,7 +254,7 @@ describe('the register', () => {
   it('forgets a voucher that is not ours any more', async () => {
     const name = await hold(1, NEAR)
     await quiet()
-    await world.desk.delete(name, 'tok_1')
+    await world.desk.delete(name, { id: 'tok_1', party: HOME_PARTY })
     world.clock.advance(6 * DAY_MS)
     await quiet()
     expect(attempts('near.test')).toBe(1)
@@ -266,7 +267,7 @@ describe('the register', () => {
     places.set('near.test', gone)
     world.clock.advance(6 * DAY_MS)
     await quiet()
-    const state = async () => (await world.devices.list({ limit: 1 }))[0]
+    const state = async () => (await world.devices.list({ party: HOME_PARTY, limit: 1 }))[0]
     expect(await state()).toMatchObject({ state: 'registered' })
     world.clock.advance(DAY_MS)
     await quiet()
@@ -326,12 +327,13 @@ describe('the register', () => {
 
   it('does not call a device registered whose voucher went while it was being registered', async () => {
     places.set('near.test', async (message, authorization) => {
-      if (message.number === 22) await world.desk.delete(toHex(guid(1)), 'tok_1')
+      if (message.number === 22)
+        await world.desk.delete(toHex(guid(1)), { id: 'tok_1', party: HOME_PARTY })
       return rendezvous(message, authorization)
     })
     await hold(1, NEAR)
     await quiet()
-    expect((await world.devices.list({ limit: 1 }))[0]?.state).toBe('owned')
+    expect((await world.devices.list({ party: HOME_PARTY, limit: 1 }))[0]?.state).toBe('owned')
   })
 
   it('says so when the key that owns a voucher is not here', async () => {

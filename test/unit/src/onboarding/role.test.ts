@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { PeerRefusal, errorMessage } from '../../../../protocol/error-message.ts'
@@ -26,7 +27,9 @@ const certificates = () =>
     .where('profile', '=', 'ldevid')
     .execute()
 const states = async () =>
-  (await world.desk.list({ limit: 100 })).map(({ state, origin }) => `${state} ${origin}`).sort()
+  (await world.desk.list({ party: HOME_PARTY, limit: 100 }))
+    .map(({ state, origin }) => `${state} ${origin}`)
+    .sort()
 const historyOf = async () =>
   (await world.devices.history((await world.device()).id)).map(({ type }) => type)
 
@@ -43,7 +46,7 @@ describe('onboarding a device', () => {
     expect(row).toMatchObject({ guid: now, state: 'onboarded', last_error: null })
     expect(row.onboarded_at).toBe(world.clock.now().toISOString())
     expect(await states()).toEqual(['held onboarded', 'replaced imported'])
-    const left = parseVoucher((await world.desk.find(now)).cbor)
+    const left = parseVoucher((await world.desk.find(HOME_PARTY, now)).cbor)
     expect(left.entries).toEqual([])
     expect(toHex(left.header.value.rvInfo.bytes)).toBe(toHex(NEW_RENDEZVOUS.bytes))
     expect(await certificates()).toEqual([
@@ -172,9 +175,14 @@ describe('a run that is broken off', () => {
 
   it('says which step of the plan it was', async () => {
     await open()
-    await world.onboarding.plans.put('default', {
-      steps: [{ type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true }],
-    })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'default' },
+      {
+        steps: [
+          { type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true },
+        ],
+      },
+    )
     const device = await world.addDevice()
     await expect(world.onboard(device)).rejects.toBeInstanceOf(PeerRefusal)
     expect((await world.device()).last_error).toMatch(/step "fetch it" of the plan/)
@@ -256,11 +264,14 @@ describe('two runs of one device at once', () => {
 describe('credential reuse', () => {
   it('leaves voucher and device as they are, any number of times', async () => {
     await open()
-    await world.onboarding.plans.put('again', {
-      credential: 'reuse',
-      applies_to: { groups: ['default'] },
-      steps: [],
-    })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, name: 'again' },
+      {
+        credential: 'reuse',
+        applies_to: { groups: ['default'] },
+        steps: [],
+      },
+    )
     const device = await world.addDevice()
     for (let i = 0; i < 3; i++) {
       expect(await world.onboard(device)).toEqual({ type: 'credential-reused' })

@@ -1,4 +1,5 @@
 /** The master key, what is sealed under it, and the private keys that are. */
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { generateKeyPairSync, verify } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -85,7 +86,7 @@ describe('the master key', () => {
 })
 
 describe('the key store', () => {
-  const open = () => KeyStore.open({ database, clock, sealer })
+  const open = async () => (await KeyStore.open({ database, clock, sealer })).ring(HOME_PARTY)
 
   it('makes a key when it is first asked for, once', async () => {
     const keys = await open()
@@ -175,7 +176,7 @@ describe('the key store', () => {
   it('says so where the master key is another', async () => {
     await (await open()).signer('owner', 'p256')
     const other = new Sealer(new Uint8Array(32))
-    const keys = await KeyStore.open({ database, clock, sealer: other })
+    const keys = (await KeyStore.open({ database, clock, sealer: other })).ring(HOME_PARTY)
     await expect(keys.signer('owner', 'p256')).rejects.toThrow('master key')
   })
 

@@ -36,21 +36,21 @@ describe('the addresses devices are told', () => {
   ])('are those of %s, unless set otherwise', async (url, host, port, protocol) => {
     publicUrl = url
     const { rendezvousInfo, ownerAddresses } = settings()
-    const { value: info } = await rendezvousInfo.value()
+    const { value: info } = await rendezvousInfo.value(HOME_PARTY)
     expect(describeRendezvousInfo(info)).toEqual([
       { ...host, dev_port: port, owner_port: port, protocol },
     ])
-    expect(describeTo2Addresses(await ownerAddresses.value())).toEqual([
+    expect(describeTo2Addresses(await ownerAddresses.value(HOME_PARTY))).toEqual([
       { ...host, port, protocol },
     ])
   })
 
   it('hold for every instance as soon as they are changed in one', async () => {
     const [one, other] = [settings().ownerAddresses, settings().ownerAddresses]
-    await other.value()
+    await other.value(HOME_PARTY)
     for (const port of [1, 2]) {
-      await one.replace([{ dns: 'new.example', port, protocol: 'http' }])
-      expect(await other.value()).toMatchObject([{ dns: 'new.example', port }])
+      await one.replace(HOME_PARTY, [{ dns: 'new.example', port, protocol: 'http' }])
+      expect(await other.value(HOME_PARTY)).toMatchObject([{ dns: 'new.example', port }])
     }
   })
 
@@ -58,11 +58,11 @@ describe('the addresses devices are told', () => {
     const { rendezvousInfo } = settings()
     let changes = 0
     rendezvousInfo.onChange(() => changes++)
-    await expect(rendezvousInfo.replace([])).rejects.toMatchObject({ name: 'FdoError' })
-    await expect(rendezvousInfo.replace([{ dev_port: 1 }])).rejects.toThrow('dns or ip')
-    expect((await rendezvousInfo.current()).isDefault).toBe(true)
+    await expect(rendezvousInfo.replace(HOME_PARTY, [])).rejects.toMatchObject({ name: 'FdoError' })
+    await expect(rendezvousInfo.replace(HOME_PARTY, [{ dev_port: 1 }])).rejects.toThrow('dns or ip')
+    expect((await rendezvousInfo.current(HOME_PARTY)).isDefault).toBe(true)
     expect(changes).toBe(0)
-    await rendezvousInfo.replace([{ dns: 'rv.example' }])
+    await rendezvousInfo.replace(HOME_PARTY, [{ dns: 'rv.example' }])
     expect(changes).toBe(1)
   })
 })

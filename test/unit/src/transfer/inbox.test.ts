@@ -43,7 +43,7 @@ describe('an inbox', () => {
       json: { status: 'accepted', voucher_id: guid, timestamp: world.clock.now().toISOString() },
     })
     expect(headers['x-request-id']).toMatch(/^[0-9a-f]{16}$/)
-    expect((await world.desk.find(guid)).state).toBe('held')
+    expect((await world.desk.find(PARTY, guid)).state).toBe('held')
     const receipt = await readReceipt(fromBase64(json.receipt) ?? expect.fail(), voucher)
     expect(receipt.sender).toBe('Maker')
   })

@@ -9,7 +9,13 @@ import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import { owner as stranger } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
-import { PARTY, openTrade, plainHttp, someVouchers } from '../../../support/transfer-world.ts'
+import {
+  PARTY,
+  TESTER,
+  openTrade,
+  plainHttp,
+  someVouchers,
+} from '../../../support/transfer-world.ts'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -64,7 +70,7 @@ describe('a buyer', () => {
     const states = Object.values(await made.buyer.voucherStates())
     expect(states).toEqual(['held', 'held', 'held'])
     const guid = '01'.repeat(16)
-    const { cbor } = await made.buyer.desk.find(guid)
+    const { cbor } = await made.buyer.desk.find(PARTY, guid)
     const [got] = await listReceipts(made.seller.database.db, PARTY, guid)
     const [given] = await listReceipts(made.buyer.database.db, PARTY, guid)
     expect(given?.peer).toBe('Seller')
@@ -242,13 +248,13 @@ describe('a holder', () => {
       vouchers: [
         {
           voucher_id: guid,
-          serial_number: 'SN-01',
+          model_number: expect.any(String),
           device_info: expect.any(String),
           created_at: '2026-01-02T03:04:05.000Z',
         },
       ],
     })
-    expect(json.vouchers[0]).not.toHaveProperty('model_number')
+    expect(json.vouchers[0]).not.toHaveProperty('serial_number')
   })
 
   it('lists as it is asked to, and passes over what it cannot read', async () => {
@@ -273,7 +279,7 @@ describe('a holder', () => {
 
   it('gives the voucher with its checksum, again and again', async () => {
     const { get, seller } = await asked()
-    const { cbor } = await seller.desk.find(guid)
+    const { cbor } = await seller.desk.find(PARTY, guid)
     for (let i = 0; i < 2; i++) {
       const { status, headers, body } = await get(`/${guid}/download`)
       expect(status).toBe(200)
@@ -289,7 +295,7 @@ describe('a holder', () => {
   it('has nothing of what was not sold to this key', async () => {
     const made = await asked()
     const held = (await someVouchers(2))[1]
-    await made.seller.desk.import([held?.bytes ?? expect.fail()], 'test')
+    await made.seller.desk.import([held?.bytes ?? expect.fail()], TESTER)
     for (const id of ['02'.repeat(16), 'x', `${guid}0`, '..%2F']) {
       const { status, json } = await made.get(`/${id}/download`)
       expect(status).toBe(404)

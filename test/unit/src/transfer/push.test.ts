@@ -93,7 +93,7 @@ describe('what was sold', () => {
     expect(await settled(seller)).toMatchObject([
       { state: 'delivered', guid: voucher.guid, partner: partner.id, last_error: null },
     ])
-    expect((await buyer.desk.find(voucher.guid)).cbor).toEqual(voucher.cbor)
+    expect((await buyer.desk.find(PARTY, voucher.guid)).cbor).toEqual(voucher.cbor)
     const [got] = await listReceipts(seller.database.db, PARTY, voucher.guid)
     const [given] = await listReceipts(buyer.database.db, PARTY, voucher.guid)
     expect(got).toMatchObject({ direction: 'got', peer: partner.id })

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { hash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { FdoError } from '../../../../protocol/errors.ts'
@@ -17,10 +18,10 @@ describe('the id of a device', () => {
       { length: 26 },
       (_, i) => letters[Number.parseInt(bits.slice(5 * i, 5 * i + 5), 2)],
     )
-    expect(deviceIdOf(spki)).toBe(`fdod_${expected.join('')}`)
+    expect(deviceIdOf(HOME_PARTY, spki)).toBe(`fdod_${expected.join('')}`)
   })
 
   it('is not given to what is no key', () => {
-    expect(() => deviceIdOf(new Uint8Array(91))).toThrow(FdoError)
+    expect(() => deviceIdOf(HOME_PARTY, new Uint8Array(91))).toThrow(FdoError)
   })
 })

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { type Voucher, parseVoucher } from '../../../../protocol/voucher/voucher.ts'
@@ -19,7 +20,7 @@ afterEach(() => world.database.close())
 async function importAll(...vouchers: Pick<Voucher, 'bytes'>[]) {
   return world.desk.import(
     vouchers.map(({ bytes }) => bytes),
-    'tok_1',
+    { id: 'tok_1', party: HOME_PARTY },
   )
 }
 
@@ -48,7 +49,7 @@ describe('importing a voucher', () => {
     expect(await importAll(ours)).toEqual([
       { guid: guidText(0xa1), ok: true, check: null, detail: null },
     ])
-    const [device] = await world.devices.list({ limit: 10 })
+    const [device] = await world.devices.list({ party: HOME_PARTY, limit: 10 })
     expect(device).toMatchObject({ guid: guidText(0xa1), state: 'owned', group_name: 'default' })
     expect(world.watched).toEqual(['held a1a1 by 1'])
     expect(world.noted).toEqual([
@@ -71,7 +72,7 @@ describe('importing a voucher', () => {
     world = await openVoucherWorld()
     await importAll(ours)
     expect(await world.vouchers.findServable(guid(0xa1))).toBeDefined()
-    await world.desk.delete(guidText(0xa1), 'tok_1')
+    await world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY })
     // The owner signs anew each time: the same sale, in other bytes.
     const other = await withGuid(0xa1)
     await importAll(other)
@@ -130,7 +131,7 @@ describe('importing a voucher of a GUID we know', () => {
     world = await openVoucherWorld({ owners: parts.signers })
     expect(await checkOf(await withGuid(0xa1, 3))).toBe('ok')
     // Signatures differ from run to run, entries cut off do not.
-    const held = (await world.desk.find(guidText(0xa1))).cbor
+    const held = (await world.desk.find(HOME_PARTY, guidText(0xa1))).cbor
     const { entries } = parseVoucher(held)
     expect(await checkOf({ bytes: cutTo(held, entries.length - 1) })).toBe('voucher-truncated')
   })
@@ -140,7 +141,10 @@ describe('importing a voucher of a GUID we know', () => {
     await importAll(ours)
     const longer = await sell(parts, await sell(parts, ours, 2), 3)
     expect(await checkOf(longer)).toBe('ok')
-    expect(await world.desk.find(guidText(0xa1))).toMatchObject({ entries: 3, revision: 2 })
+    expect(await world.desk.find(HOME_PARTY, guidText(0xa1))).toMatchObject({
+      entries: 3,
+      revision: 2,
+    })
     const served = await world.vouchers.findServable(guid(0xa1))
     expect(served?.signer.key.spki).toEqual(parts.signers[3]?.key.spki)
   })
@@ -182,12 +186,12 @@ describe('importing a voucher of a GUID we know', () => {
     world = await openVoucherWorld()
     await importAll(ours)
     const buyer = parts.publicKeys[2] ?? expect.fail()
-    const sold = await world.desk.sell(guidText(0xa1), buyer)
+    const sold = await world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)
     expect(sold.state).toBe('handed-over')
     expect(await checkOf(ours)).toBe('voucher-truncated')
     const back = await sell(parts, parseVoucher(sold.cbor), 3)
     expect(await checkOf(back)).toBe('ok')
-    expect((await world.desk.find(guidText(0xa1))).state).toBe('held')
+    expect((await world.desk.find(HOME_PARTY, guidText(0xa1))).state).toBe('held')
   })
 })
 
@@ -201,7 +205,7 @@ describe('importing a voucher that DI made here', () => {
     expect(await checkOf(sold)).toBe('ok')
     expect(await world.voucherStates()).toEqual({ a1a1: 'held' })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeDefined()
-    const [device] = await world.devices.list({ limit: 1 })
+    const [device] = await world.devices.list({ party: HOME_PARTY, limit: 1 })
     expect(device).toMatchObject({ state: 'owned', serial: 'SN-1' })
   })
 })
@@ -215,7 +219,7 @@ describe('importing another voucher of one device', () => {
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(await world.vouchers.findServable(guid(0xa2))).toBeDefined()
     expect(world.watched).toEqual(['held a1a1 by 1', 'released a1a1', 'held a2a2 by 1'])
-    const devices = await world.devices.list({ limit: 10 })
+    const devices = await world.devices.list({ party: HOME_PARTY, limit: 10 })
     expect(devices.map((device) => device.guid)).toEqual([guidText(0xa2)])
   })
 
@@ -246,6 +250,7 @@ async function onboard(from: number, to: number): Promise<void> {
     await world.devices.moveDevice(tx, { id, move: 'onboarding' })
     await world.vouchers.replaceAfterTo2(tx, {
       guid: guid(from),
+      deviceId: id,
       revision: '1',
       replacement: { guid: guid(to), voucher: bytes },
     })

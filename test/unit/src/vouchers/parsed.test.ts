@@ -1,9 +1,10 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Voucher } from '../../../../protocol/voucher/voucher.ts'
 import { ParsedVouchers } from '../../../../src/vouchers/parsed.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
 
-const edition = { revision: 1, created_at: '2026-01-02T03:04:05.000Z' }
+const edition = { party: HOME_PARTY, revision: 1, created_at: '2026-01-02T03:04:05.000Z' }
 let voucher: Voucher
 let longer: Voucher
 beforeAll(async () => {

@@ -1,3 +1,4 @@
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deviceIdOf } from '../../../../src/vouchers/device-id.ts'
 import type { DeviceMove } from '../../../../src/devices/service.ts'
@@ -23,7 +24,7 @@ const voucherOf = (byte: number, sales: number) =>
   makeVoucher(parts, { sales, header: { guid: guid(byte) } })
 
 async function device() {
-  const [only, ...more] = await world.devices.list({ limit: 10 })
+  const [only, ...more] = await world.devices.list({ party: HOME_PARTY, limit: 10 })
   expect(more).toEqual([])
   return only ?? expect.fail()
 }
@@ -38,9 +39,11 @@ const move = async (by: DeviceMove['move']) => {
 
 async function finish(from: number, to: number | null, revision = '1') {
   const voucher = to === null ? undefined : await voucherOf(to, 0)
+  const { id: deviceId } = await device()
   return world.database.commit((tx) =>
     world.vouchers.replaceAfterTo2(tx, {
       guid: guid(from),
+      deviceId,
       revision,
       replacement: voucher && to !== null ? { guid: guid(to), voucher: voucher.bytes } : null,
     }),
@@ -57,7 +60,7 @@ describe('a voucher made by DI', () => {
     await world.make(await voucherOf(0xa1, 1))
     expect(await world.vouchers.findServable(guid(0xa1))).toBeDefined()
     expect(await device()).toMatchObject({
-      id: deviceIdOf(madeOf(await voucherOf(0xa1, 1)).deviceKey),
+      id: deviceIdOf(HOME_PARTY, madeOf(await voucherOf(0xa1, 1)).deviceKey),
       guid: guidText(0xa1),
       serial: 'SN-1',
       model: 'vector-model-1',
@@ -91,20 +94,20 @@ describe('DI repeated by the same device key', () => {
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(await device()).toMatchObject({ guid: guidText(0xa2), state: 'owned' })
     expect(world.watched).toEqual(['held a1a1 by 1', 'released a1a1', 'held a2a2 by 1'])
-    expect((await world.desk.find(guidText(0xa1))).superseded_by).toBe(guidText(0xa2))
+    expect((await world.desk.find(HOME_PARTY, guidText(0xa1))).superseded_by).toBe(guidText(0xa2))
   })
 
   it('supersedes one sold to another party as long as nobody has fetched it', async () => {
     await world.make(await voucherOf(0xa1, 2))
     await world.make(await voucherOf(0xa2, 2))
-    await world.desk.export(guidText(0xa2))
+    await world.desk.export(HOME_PARTY, guidText(0xa2))
     await world.make(await voucherOf(0xa3, 2))
     expect(await world.voucherStates()).toEqual({
       a1a1: 'superseded',
       a2a2: 'handed-over',
       a3a3: 'handed-over',
     })
-    expect((await world.desk.find(guidText(0xa2))).superseded_by).toBe(guidText(0xa3))
+    expect((await world.desk.find(HOME_PARTY, guidText(0xa2))).superseded_by).toBe(guidText(0xa3))
   })
 
   it('leaves alone what the device was onboarded by', async () => {
@@ -121,8 +124,8 @@ describe('DI repeated by the same device key', () => {
     await world.make(await voucherOf(0xa1, 1))
     await world.make(await makeVoucher(other, { header: { guid: guid(0xa2) } }))
     expect(await world.voucherStates()).toEqual({ a1a1: 'held', a2a2: 'handed-over' })
-    expect(await world.devices.findIdBySerial('SN-1')).toBeDefined()
-    expect(await world.devices.list({ limit: 10 })).toHaveLength(2)
+    expect(await world.devices.findIdBySerial({ party: HOME_PARTY, serial: 'SN-1' })).toBeDefined()
+    expect(await world.devices.list({ party: HOME_PARTY, limit: 10 })).toHaveLength(2)
   })
 })
 
@@ -138,7 +141,9 @@ describe('a voucher after TO2', () => {
     expect((await device()).onboarded_at).not.toBeNull()
     const kept = await world.vouchers.findServable(guid(0xa1))
     expect(kept).toMatchObject({ isReplaced: true, revision: '2' })
-    expect(await world.vouchers.findDeviceId(guidText(0xa1))).toBe((await device()).id)
+    expect(await world.vouchers.findDeviceId({ party: HOME_PARTY, guid: guidText(0xa1) })).toBe(
+      (await device()).id,
+    )
   })
 
   it('is replaced by the run that ends first', async () => {
@@ -153,7 +158,7 @@ describe('a voucher after TO2', () => {
     await onboard(0xa1, 0xb2, '2')
     expect(await world.voucherStates()).toEqual({ a1a1: 'replaced', b2b2: 'held' })
     expect(await device()).toMatchObject({ guid: guidText(0xb2) })
-    expect((await world.desk.find(guidText(0xa1))).superseded_by).toBe(guidText(0xb2))
+    expect((await world.desk.find(HOME_PARTY, guidText(0xa1))).superseded_by).toBe(guidText(0xb2))
   })
 
   it('stays as it was where the credential is reused', async () => {
@@ -207,16 +212,16 @@ describe('selling a device', () => {
   })
 
   it('to another party makes its voucher theirs', async () => {
-    const sold = await world.desk.sell(guidText(0xa1), buyer)
+    const sold = await world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)
     expect(sold).toMatchObject({ state: 'handed-over', entries: 2 })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(world.watched.at(-1)).toBe('released a1a1')
-    await expect(world.desk.sell(guidText(0xa1), buyer)).rejects.toThrow('handed-over')
+    await expect(world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)).rejects.toThrow('handed-over')
   })
 
   it('after it was onboarded takes the voucher it left out of service, too', async () => {
     await onboard(0xa1, 0xb1)
-    await world.desk.sell(guidText(0xb1), buyer)
+    await world.desk.sell(HOME_PARTY, guidText(0xb1), buyer)
     expect(await world.voucherStates()).toEqual({ a1a1: 'left', b1b1: 'handed-over' })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
   })
@@ -225,7 +230,7 @@ describe('selling a device', () => {
     await onboard(0xa1, 0xb1)
     expect(await world.vouchers.findServable(guid(0xb1))).toBeUndefined()
     const [ours] = parts.publicKeys
-    await world.desk.sell(guidText(0xb1), ours ?? expect.fail())
+    await world.desk.sell(HOME_PARTY, guidText(0xb1), ours ?? expect.fail())
     expect(await world.vouchers.findServable(guid(0xb1))).toBeDefined()
     expect(await device()).toMatchObject({ state: 'owned' })
     expect(world.watched.at(-1)).toBe('held b1b1 by 1')
@@ -233,28 +238,33 @@ describe('selling a device', () => {
 
   it('with another kind of key is refused and changes nothing', async () => {
     const [other] = partsOf('p384-x509-devP384').publicKeys
-    const sale = world.desk.sell(guidText(0xa1), other ?? expect.fail())
+    const sale = world.desk.sell(HOME_PARTY, guidText(0xa1), other ?? expect.fail())
     await expect(sale).rejects.toMatchObject({
       code: 'check-failed',
       members: { check: 'next-owner-key-type' },
     })
-    expect(await world.desk.find(guidText(0xa1))).toMatchObject({ state: 'held', entries: 1 })
+    expect(await world.desk.find(HOME_PARTY, guidText(0xa1))).toMatchObject({
+      state: 'held',
+      entries: 1,
+    })
   })
 
   it('twice at once sells it once', async () => {
     const sales = await Promise.allSettled([
-      world.desk.sell(guidText(0xa1), buyer),
-      world.desk.sell(guidText(0xa1), buyer),
+      world.desk.sell(HOME_PARTY, guidText(0xa1), buyer),
+      world.desk.sell(HOME_PARTY, guidText(0xa1), buyer),
     ])
     expect(sales.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    expect(await world.desk.find(guidText(0xa1))).toMatchObject({ entries: 2 })
+    expect(await world.desk.find(HOME_PARTY, guidText(0xa1))).toMatchObject({ entries: 2 })
   })
 
   it('is not possible with keys we do not have', async () => {
     await world.database.close()
     world = await openVoucherWorld({ owners: [] })
     await world.make(await voucherOf(0xa1, 0))
-    await expect(world.desk.sell(guidText(0xa1), buyer)).rejects.toThrow('not in this service')
+    await expect(world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)).rejects.toThrow(
+      'not in this service',
+    )
   })
 
   it('that nobody bought yet is the manufacturer’s to do', async () => {
@@ -262,14 +272,16 @@ describe('selling a device', () => {
     const [manufacturer] = parts.signers
     world = await openVoucherWorld({ manufacturers: [manufacturer ?? expect.fail()] })
     await world.make(await voucherOf(0xa1, 0))
-    expect(await world.desk.sell(guidText(0xa1), buyer)).toMatchObject({ state: 'handed-over' })
+    expect(await world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)).toMatchObject({
+      state: 'handed-over',
+    })
   })
 })
 
 describe('deleting a voucher', () => {
   it('leaves the device, which cannot onboard by it any more', async () => {
     await world.make(await voucherOf(0xa1, 1))
-    await world.desk.delete(guidText(0xa1), 'tok_1')
+    await world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect((await history()).at(-1)).toBe('voucher-deleted: owned')
     expect(world.watched.at(-1)).toBe('released a1a1')
@@ -277,6 +289,8 @@ describe('deleting a voucher', () => {
       'voucher-deleted',
       { event: 'voucher-deleted', guid: guidText(0xa1), by: 'tok_1' },
     ])
-    await expect(world.desk.delete(guidText(0xa1), 'tok_1')).rejects.toThrow('no voucher')
+    await expect(
+      world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY }),
+    ).rejects.toThrow('no voucher')
   })
 })
