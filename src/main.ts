@@ -3,6 +3,9 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
 import { ApiTokens } from './api-tokens/service.ts'
+import { AuditLog } from './audit/log.ts'
+import { auditRoutes } from './audit/routes.ts'
+import { Witnesses } from './audit/witnesses.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
 import { type Database, openDatabase } from './database/open.ts'
@@ -133,6 +136,7 @@ async function servicesOver(
     log,
     metrics,
     events,
+    audit: new AuditLog({ clock }),
     database,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
@@ -157,6 +161,7 @@ function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: ()
       ...partyRoutes(services),
       ...apiTokenRoutes(apiTokens),
       ...keyRoutes(services),
+      ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...domains.routes,
     ],
     others: [fdoRoutes(fdo), ...domains.others],

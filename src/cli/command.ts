@@ -35,13 +35,14 @@ export function runWithApi<Options extends object>(
     operands: readonly string[],
   ) => Promise<void>,
 ): Command {
-  return run<Options>(withApiOptions(command), (options, output, operands) =>
+  addApiOptions(command)
+  return run<Options>(command, (options, output, operands) =>
     body(new ApiClient(options), options, output, operands),
   )
 }
 
-/** Where the service is, for a command that has a token of its own to show. */
-export function withApiOptions(command: Command): Command {
+/** How a command finds the service, and shows who is calling. */
+export function addApiOptions(command: Command): Command {
   return command
     .option('--url <url>', 'where the service is (FIRSTLIGHT_URL)')
     .option('--token-file <file>', 'a file with the token to show it (FIRSTLIGHT_TOKEN_FILE)')

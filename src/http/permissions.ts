@@ -34,6 +34,9 @@ export const PERMISSIONS = [
   'token:read',
   'token:create',
   'token:revoke',
+  'audit:read',
+  'audit:witness',
+  'audit:write',
   'metrics:read',
   'openapi:read',
 ] as const
@@ -55,9 +58,9 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
-  /** For who runs devices and may not touch keys or tokens. */
+  /** For who runs devices and may not touch keys or tokens, nor say who watches the log. */
   operator: PERMISSIONS.filter(
-    (permission) => permission.endsWith(':read') || !/^(token|key|party):/.test(permission),
+    (permission) => permission.endsWith(':read') || !/^(token|key|party|audit):/.test(permission),
   ),
 }
 

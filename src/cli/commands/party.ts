@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
-import { run, runWithApi, withApiOptions } from '../command.ts'
+import { run, runWithApi, addApiOptions } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 import { secondsOf } from '../seconds.ts'
@@ -115,7 +115,7 @@ function withdrawCommand(party: Command): void {
 /** The code stands for a token, and belongs on no command line. */
 function joinCommand(party: Command): void {
   run<ApiOptions & { out?: string }>(
-    withApiOptions(party.command('join'))
+    addApiOptions(party.command('join'))
       .description('become a party by an invitation, whose code is read from a file or stdin')
       .argument('[file]', 'with the code; - for stdin', '-')
       .option('--out <file>', 'where to put your administrator token (0600)'),
