@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { decodeAs } from '../../../../protocol/cbor/schema.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
 import {
@@ -17,6 +17,9 @@ import { buildPush } from '../../../../src/transfer/inbox/multipart.ts'
 import { owner, randomBytes } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
 import { openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 30_000 })
 
 const PUSH = '/api/v1/vouchers'
 const PULL = '/api/v1/pull/vouchers'

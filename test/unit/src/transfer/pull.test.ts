@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { readReceipt } from '../../../../protocol/transfer/receipt.ts'
 import { parseVoucher } from '../../../../protocol/voucher/voucher.ts'
@@ -16,6 +16,9 @@ import {
   plainHttp,
   someVouchers,
 } from '../../../support/transfer-world.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 30_000 })
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readReceipt } from '../../../../protocol/transfer/receipt.ts'
 import { parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { pauseMsOf } from '../../../../src/transfer/partner-error.ts'
@@ -8,6 +8,9 @@ import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import type { VoucherRow } from '../../../../src/vouchers/store.ts'
 import { PARTY, openTrade, someVouchers } from '../../../support/transfer-world.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 30_000 })
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
