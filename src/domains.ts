@@ -31,6 +31,8 @@ import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
+import { type Transfer, openTransfer } from './transfer/assembly.ts'
+import { keyPort, voucherPort } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { deviceIdOf } from './vouchers/device-id.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
@@ -80,6 +82,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
+  const transfer = transferOf(services, ground, publicUrl)
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await registering?.register.statusOf(party, guids)) ?? new Map()
@@ -93,11 +96,13 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
+      ...transfer.routes,
       ...(rendezvous?.routes ?? []),
       ...(onboarding?.routes ?? []),
     ],
     others: [
       authorityRoutes(pki),
+      ...transfer.others,
       ...(rendezvous ? [rendezvous.others] : []),
       ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : []),
     ],
@@ -105,16 +110,18 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
       () => vouchers.retireStale(),
+      () => transfer.sweep(),
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
+      transfer.start()
       registering?.start(exchange).catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
     },
     async stop() {
-      await registering?.stop()
+      await Promise.all([registering?.stop(), transfer.stop()])
       await onboarding?.stop()
     },
   }
@@ -222,6 +229,19 @@ function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefine
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
   }
+}
+
+/** Vouchers to and from the services of others. */
+function transferOf(services: Services, { desk }: Ground, publicUrl: () => string): Transfer {
+  const { config, database, keyStore, outbound: http } = services
+  return openTransfer({
+    ...{ ...services, http, publicUrl, random: Math.random },
+    trustedProxies: config.trustedProxies,
+    // Who has no HTTPS himself is trying things out.
+    didScheme: config.tlsPort === undefined ? 'http' : 'https',
+    vouchers: voucherPort(desk, database),
+    keys: keyPort(keyStore),
+  })
 }
 
 /** Our own rendezvous, where there is one, is spoken to without a socket. */

@@ -33,6 +33,9 @@ import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
 import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
+import { Deliveries } from './webhooks/deliveries.ts'
+import { webhookRoutes } from './webhooks/routes.ts'
+import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
 
 export interface RunningService {
@@ -57,19 +60,17 @@ const SWEEP_MS = 60_000
 
 /** Throws ConfigError or StartRefused for what its administrator has to put right. */
 export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
-  const opened = await openServices(config, fakes)
+  const services = await openServices(config, fakes)
   try {
-    return await startOver(opened, config)
+    return await startOver(services)
   } catch (error) {
-    await closeServices(opened.services)
+    await closeServices(services)
     throw error
   }
 }
 
-async function startOver(
-  { services, sealer }: Awaited<ReturnType<typeof openServices>>,
-  config: Config,
-): Promise<RunningService> {
+async function startOver(services: Services): Promise<RunningService> {
+  const { config } = services
   const { metrics, apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
@@ -78,14 +79,21 @@ async function startOver(
     publicUrl: () => publicUrl,
     tlsUrl: () => tlsUrl,
   })
-  const keys = await SealingKeys.load({ ...services, sealer })
+  const keys = await SealingKeys.load(services)
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
   metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
-  const idempotency = new Idempotency({ ...services, sealer })
-  const app = appOf({ ...services, idempotency }, domains, fdo, () => !stopped.signal.aborted)
+  const idempotency = new Idempotency(services)
+  const webhooks = new Webhooks(services)
+  const deliveries = new Deliveries({ ...services, webhooks, random: Math.random })
+  const app = appOf(
+    { ...services, idempotency, webhooks },
+    domains,
+    fdo,
+    () => !stopped.signal.aborted,
+  )
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
     if (fdo.take(incoming, outgoing)) return
@@ -99,6 +107,7 @@ async function startOver(
   services.outbound.admitOwn(publicUrl)
   services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
+  void deliveries.run(stopped.signal)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
@@ -116,6 +125,7 @@ async function startOver(
       exchange.release()
       await listeners.close(DRAIN_MS)
       await domains.stop()
+      await deliveries.stop()
       services.outbound.close()
       await closeServices(services)
     },
@@ -125,7 +135,7 @@ async function startOver(
 /** For a stopped service whose administrator has lost the token; gives the file of the new one. */
 export async function resetAdminToken(dataDir: string): Promise<string> {
   const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
-  const { services } = await openServices({ ...config, pkcs11: undefined }, {})
+  const services = await openServices({ ...config, pkcs11: undefined }, {})
   await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
   await closeServices(services)
   return config.adminTokenFile
@@ -142,7 +152,7 @@ async function openServices(config: Config, fakes: Fakes) {
     await checkMasterKey(database, sealer, config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
     const ground = { database, sealer, log, external }
-    return { services: await servicesOver(ground, config, fakes), sealer }
+    return await servicesOver(ground, config, fakes)
   } catch (error) {
     await external?.stop()
     await database.close()
@@ -176,6 +186,7 @@ async function servicesOver(
     events,
     audit: new AuditLog({ clock }),
     database,
+    sealer,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
       ...{ database, clock, sealer, external },
@@ -188,7 +199,7 @@ async function servicesOver(
 }
 
 function appOf(
-  services: Services & { readonly idempotency: Idempotency },
+  services: Services & { readonly idempotency: Idempotency; readonly webhooks: Webhooks },
   domains: Domains,
   fdo: FdoHttp,
   isRunning: () => boolean,
@@ -206,6 +217,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...keyRoutes(services),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
+      ...webhookRoutes(services.webhooks),
       ...domains.routes,
     ],
     others: [fdoRoutes(fdo), ...domains.others],

@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts'
 import type { Parties } from './parties/service.ts'
 import type { Outbound } from './outbound/outbound.ts'
 import type { KeyStore } from './secrets/key-store.ts'
+import type { Sealer } from './secrets/seal.ts'
 
 export interface Services {
   readonly config: Config
@@ -22,6 +23,8 @@ export interface Services {
   readonly audit: AuditLog
   readonly database: Database
   readonly keyStore: KeyStore
+  /** Under the master key. */
+  readonly sealer: Sealer
   readonly parties: Parties
   readonly apiTokens: ApiTokens
   /** For every address that somebody else named. */

@@ -19,6 +19,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'ownership vouchers, in files and in the service',
     load: async () => (await import('./commands/voucher.ts')).voucherCommand(),
   },
+  partner: {
+    description: 'to whom vouchers go, and from whom they come',
+    load: async () => (await import('./commands/partner.ts')).partnerCommand(),
+  },
+  inbox: {
+    description: 'who may push vouchers to us',
+    load: async () => (await import('./commands/inbox.ts')).inboxCommand(),
+  },
+  transfer: {
+    description: 'vouchers on their way to partners and from them',
+    load: async () => (await import('./commands/transfer.ts')).transferCommand(),
+  },
   device: {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),

@@ -6,11 +6,12 @@ import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { WebhookTable } from './webhook-tables.ts'
+import type { TransferTables } from './transfer-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables {
+export interface Tables extends TransferTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable

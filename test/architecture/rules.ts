@@ -7,9 +7,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['scripts'],
   ['src/cli', 'src/simulator', 'src/fleet'],
   ['src/main.ts'],
-  ['src/domains.ts', 'src/listeners.ts', 'src/trust.ts'],
+  ['src/domains.ts', 'src/listeners.ts', 'src/transfer-ports.ts', 'src/trust.ts'],
   ['src/onboarding'],
-  ['src/manufacturing', 'src/rendezvous'],
+  ['src/manufacturing', 'src/rendezvous', 'src/transfer'],
   ['src/devices'],
   ['src/vouchers'],
   ['src/bundles'],
@@ -25,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
-  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
+  ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
 ]
 

@@ -218,7 +218,7 @@ export function guidOf(text: string): string {
 }
 
 /** The one voucher of a file, PEM or CBOR. */
-function readVoucher(path: string): Voucher {
+export function readVoucher(path: string): Voucher {
   const content = readFileSync(path)
   const [encoded, ...more] = isPem(content)
     ? vouchersFromPem(content.toString('latin1'))

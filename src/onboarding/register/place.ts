@@ -7,7 +7,7 @@ import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
-import { Alarm } from './alarm.ts'
+import { Alarm } from '../../alarm.ts'
 import type { Slots } from '../../slots.ts'
 import { type Job, findDue, findNext } from './store.ts'
 
