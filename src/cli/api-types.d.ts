@@ -75,6 +75,20 @@ interface Schemas {
     readonly public_key: string
     readonly created_at: string
   }
+  Webhook: {
+    readonly id: string
+    readonly url: string
+    readonly types: readonly string[]
+    readonly state: 'active' | 'disabled'
+    readonly cursor: number
+    readonly pending: number
+    readonly attempts: number
+    readonly failing_since: string | null
+    readonly last_error: string | null
+    readonly next_at: string
+    readonly last_delivered_at: string | null
+    readonly created_at: string
+  }
   VoucherSummary: {
     readonly guid: string
     readonly device_id: string
@@ -185,6 +199,69 @@ interface Schemas {
     readonly not_after: string
     readonly created_at: string
   }
+  Partner: {
+    readonly id: string
+    readonly name: string
+    readonly did: string | null
+    readonly push_url: string | null
+    readonly pull_url: string | null
+    readonly has_token: boolean
+    readonly keys: readonly {
+      readonly fingerprint: string
+      readonly kind: string
+      readonly jwk: Readonly<Record<string, string>>
+    }[]
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  InboxToken: {
+    readonly id: string
+    readonly name: string
+    readonly created_at: string
+    readonly revoked_at: string | null
+  }
+  Transfer: {
+    readonly id: string
+    readonly partner: string
+    readonly guid: string
+    readonly voucher_hash: string
+    readonly state: 'waiting' | 'delivered' | 'failed'
+    readonly attempts: number
+    readonly next_at: string | null
+    readonly last_error: string | null
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  TransferSource: {
+    readonly id: string
+    readonly name: string
+    readonly pull_url: string
+    readonly every_seconds: number | null
+    readonly next_at: string | null
+    readonly last_at: string | null
+    readonly last_error: string | null
+  }
+  PullResult: {
+    readonly taken: number
+    readonly known: number
+    readonly failed: readonly { readonly id: string; readonly reason: string }[]
+    readonly more: boolean
+  }
+  TransferReceipt: {
+    readonly direction: 'given' | 'got'
+    readonly guid: string
+    readonly voucher_hash: string
+    readonly peer: string
+    readonly at: string
+    readonly receipt: string | null
+  }
+  TransferProfile: {
+    readonly did: string
+    readonly public: boolean
+    readonly push_url: string
+    readonly pull_url: string
+    readonly key: { readonly fingerprint: string; readonly jwk: Readonly<Record<string, string>> }
+  }
   Registration: {
     readonly guid: string
     readonly state: 'live' | 'ended'
@@ -260,7 +337,17 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /inbox-tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /partners/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -291,6 +378,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /vouchers/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /webhooks/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -370,6 +462,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Group']
   }
+  'GET /inbox-tokens': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['InboxToken'][]; readonly next: string | null }
+  }
   'GET /invitations': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -394,6 +491,16 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['Party'][]; readonly next: string | null }
+  }
+  'GET /partners': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Partner'][]; readonly next: string | null }
+  }
+  'GET /partners/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Partner']
   }
   'GET /party': {
     query: Record<never, never>
@@ -451,6 +558,37 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['ApiToken'][]; readonly next: string | null }
   }
+  'GET /transfer-profile': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TransferProfile']
+  }
+  'GET /transfer-receipts': {
+    query: { guid?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['TransferReceipt'][] }
+  }
+  'GET /transfer-sources': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['TransferSource'][]; readonly next: string | null }
+  }
+  'GET /transfers': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'waiting' | 'delivered' | 'failed'
+      partner?: string
+      guid?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['Transfer'][]; readonly next: string | null }
+  }
+  'GET /transfers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Transfer']
+  }
   'GET /uploads/{id}': {
     query: Record<never, never>
     json: undefined
@@ -484,6 +622,16 @@ export interface Operations {
     json: undefined
     result: Schemas['Voucher']
   }
+  'GET /webhooks': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Webhook'][]; readonly next: string | null }
+  }
+  'GET /webhooks/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Webhook']
+  }
   'PATCH /devices/{device}': {
     query: Record<never, never>
     json: { readonly group: string }
@@ -498,6 +646,11 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly name: string }
     result: Schemas['Party']
+  }
+  'PATCH /webhooks/{id}': {
+    query: Record<never, never>
+    json: { readonly url?: string; readonly types?: readonly string[]; readonly enabled?: boolean }
+    result: Schemas['Webhook']
   }
   'POST /audit/countersignatures': {
     query: Record<never, never>
@@ -521,6 +674,11 @@ export interface Operations {
       readonly scopes: readonly ('device:whoami' | 'device:certificate')[]
     }
     result: Schemas['Group']
+  }
+  'POST /inbox-tokens': {
+    query: Record<never, never>
+    json: { readonly name: string }
+    result: Schemas['InboxToken'] & { readonly token: string }
   }
   'POST /invitations': {
     query: Record<never, never>
@@ -551,6 +709,18 @@ export interface Operations {
     json: undefined
     result: Schemas['Party']
   }
+  'POST /partners': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly did?: string | null
+      readonly push_url?: string | null
+      readonly pull_url?: string | null
+      readonly token?: string | null
+      readonly keys?: readonly string[]
+    }
+    result: Schemas['Partner']
+  }
   'POST /plan-contents': {
     query: Record<never, never>
     json: undefined
@@ -580,6 +750,16 @@ export interface Operations {
     }
     result: Schemas['ApiToken'] & { readonly token: string }
   }
+  'POST /transfer-sources/{id}/pull': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['PullResult']
+  }
+  'POST /transfers/{id}/retry': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Transfer']
+  }
   'POST /vouchers': {
     query: Record<never, never>
     json: undefined
@@ -598,10 +778,37 @@ export interface Operations {
     json: { readonly to: string }
     result: Schemas['Voucher']
   }
+  'POST /webhooks': {
+    query: Record<never, never>
+    json: { readonly url: string; readonly types?: readonly string[] }
+    result: Schemas['Webhook'] & { readonly secret: string }
+  }
+  'POST /webhooks/{id}/replay': {
+    query: Record<never, never>
+    json: { readonly from_seq: number } | { readonly since: string }
+    result: Schemas['Webhook']
+  }
+  'POST /webhooks/{id}/test': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly ok: boolean; readonly status: number | null; readonly error: string | null }
+  }
   'PUT /owner-addresses': {
     query: Record<never, never>
     json: { readonly addresses: readonly Schemas['OwnerAddress'][] }
     result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'PUT /partners/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly did?: string | null
+      readonly push_url?: string | null
+      readonly pull_url?: string | null
+      readonly token?: string | null
+      readonly keys?: readonly string[]
+    }
+    result: Schemas['Partner']
   }
   'PUT /plans/{name}': {
     query: Record<never, never>
@@ -630,5 +837,15 @@ export interface Operations {
     query: Record<never, never>
     json: Schemas['RendezvousPolicy']
     result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+  }
+  'PUT /transfer-profile': {
+    query: Record<never, never>
+    json: { readonly public: boolean }
+    result: Schemas['TransferProfile']
+  }
+  'PUT /transfer-sources/{id}': {
+    query: Record<never, never>
+    json: { readonly every_seconds: number | null }
+    result: Schemas['TransferSource']
   }
 }
