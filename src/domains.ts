@@ -149,6 +149,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
     trustedDeviceCas: async () => authorities,
     findManufacturerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
+    findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })

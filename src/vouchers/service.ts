@@ -5,6 +5,7 @@ import { FdoError } from '../../protocol/errors.ts'
 import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
 import { deviceIdOf } from './device-id.ts'
+import { entryOf } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 
@@ -76,7 +77,15 @@ export class VoucherService {
     ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
+    await this.#recordMade(tx, row)
     if (owned) await ledger.held(tx, { party, guid, voucher })
+  }
+
+  async #recordMade(tx: Executor, row: store.VoucherRow): Promise<void> {
+    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' }
+    const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
+    const entries = row.state === 'handed-over' ? [made, sold] : [made]
+    await this.#ledger.services.audit.append(tx, ...entries)
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
@@ -153,6 +162,11 @@ export class VoucherService {
       await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
+    await ledger.record(tx, {
+      ...{ party, by: 'device', type: newGuid === null ? 'credential-reused' : 'onboarded' },
+      subject: { guid: newGuid ?? guid, device: deviceId },
+      detail: { previous_guid: guid },
+    })
   }
 
   /** The Device has shown up under this GUID: the voucher before is not served any more. */
