@@ -7,11 +7,13 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { WebhookTable } from './webhook-tables.ts'
 import type { TransferTables } from './transfer-tables.ts'
+import type { ManufacturingTables } from './manufacturing-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
 export interface Tables extends TransferTables {
+export interface Tables extends ManufacturingTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable
