@@ -35,6 +35,9 @@ export interface MadeVoucher {
   readonly voucher: Bytes
 }
 
+/** Whom a Device belongs to as soon as it is made, where that is not its maker. */
+export type SoldHere = Omit<MadeVoucher, 'deviceInfo'>
+
 /** The outcome of TO2. */
 export interface FinishedRun {
   readonly guid: Bytes
@@ -86,6 +89,22 @@ export class VoucherService {
     const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
+  /** A party of this installation has bought the Device: in the transaction that sells it. */
+  async soldHere(
+    tx: Executor,
+    { party, guid, serial, deviceKey, voucher: bytes }: SoldHere,
+  ): Promise<void> {
+    const ledger = this.#ledger
+    const hex = toHex(guid)
+    const id = deviceIdOf(party, deviceKey)
+    const voucher = ledger.parse(hex, bytes)
+    await ledger.displaceOthers(tx, id, hex)
+    const how = { party, device_id: id, origin: 'imported', state: 'held' } as const
+    const row = ledger.rowOf(voucher, how)
+    await store.insertVoucher.run(tx, row)
+    const { device_info: model } = row
+    await ledger.devices.owned(tx, { id, party, guid: hex, model, serial })
+    await ledger.held(tx, { party, guid: hex, voucher })
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
