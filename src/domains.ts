@@ -90,7 +90,6 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(onboarding ? [onboarding.role] : []),
   ]
   const transfer = transferOf(services, ground, publicUrl)
-  const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
@@ -125,15 +124,13 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()
-      registering?.start(exchange).catch((err: unknown) => {
       reach.start(exchange)
       register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
     },
     async stop() {
-      await Promise.all([registering?.stop(), transfer.stop()])
-      await register?.stop()
+      await Promise.all([register?.stop(), transfer.stop()])
       await onboarding?.stop()
       reach.stop()
     },
@@ -254,9 +251,6 @@ function transferOf(services: Services, { desk }: Ground, publicUrl: () => strin
   })
 }
 
-/** Our own rendezvous, where there is one, is spoken to without a socket. */
-function registerOf(services: Services, ground: Ground, publicUrl: () => string) {
-  const { vouchers, devices, ledger, settings } = ground
 type Connect = (target: Target) => FdoTransport
 
 /** How a rendezvous is reached: our own, where there is one, is spoken to without a socket. */

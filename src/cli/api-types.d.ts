@@ -397,8 +397,12 @@ export interface Operations {
     json: undefined
     result: undefined
   }
-  'DELETE /partners/{id}': {
   'DELETE /orders/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /partners/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined

@@ -12,8 +12,7 @@ import type { ManufacturingTables } from './manufacturing-tables.ts'
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables extends TransferTables {
-export interface Tables extends ManufacturingTables {
+export interface Tables extends ManufacturingTables, TransferTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable

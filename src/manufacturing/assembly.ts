@@ -22,7 +22,7 @@ export type ManufacturingServices = Omit<ManufacturerServices, Provided | 'vouch
   Pick<ProductionServices, 'devices'> & {
     readonly clock: Clock
     readonly events: Events
-    readonly vouchers: ManufacturerServices['vouchers'] & ProductionServices['vouchers']
+    readonly vouchers: ManufacturerServices['vouchers']
     /** The keys of a party, for every purpose. */
     readonly ringOf: (party: string) => SigningKeys
     /** Gives a chain for a key that signs vouchers, leaf first. */

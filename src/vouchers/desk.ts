@@ -50,7 +50,7 @@ export class VoucherDesk {
     if (isRefusal(verdict)) return { ok: false, ...verdict }
     const { database, events } = this.#ledger.services
     const { guid, deviceId: device } = verdict
-    const admission = await database.commit((tx) => takeIn(this.#ledger, tx, verdict, by), {
+    const admission = await database.commit((tx) => takeIn(this.#ledger, tx, verdict, { by }), {
       durable: true,
     })
     if (isRefusal(admission)) return { guid, ok: false, ...admission }

@@ -9,7 +9,7 @@ export async function takeIn(
   ledger: VoucherLedger,
   tx: Executor,
   { party, voucher, guid, deviceId }: GenuineVoucher,
-  by: string,
+  { by, serial = null }: { readonly by: string; readonly serial?: string | null },
 ): Promise<Admission> {
   const ours = await store.findVoucher.first(tx, { party, guid })
   const admission = admit(voucher, deviceId, ours)
@@ -20,7 +20,7 @@ export async function takeIn(
   if (admission === 'new') await store.insertVoucher.run(tx, row)
   else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
   const { device_info: model } = row
-  await ledger.devices.owned(tx, { id: deviceId, party, guid, model, serial: null })
+  await ledger.devices.owned(tx, { id: deviceId, party, guid, model, serial })
   await ledger.held(tx, { party, guid, voucher })
   await ledger.record(tx, { ...entryOf(row), type: 'voucher-imported', by })
   return admission

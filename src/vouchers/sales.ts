@@ -121,7 +121,7 @@ export class VoucherSales {
   }
 
   async #deliver(tx: Executor, received: GenuineVoucher): Promise<void> {
-    const admission = await takeIn(this.#ledger, tx, received, 'system')
+    const admission = await takeIn(this.#ledger, tx, received, { by: 'system' })
     if (isRefusal(admission)) refusedByBuyer(admission)
   }
 }

@@ -2,10 +2,11 @@
 import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
+import { type Voucher, ownerKeyOf, parseVoucher } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
+import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
-import { entryOf } from './intake.ts'
+import { entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 
@@ -34,9 +35,6 @@ export interface MadeVoucher {
   readonly deviceKey: Bytes
   readonly voucher: Bytes
 }
-
-/** Whom a Device belongs to as soon as it is made, where that is not its maker. */
-export type SoldHere = Omit<MadeVoucher, 'deviceInfo'>
 
 /** The outcome of TO2. */
 export interface FinishedRun {
@@ -81,6 +79,7 @@ export class VoucherService {
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
     await this.#recordMade(tx, row)
+    if (state === 'handed-over') await this.#deliver(tx, row, made)
     if (owned) await ledger.held(tx, { party, guid, voucher })
   }
 
@@ -89,22 +88,21 @@ export class VoucherService {
     const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
-  /** A party of this installation has bought the Device: in the transaction that sells it. */
-  async soldHere(
-    tx: Executor,
-    { party, guid, serial, deviceKey, voucher: bytes }: SoldHere,
-  ): Promise<void> {
+  }
+
+  /** A party of this installation has bought the Device: it has its voucher at once. */
+  async #deliver(tx: Executor, row: store.VoucherRow, { serial, deviceKey }: MadeVoucher) {
     const ledger = this.#ledger
-    const hex = toHex(guid)
-    const id = deviceIdOf(party, deviceKey)
-    const voucher = ledger.parse(hex, bytes)
-    await ledger.displaceOthers(tx, id, hex)
-    const how = { party, device_id: id, origin: 'imported', state: 'held' } as const
-    const row = ledger.rowOf(voucher, how)
-    await store.insertVoucher.run(tx, row)
-    const { device_info: model } = row
-    await ledger.devices.owned(tx, { id, party, guid: hex, model, serial })
-    await ledger.held(tx, { party, guid: hex, voucher })
+    const { guid, party: maker } = row
+    const voucher = ledger.parse(guid, row.cbor)
+    const holders = ledger.services.findHolders(ownerKeyOf(voucher).value)
+    const party = holders.find((holder) => holder !== maker)
+    if (party === undefined) return
+    const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
+    const admission = await takeIn(ledger, tx, genuine, { by: 'system', serial })
+    if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
+    const { device_id: deviceId, updated_at: at } = row
+    await store.markExported.run(tx, { guid, deviceId, at })
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */

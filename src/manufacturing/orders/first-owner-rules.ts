@@ -21,13 +21,6 @@ export interface FirstOwnerServices {
   isParty(party: string): Promise<boolean>
 }
 
-export interface FirstSaleTerms {
-  /** Undefined where the device stays with the party. */
-  readonly firstOwner: FindFirstOwner | undefined
-  /** A party of this installation; undefined for any other buyer. */
-  readonly buyer: string | undefined
-}
-
 /** Throws invalid-request for rules that cannot be followed. */
 export async function checkRules(
   rules: readonly FirstOwnerRule[],
@@ -57,21 +50,20 @@ function checkPem(to: string): void {
 }
 
 /** Throws INVALID_MESSAGE_ERROR for a model that no rule is for. */
-export function saleOf(
+export function firstOwnerBy(
   rules: readonly FirstOwnerRule[],
   { party, model }: { readonly party: string; readonly model: string },
   { keysOf }: FirstOwnerServices,
-): FirstSaleTerms {
+): FindFirstOwner | undefined {
   const rule = rules.find((one) => one.model === undefined || one.model === model)
   if (!rule) {
     throw new FdoError('INVALID_MESSAGE_ERROR', `DI: no rule says who is to own a ${model}`)
   }
   const { to } = rule
-  if (to === 'none') return { firstOwner: undefined, buyer: undefined }
+  if (to === 'none') return undefined
   const seller = to === 'self' || to === party
-  if (seller) return { firstOwner: firstOwnerHere(keysOf(party)), buyer: undefined }
-  if (PARTY.test(to)) return { firstOwner: firstOwnerHere(keysOf(to)), buyer: to }
-  return { firstOwner: firstOwnerFromPem(to), buyer: undefined }
+  if (seller) return firstOwnerHere(keysOf(party))
+  return PARTY.test(to) ? firstOwnerHere(keysOf(to)) : firstOwnerFromPem(to)
 }
 
 function invalid(detail: string): Problem {

@@ -22,7 +22,7 @@ import {
   orderNamed,
   orderText,
 } from '../terms.ts'
-import { type FirstOwnerRule, type FirstOwnerServices, saleOf } from './first-owner-rules.ts'
+import { type FirstOwnerRule, type FirstOwnerServices, firstOwnerBy } from './first-owner-rules.ts'
 import { ownChain, spkiHashOf } from './own-certificate.ts'
 import * as store from './store.ts'
 import type { OrderRow } from './store.ts'
@@ -32,12 +32,6 @@ export interface ProductionServices extends FirstOwnerServices {
   readonly clock: Clock
   readonly devices: {
     note(tx: Executor, id: string, type: string, detail: object): Promise<void>
-  }
-  readonly vouchers: {
-    soldHere(
-      tx: Executor,
-      sold: Omit<OrderedDevice, 'order' | 'deviceInfo'> & { readonly party: string },
-    ): Promise<void>
   }
 }
 
@@ -64,7 +58,7 @@ export class Production implements Orders {
     const { spki } = csr.key
     const order = await this.#orderFor(caller, info.deviceInfo, deviceIdOf(party, spki))
     const { rvInfo, rules, deviceCas } = this.#fixedOf(order)
-    const { firstOwner } = saleOf(rules, { party, model: info.deviceInfo }, this.#services)
+    const firstOwner = firstOwnerBy(rules, { party, model: info.deviceInfo }, this.#services)
     return {
       party,
       order: orderText(order),
@@ -87,7 +81,7 @@ export class Production implements Orders {
     if (row.party !== caller.party || !isAt(stations, caller)) {
       throw refused(`this caller is not at a station of order ${row.id}`)
     }
-    return saleOf(rules, { party: row.party, model }, this.#services).firstOwner
+    return firstOwnerBy(rules, { party: row.party, model }, this.#services)
   }
 
   /** A device that is made once more replaces its voucher, and counts no second time. */
@@ -113,15 +107,11 @@ export class Production implements Orders {
   }
 
   async made(tx: Executor, made: OrderedDevice): Promise<void> {
-    const { devices, vouchers } = this.#services
+    const { devices } = this.#services
     const order = await this.#find(tx, made.order)
     const { id, party, name } = order
     const deviceId = deviceIdOf(party, made.deviceKey)
     await devices.note(tx, deviceId, 'made-to-order', { order: id, name })
-    const { rules } = this.#fixedOf(order)
-    const { buyer } = saleOf(rules, { party, model: made.deviceInfo }, this.#services)
-    if (buyer === undefined) return
-    await vouchers.soldHere(tx, { ...made, party: buyer })
   }
 
   /** Throws INVALID_MESSAGE_ERROR where it is not clear which: that could not be undone. */
