@@ -34,6 +34,34 @@ export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
 
+/** Whose an address may be. Of `special` ones nobody in particular is there, or they hide another. */
+export type AddressKind = 'public' | 'loopback' | 'private' | 'link-local' | 'special'
+
+const KINDS: Readonly<Record<string, AddressKind>> = {
+  loopback: 'loopback',
+  private: 'private',
+  carrierGradeNat: 'private',
+  uniqueLocal: 'private',
+  linkLocal: 'link-local',
+}
+
+/** All that is in use on the Internet so far. */
+const GLOBAL_IPV6 = '2000::/3'
+/** RFC 6052: the last four bytes are an IPv4 address, which a gateway connects to. */
+const NAT64 = '64:ff9b::/96'
+
+export function kindOf(address: string): AddressKind {
+  if (!ipaddr.isValid(address)) return 'special'
+  const parsed = ipaddr.process(address)
+  const range = parsed.range()
+  if (range === 'rfc6052' && isWithin(address, [NAT64])) {
+    return kindOf(parsed.toByteArray().slice(-4).join('.'))
+  }
+  if (range !== 'unicast') return KINDS[range] ?? 'special'
+  const isInUse = parsed.kind() === 'ipv4' || isWithin(address, [GLOBAL_IPV6])
+  return isInUse ? 'public' : 'special'
+}
+
 /** As it is compared and shown: an IPv4-mapped address counts as IPv4. */
 export function plainAddress(address: string): string {
   const trimmed = address.trim()

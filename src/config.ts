@@ -63,6 +63,9 @@ const VARIABLES = z.strictObject({
   FIRSTLIGHT_FIRST_OWNER: path.default('self'),
   /** Device CAs accepted beside our own: any, or a PEM file. */
   FIRSTLIGHT_TRUST: path.optional(),
+
+  /** Addresses that are not public, and may yet be connected to where somebody else named them. */
+  FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
 })
 
 /** The variables of the commands that call a service: known, and not the service's business. */
@@ -95,6 +98,8 @@ export interface Config {
   readonly firstOwner: string
   /** `any` or a file; undefined: our own CA only. */
   readonly trust: string | undefined
+  /** Undefined: as it befits where this service is reached itself. See outbound/policy.ts. */
+  readonly outboundAllow: readonly string[] | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -141,6 +146,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     trust:
       variables.FIRSTLIGHT_TRUST &&
       wordOrFile('FIRSTLIGHT_TRUST', variables.FIRSTLIGHT_TRUST, 'any'),
+    outboundAllow: variables.FIRSTLIGHT_OUTBOUND_ALLOW,
   }
   if (config.port === undefined && config.tlsPort === undefined) {
     throw new ConfigError('FIRSTLIGHT_PORT and FIRSTLIGHT_TLS_PORT: one of them must not be off')

@@ -221,7 +221,10 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
     return inProcess(exchange)
   }
   const isOwn = services.config.roles.includes('rendezvous')
-  const connections = new Connections(isOwn ? { url: publicUrl, transport } : undefined)
+  const connections = new Connections(
+    isOwn ? { url: publicUrl, transport } : undefined,
+    services.outbound,
+  )
   const register = new Register({
     ...services,
     vouchers,

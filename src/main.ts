@@ -18,6 +18,8 @@ import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { Outbound } from './outbound/outbound.ts'
+import { OutboundPolicy } from './outbound/policy.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
@@ -70,6 +72,8 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)
   publicUrl = listeners.publicUrl
   tlsUrl = listeners.tlsUrl ?? ''
+  services.outbound.admitOwn(publicUrl)
+  services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
@@ -86,6 +90,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
       exchange.release()
       await listeners.close(DRAIN_MS)
       await domains.stop()
+      services.outbound.close()
       await database.close()
     },
   }
@@ -136,6 +141,7 @@ async function servicesOver(
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     apiTokens: new ApiTokens({ database, clock, events }),
+    outbound: new Outbound(new OutboundPolicy(config)),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Database } from './database/open.ts'
 import type { Events } from './events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { Outbound } from './outbound/outbound.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 
 export interface Services {
@@ -19,4 +20,6 @@ export interface Services {
   readonly database: Database
   readonly keyStore: KeyStore
   readonly apiTokens: ApiTokens
+  /** For every address that somebody else named. */
+  readonly outbound: Outbound
 }

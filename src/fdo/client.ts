@@ -1,5 +1,6 @@
 /** Sends FDO messages to another service over HTTP, and hands back its answers. */
 import {
+  type AgentOptions,
   type ClientRequest,
   type IncomingMessage,
   Agent as HttpAgent,
@@ -28,7 +29,11 @@ export interface HttpTransportOptions {
   readonly connections?: number
   /** For HTTPS: anchors, a client certificate. FDO itself does not need TLS to be trusted. */
   readonly tls?: SecureContextOptions & { readonly rejectUnauthorized?: boolean }
+  /** Makes the connections, where `base` is not to be trusted; see Outbound. */
+  readonly agentOf?: (base: string, pool: AgentPool) => HttpAgent
 }
+
+type AgentPool = Pick<AgentOptions, 'keepAlive' | 'maxSockets'> & Pick<HttpTransportOptions, 'tls'>
 
 export interface HttpTransport {
   readonly send: FdoTransport
@@ -41,9 +46,9 @@ const TIMEOUT_MS = 60_000
 /** `base` is what comes before /fdo/101/msg/N. */
 export function httpTransport(base: string, options: HttpTransportOptions = {}): HttpTransport {
   const { mostBytes = MOST_BYTES, timeoutMs = TIMEOUT_MS, connections = 4, tls } = options
+  const { agentOf = plainAgent } = options
   const secure = base.startsWith('https:')
-  const pool = { keepAlive: true, maxSockets: connections, ...(secure && tls) }
-  const agent = secure ? new HttpsAgent(pool) : new HttpAgent(pool)
+  const agent = agentOf(base, { keepAlive: true, maxSockets: connections, ...(tls && { tls }) })
   const request = secure ? httpsRequest : httpRequest
   const prefix = base.replace(/\/+$/, '')
 
@@ -69,6 +74,10 @@ export function httpTransport(base: string, options: HttpTransportOptions = {}):
     }
   }
   return { send, close: () => agent.destroy() }
+}
+
+function plainAgent(base: string, { tls, ...pool }: AgentPool): HttpAgent {
+  return base.startsWith('https:') ? new HttpsAgent({ ...pool, ...tls }) : new HttpAgent(pool)
 }
 
 /** The services of this very process, without a socket between. */

@@ -16,11 +16,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/pki'],
   ['src/api-tokens', 'src/keys', 'src/settings', 'src/services.ts'],
   ['src/events.ts'],
-  ['src/fdo', 'src/http'],
+  ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
-  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts'],
+  ['src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
 ]
 

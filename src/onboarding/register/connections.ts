@@ -1,5 +1,6 @@
 /** How the register reaches a rendezvous: without a socket where it is this very service. */
 import type { Target } from '../../../protocol/types/rendezvous-plan.ts'
+import type { Outbound } from '../../outbound/outbound.ts'
 import { type FdoTransport, type HttpTransport, httpTransport } from '../../fdo/client.ts'
 
 export interface OwnRendezvous {
@@ -14,10 +15,12 @@ const CONNECTIONS = 8
 
 export class Connections {
   readonly #own: OwnRendezvous | undefined
+  readonly #outbound: Pick<Outbound, 'agent'>
   readonly #open = new Map<string, HttpTransport>()
 
-  constructor(own: OwnRendezvous | undefined) {
+  constructor(own: OwnRendezvous | undefined, outbound: Pick<Outbound, 'agent'>) {
     this.#own = own
+    this.#outbound = outbound
   }
 
   to({ url }: Target): FdoTransport {
@@ -26,7 +29,13 @@ export class Connections {
     if (known) return known.send
     // Whom the rendezvous' certificate names is of no weight: the voucher and to1d are signed.
     const tls = { rejectUnauthorized: false }
-    const made = httpTransport(url, { timeoutMs: TIMEOUT_MS, connections: CONNECTIONS, tls })
+    const made = httpTransport(url, {
+      timeoutMs: TIMEOUT_MS,
+      connections: CONNECTIONS,
+      tls,
+      // The address is whatever somebody wrote into a voucher.
+      agentOf: (base, pool) => this.#outbound.agent(base, pool),
+    })
     this.#open.set(url, made)
     return made.send
   }

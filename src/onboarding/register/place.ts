@@ -8,7 +8,7 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
 import { Alarm } from './alarm.ts'
-import type { Slots } from './slots.ts'
+import type { Slots } from '../../slots.ts'
 import { type Job, findDue, findNext } from './store.ts'
 
 /** What came of one try; `unreachable` says something of the place, `refused` of the voucher. */

@@ -13,7 +13,7 @@ import type { Events } from '../../events.ts'
 import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
 import { type Outcome, Place } from './place.ts'
-import { Slots } from './slots.ts'
+import { Slots } from '../../slots.ts'
 import * as store from './store.ts'
 import type { Job } from './store.ts'
 

@@ -37,6 +37,7 @@ describe('loadConfig', () => {
       firstOwner: 'self',
       trust: undefined,
       uniqueSerials: false,
+      outboundAllow: undefined,
     })
   })
 
@@ -50,6 +51,7 @@ describe('loadConfig', () => {
       FIRSTLIGHT_PUBLIC_URL: 'https://fdo.example/base/',
       FIRSTLIGHT_DI_ALLOW: '10.0.0.0/8,192.168.1.7,fd00::/8',
       FIRSTLIGHT_UNIQUE_SERIALS: '1',
+      FIRSTLIGHT_OUTBOUND_ALLOW: '10.1.0.0/16',
     })
     expect(config).toMatchObject({
       databaseFile: '/srv/fdo/firstlight.sqlite',
@@ -60,6 +62,7 @@ describe('loadConfig', () => {
       publicUrl: 'https://fdo.example/base',
       diAllow: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8'],
       uniqueSerials: true,
+      outboundAllow: ['10.1.0.0/16'],
     })
   })
 
@@ -90,6 +93,7 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_HOST: '::' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
+    ['FIRSTLIGHT_OUTBOUND_ALLOW', { FIRSTLIGHT_OUTBOUND_ALLOW: 'intranet' }],
     ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
     ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
     ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
