@@ -1,4 +1,5 @@
 /** Every permission of the management API, once, and the scopes that bundle them. */
+import { HOME_PARTY } from '../database/tables.ts'
 
 export const PERMISSIONS = [
   'voucher:read',
@@ -22,11 +23,18 @@ export const PERMISSIONS = [
   'token:read',
   'token:create',
   'token:revoke',
+  'client:read',
+  'client:write',
+  'identity-provider:read',
+  'identity-provider:write',
   'metrics:read',
   'openapi:read',
 ] as const
 
 export type Permission = (typeof PERMISSIONS)[number]
+
+/** What concerns all that share an installation: for the party it belongs to, and no other. */
+const OF_THE_INSTALLATION: ReadonlySet<Permission> = new Set(['metrics:read'])
 
 /** A scope is a permission, or one of these bundles. */
 const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
@@ -34,13 +42,40 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
-  /** For who runs devices and may not touch keys or tokens. */
+  /** For who runs devices and may not touch keys, nor say who else may call. */
   operator: PERMISSIONS.filter(
-    (permission) => permission.endsWith(':read') || !/^(token|key):/.test(permission),
+    (permission) =>
+      permission.endsWith(':read') || !/^(token|key|client|identity-provider):/.test(permission),
   ),
+  /** The roles of people: those of an identity provider are mapped to them. */
+  administrator: PERMISSIONS,
+  /** Buys, makes and sells devices: vouchers, where they are registered, and keys to extend to. */
+  'supply-chain-operator': PERMISSIONS.filter((permission) =>
+    /^(voucher|rendezvous-info|registration|order|partner|inbox|transfer):|^(device|group|key|certificate|openapi):read$/.test(
+      permission,
+    ),
+  ),
+  /** Runs devices that are owned: what they are given, and what they may do. */
+  'fleet-operator': PERMISSIONS.filter((permission) =>
+    /^(device|group|plan|owner-address):|^(voucher|rendezvous-info|key|certificate|openapi):read$/.test(
+      permission,
+    ),
+  ),
+  /** Sees everything and changes nothing. */
+  auditor: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
 }
 
 export const SCOPES: readonly string[] = [...Object.keys(BUNDLES), ...PERMISSIONS]
+
+/** What these scopes permit one who acts for a party; undefined if one of them is unknown. */
+export function permissionsFor(
+  party: string,
+  scopes: readonly string[],
+): ReadonlySet<Permission> | undefined {
+  const permitted = permissionsOf(scopes)
+  if (!permitted || party === HOME_PARTY) return permitted
+  return new Set([...permitted].filter((permission) => !OF_THE_INSTALLATION.has(permission)))
+}
 
 /** What these scopes permit; undefined if one of them is unknown. */
 export function permissionsOf(scopes: readonly string[]): ReadonlySet<Permission> | undefined {
@@ -52,4 +87,12 @@ export function permissionsOf(scopes: readonly string[]): ReadonlySet<Permission
     for (const permission of permissions) permitted.add(permission)
   }
   return permitted
+}
+
+/** Every scope that permits nothing beyond these. */
+export function scopesWithin(held: ReadonlySet<Permission>): readonly string[] {
+  return SCOPES.filter((scope) => {
+    const permitted = permissionsOf([scope])
+    return permitted !== undefined && [...permitted].every((one) => held.has(one))
+  })
 }
