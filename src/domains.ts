@@ -113,7 +113,7 @@ type Ground = Awaited<ReturnType<typeof groundOf>>
 
 /** What all roles stand on. */
 async function groundOf(services: Services, publicUrl: () => string) {
-  const { config, database, clock, randomBytes, keyStore } = services
+  const { config, database, clock, randomBytes, keyStore, parties } = services
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
@@ -124,6 +124,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
   )
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock })
+  parties.opensWith((tx, party) => devices.openFor(tx, party))
   const ledger = new VoucherLedger({
     ...services,
     devices,

@@ -20,6 +20,8 @@ import { createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Outbound } from './outbound/outbound.ts'
 import { OutboundPolicy } from './outbound/policy.ts'
+import { partyRoutes } from './parties/routes.ts'
+import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
@@ -78,6 +80,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
+    () => services.parties.sweep(),
     ...domains.sweeps,
   ])
   return {
@@ -128,6 +131,7 @@ async function servicesOver(
   const { clock = realClock, log = createLog(config.logLevel) } = fakes
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
+  const parties = await Parties.open({ database, clock })
   return {
     config,
     clock,
@@ -140,20 +144,27 @@ async function servicesOver(
       ...{ database, clock, sealer },
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
-    apiTokens: new ApiTokens({ database, clock, events }),
+    parties,
+    apiTokens: new ApiTokens({ database, clock, events, parties }),
     outbound: new Outbound(new OutboundPolicy(config)),
   }
 }
 
 function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
-  const { config, database, apiTokens } = services
+  const { config, database, apiTokens, parties } = services
   const { trustedProxies } = config
   return createApp({
     ...services,
     trustedProxies,
-    findPrincipal: (token) => apiTokens.findPrincipal(token),
+    findPrincipal: async (token) =>
+      (await apiTokens.findPrincipal(token)) ?? parties.findPrincipal(token),
     isReady: async () => isRunning() && (await database.isAlive()),
-    routes: [...apiTokenRoutes(apiTokens), ...keyRoutes(services), ...domains.routes],
+    routes: [
+      ...partyRoutes(services),
+      ...apiTokenRoutes(apiTokens),
+      ...keyRoutes(services),
+      ...domains.routes,
+    ],
     others: [fdoRoutes(fdo), ...domains.others],
   })
 }

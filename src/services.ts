@@ -8,6 +8,7 @@ import type { Events } from './events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outbound } from './outbound/outbound.ts'
+import type { Parties } from './parties/service.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 
 export interface Services {
@@ -19,6 +20,7 @@ export interface Services {
   readonly events: Events
   readonly database: Database
   readonly keyStore: KeyStore
+  readonly parties: Parties
   readonly apiTokens: ApiTokens
   /** For every address that somebody else named. */
   readonly outbound: Outbound

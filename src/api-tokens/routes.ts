@@ -10,6 +10,7 @@ const ApiToken = z
     name: z.string(),
     scopes: z.array(z.string()),
     created_at: z.string(),
+    first_used_at: z.string().nullable(),
     expires_at: z.string().nullable(),
     revoked_at: z.string().nullable(),
   })
@@ -68,6 +69,8 @@ export function apiTokenRoutes(apiTokens: ApiTokens): readonly Route[] {
   ]
 }
 
-function toView({ id, name, scopes, created_at, expires_at, revoked_at }: ApiTokenRow) {
-  return { id, name, scopes: scopes.split(' '), created_at, expires_at, revoked_at }
+function toView({ id, name, scopes, ...times }: ApiTokenRow) {
+  const { created_at, first_used_at, expires_at, revoked_at } = times
+  const list = scopes.split(' ')
+  return { id, name, scopes: list, created_at, first_used_at, expires_at, revoked_at }
 }

@@ -1,18 +1,22 @@
 /** Tokens of the management API: made, shown once, checked, revoked. */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { Events } from '../events.ts'
 import type { Principal } from '../http/authenticate.ts'
-import { permissionsOf } from '../http/permissions.ts'
+import { permissionsFor } from '../http/permissions.ts'
 import { Problem } from '../http/problem.ts'
+import type { Parties } from '../parties/service.ts'
+import { hashOfSecret, isSameHash } from '../secrets/hash.ts'
 import { type ApiTokenRow, ApiTokenStore, type TokenPage } from './store.ts'
 
 export interface ApiTokensServices {
   readonly database: Database
   readonly clock: Clock
   readonly events: Events
+  readonly parties: Pick<Parties, 'isActive'>
 }
 
 export interface NewToken {
@@ -25,6 +29,7 @@ export interface NewToken {
 /** `fdoa_`, the id, the secret. */
 const TOKEN = /^(fdoa_[0-9a-f]{16})_([\w-]{43})$/
 const ADMIN = 'admin'
+const HOME_ADMIN = { party: HOME_PARTY, name: ADMIN }
 
 export class ApiTokens {
   readonly #services: ApiTokensServices
@@ -38,19 +43,22 @@ export class ApiTokens {
   async findPrincipal(token: string): Promise<Principal | undefined> {
     const [, id, secret] = TOKEN.exec(token) ?? []
     if (id === undefined || secret === undefined) return undefined
-    const { database, clock } = this.#services
+    const { database, clock, parties } = this.#services
     const row = await this.#store.find(database.db, id)
     // Looked at in the same way whether there is such a token or not.
-    const isIt = isSame(row?.hash ?? NO_HASH, hashOf(secret))
+    const isIt = isSameHash(row?.hash, secret)
     if (!row || !isIt || row.revoked_at !== null) return undefined
-    if (row.expires_at !== null && row.expires_at <= clock.now().toISOString()) return undefined
-    const permissions = permissionsOf(row.scopes.split(' ')) ?? new Set()
+    const now = clock.now().toISOString()
+    if (row.expires_at !== null && row.expires_at <= now) return undefined
+    if (!(await parties.isActive(row.party))) return undefined
+    if (row.first_used_at === null) await this.#store.markUsed(database.db, { id, at: now })
+    const permissions = permissionsFor(row.party, row.scopes.split(' ')) ?? new Set()
     return { id, name: row.name, kind: 'token', party: row.party, permissions }
   }
 
   /** No one can give more than they hold. */
   async create(wanted: NewToken, by: Principal): Promise<{ row: ApiTokenRow; token: string }> {
-    const permissions = permissionsOf(wanted.scopes)
+    const permissions = permissionsFor(by.party, wanted.scopes)
     if (!permissions) throw new Problem('invalid-request', 'scopes: one of them is unknown')
     const beyond = [...permissions].filter((permission) => !by.permissions.has(permission))
     if (beyond.length > 0) {
@@ -83,7 +91,7 @@ export class ApiTokens {
   /** The first token there is, which `keep` must put where its owner finds it; once only. */
   async makeFirst(keep: (token: string) => void): Promise<void> {
     const { database } = this.#services
-    if ((await this.#store.listNamed(database.db, ADMIN)).length > 0) return
+    if ((await this.#store.listNamed(database.db, HOME_ADMIN)).length > 0) return
     await this.#makeAdmin(keep)
   }
 
@@ -91,7 +99,7 @@ export class ApiTokens {
   async replaceFirst(keep: (token: string) => void): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now().toISOString()
-    for (const { id } of await this.#store.listNamed(database.db, ADMIN)) {
+    for (const { id } of await this.#store.listNamed(database.db, HOME_ADMIN)) {
       await database.commit((tx) => this.#store.revoke(tx, { party: HOME_PARTY, id, at: now }))
     }
     await this.#makeAdmin(keep)
@@ -102,6 +110,22 @@ export class ApiTokens {
     const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
     keep(token)
     await this.#services.database.commit((tx) => this.#store.add(tx, row), { durable: true })
+  }
+
+  /**
+   * The first token of a party that comes in. Whoever comes again has not got it, as long as nobody
+   * has used it: it is replaced. Throws conflict after that.
+   */
+  async welcome(tx: Executor, party: string): Promise<string> {
+    const { clock } = this.#services
+    const at = clock.now().toISOString()
+    for (const { id, first_used_at } of await this.#store.listNamed(tx, { party, name: ADMIN })) {
+      if (first_used_at !== null) throw new Problem('conflict', 'this invitation has been used')
+      await this.#store.revoke(tx, { party, id, at })
+    }
+    const { row, token } = this.#make(party, { name: ADMIN, scopes: ['admin'] })
+    await this.#store.add(tx, row)
+    return token
   }
 
   #make(
@@ -116,23 +140,13 @@ export class ApiTokens {
       id,
       party,
       name,
-      hash: hashOf(secret),
+      hash: hashOfSecret(secret),
       scopes: scopes.join(' '),
       created_at: now.toISOString(),
+      first_used_at: null,
       expires_at: expires && expires.toISOString(),
       revoked_at: null,
     }
     return { row, token: `${id}_${secret}` }
   }
-}
-
-const NO_HASH = '0'.repeat(64)
-
-/** The secret is random and long: a plain hash is as good as a slow one. */
-function hashOf(secret: string): string {
-  return hash('sha256', secret, 'hex')
-}
-
-function isSame(a: string, b: string): boolean {
-  return timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }

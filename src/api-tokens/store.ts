@@ -2,7 +2,7 @@
 import type { Selectable } from 'kysely'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import { type ApiTokenTable, HOME_PARTY } from '../database/tables.ts'
+import type { ApiTokenTable } from '../database/tables.ts'
 
 export type ApiTokenRow = Selectable<ApiTokenTable>
 
@@ -57,12 +57,26 @@ export class ApiTokenStore {
     return numUpdatedRows === 1n
   }
 
-  /** Of the party that every installation has. */
-  listNamed(executor: Executor, name: string): Promise<ApiTokenRow[]> {
+  async markUsed(
+    executor: Executor,
+    { id, at }: { readonly id: string; readonly at: string },
+  ): Promise<void> {
+    await executor
+      .updateTable('api_token')
+      .set({ first_used_at: at })
+      .where('id', '=', id)
+      .where('first_used_at', 'is', null)
+      .execute()
+  }
+
+  listNamed(
+    executor: Executor,
+    { party, name }: Pick<ApiTokenRow, 'party' | 'name'>,
+  ): Promise<ApiTokenRow[]> {
     return executor
       .selectFrom('api_token')
       .selectAll()
-      .where('party', '=', HOME_PARTY)
+      .where('party', '=', party)
       .where('name', '=', name)
       .execute()
   }

@@ -88,7 +88,7 @@ export interface PartyTable {
   suspended_at: string | null
 }
 
-/** A code that brings a new party in, once. */
+/** A code that brings a new party in. */
 export interface InvitationTable {
   id: string
   /** SHA-256 of the secret, hex. */
@@ -127,6 +127,8 @@ export interface ApiTokenTable {
   /** Separated by spaces. */
   scopes: string
   created_at: string
+  /** Null until somebody has shown it. */
+  first_used_at: string | null
   expires_at: string | null
   revoked_at: string | null
 }

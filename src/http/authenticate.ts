@@ -10,7 +10,7 @@ import type { Source } from './source.ts'
 export interface Principal {
   readonly id: string
   readonly name: string
-  readonly kind: 'token' | 'client' | 'operator'
+  readonly kind: 'token' | 'client' | 'operator' | 'invitation'
   /** For whom it acts: it sees nothing of any other party. */
   readonly party: string
   readonly permissions: ReadonlySet<Permission>

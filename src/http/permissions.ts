@@ -20,6 +20,11 @@ export const PERMISSIONS = [
   'owner-address:read',
   'owner-address:write',
   'certificate:read',
+  'party:read',
+  'party:write',
+  'party:list',
+  'party:invite',
+  'party:suspend',
   'token:read',
   'token:create',
   'token:revoke',
@@ -31,10 +36,16 @@ export const PERMISSIONS = [
   'openapi:read',
 ] as const
 
-export type Permission = (typeof PERMISSIONS)[number]
+/** The last is nobody's to give: it comes with an invitation. */
+export type Permission = (typeof PERMISSIONS)[number] | 'party:join'
 
 /** What concerns all that share an installation: for the party it belongs to, and no other. */
-const OF_THE_INSTALLATION: ReadonlySet<Permission> = new Set(['metrics:read'])
+const OF_THE_INSTALLATION: ReadonlySet<Permission> = new Set([
+  'party:list',
+  'party:invite',
+  'party:suspend',
+  'metrics:read',
+])
 
 /** A scope is a permission, or one of these bundles. */
 const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
@@ -45,27 +56,39 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   /** For who runs devices and may not touch keys, nor say who else may call. */
   operator: PERMISSIONS.filter(
     (permission) =>
-      permission.endsWith(':read') || !/^(token|key|client|identity-provider):/.test(permission),
+      permission.endsWith(':read') ||
+      !/^(token|key|client|identity-provider|party):/.test(permission),
   ),
   /** The roles of people: those of an identity provider are mapped to them. */
   administrator: PERMISSIONS,
-  /** Buys, makes and sells devices: vouchers, where they are registered, and keys to extend to. */
-  'supply-chain-operator': PERMISSIONS.filter((permission) =>
-    /^(voucher|rendezvous-info|registration|order|partner|inbox|transfer):|^(device|group|key|certificate|openapi):read$/.test(
-      permission,
-    ),
-  ),
+  /** Makes, buys and sells devices: vouchers, where they are registered, and who gets them. */
+  'supply-chain-operator': [
+    ...all('voucher', 'rendezvous-info', 'registration', 'order', 'partner', 'inbox', 'transfer'),
+    ...reading('device', 'group', 'key', 'certificate', 'party', 'openapi'),
+  ],
   /** Runs devices that are owned: what they are given, and what they may do. */
-  'fleet-operator': PERMISSIONS.filter((permission) =>
-    /^(device|group|plan|owner-address):|^(voucher|rendezvous-info|key|certificate|openapi):read$/.test(
-      permission,
-    ),
-  ),
+  'fleet-operator': [
+    ...all('device', 'group', 'plan', 'owner-address'),
+    ...reading('voucher', 'rendezvous-info', 'key', 'certificate', 'party', 'openapi'),
+  ],
   /** Sees everything and changes nothing. */
   auditor: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
 }
 
 export const SCOPES: readonly string[] = [...Object.keys(BUNDLES), ...PERMISSIONS]
+
+/** Whatever can be done with these things. */
+function all(...things: readonly string[]): readonly Permission[] {
+  return PERMISSIONS.filter((permission) => things.some((one) => permission.startsWith(`${one}:`)))
+}
+
+function reading(...things: readonly string[]): readonly Permission[] {
+  return all(...things).filter((permission) => permission.endsWith(':read'))
+}
+
+function isOfTheInstallation(scope: string): boolean {
+  return OF_THE_INSTALLATION.has(scope as Permission)
+}
 
 /** What these scopes permit one who acts for a party; undefined if one of them is unknown. */
 export function permissionsFor(
@@ -74,6 +97,7 @@ export function permissionsFor(
 ): ReadonlySet<Permission> | undefined {
   const permitted = permissionsOf(scopes)
   if (!permitted || party === HOME_PARTY) return permitted
+  if (scopes.some((scope) => isOfTheInstallation(scope))) return undefined
   return new Set([...permitted].filter((permission) => !OF_THE_INSTALLATION.has(permission)))
 }
 

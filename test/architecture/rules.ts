@@ -15,6 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/tokens'],
   ['src/pki'],
   ['src/api-tokens', 'src/keys', 'src/settings', 'src/services.ts'],
+  ['src/parties'],
   ['src/events.ts'],
   ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets'],

@@ -189,6 +189,7 @@ async function secrets(db: Kysely<unknown>): Promise<void> {
     .alterTable('api_token')
     .addColumn('party', 'text', (column) => column.notNull().defaultTo(HOME))
     .execute()
+  await schema.alterTable('api_token').addColumn('first_used_at', 'text').execute()
 }
 
 /** `TABLE_new` gets the rows of TABLE. */

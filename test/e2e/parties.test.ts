@@ -1,0 +1,291 @@
+/** Several parties on one installation: how they come in, and that none sees anything of another. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FakeClock } from '../../src/clock.ts'
+import { HOME_PARTY } from '../../src/database/tables.ts'
+import { deviceIdOf } from '../../src/vouchers/device-id.ts'
+import { madeOf } from '../support/voucher-world.ts'
+import { makeVoucher, partsOf, voucherVectors } from '../support/vouchers.ts'
+import { fromHex } from '../support/wire.ts'
+import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
+
+const clock = new FakeClock()
+let world: TestService
+
+beforeAll(async () => {
+  world = await startTestService({ FIRSTLIGHT_TRUST: 'any' }, { clock })
+}, PATIENCE_MS)
+afterAll(() => world.remove(), PATIENCE_MS)
+
+const api = (method: string, path: string, token?: string, json?: unknown) =>
+  world.api(method, `/api/v1${path}`, {
+    ...(token && { token }),
+    ...(json !== undefined && { json }),
+  })
+
+async function invite(name: string, ttl_seconds = 3600): Promise<string> {
+  const { json } = await api('POST', '/invitations', undefined, {
+    ...{ name, roles: ['owner'], ttl_seconds },
+  })
+  return (json as { code: string }).code
+}
+
+async function join(code: string) {
+  const { status, json } = await api('POST', '/parties', code)
+  const { party, token } = json as { party: { id: string; name: string }; token: string }
+  return { status, party, token, json }
+}
+
+describe('an installation', () => {
+  it('is one party’s until another is invited', async () => {
+    const { json } = await api('GET', '/party')
+    expect(json).toMatchObject({ id: HOME_PARTY, name: 'home' })
+    expect((await api('PATCH', '/party', undefined, { name: 'acme' })).json).toMatchObject({
+      name: 'acme',
+    })
+    expect((await api('GET', '/parties')).json).toMatchObject({
+      items: [{ id: HOME_PARTY, name: 'acme', roles: ['manufacturer', 'reseller', 'owner'] }],
+    })
+  })
+})
+
+describe('an invitation', () => {
+  it('brings a party in with a token that acts for it', async () => {
+    const { status, party, token } = await join(await invite('reseller'))
+    expect(status).toBe(201)
+    expect((await api('GET', '/party', token)).json).toMatchObject({
+      id: party.id,
+      name: 'reseller',
+    })
+    expect((await api('GET', '/groups', token)).json).toMatchObject({
+      items: [{ name: 'default' }],
+    })
+  })
+
+  it('is answered again while nobody has used the token, and the token before is worthless', async () => {
+    const code = await invite('lost-answer')
+    const first = await join(code)
+    const second = await join(code)
+    expect(second.party.id).toBe(first.party.id)
+    expect((await api('GET', '/party', first.token)).status).toBe(401)
+    expect((await api('GET', '/party', second.token)).status).toBe(200)
+    expect((await join(code)).json).toMatchObject({ code: 'conflict' })
+    expect((await api('GET', '/party', second.token)).status).toBe(200)
+  })
+
+  it('is good for joining, and nothing else', async () => {
+    const code = await invite('curious')
+    for (const path of ['/party', '/parties', '/vouchers', '/tokens']) {
+      expect((await api('GET', path, code)).status).toBe(403)
+    }
+    await api('GET', '/invitations')
+  })
+
+  it('lapses, and can be withdrawn', async () => {
+    const [late, withdrawn] = [await invite('late', 60), await invite('withdrawn')]
+    clock.advance(61_000)
+    expect((await join(late)).status).toBe(401)
+    const id = withdrawn.slice(0, 'fdoi_'.length + 16)
+    expect((await api('DELETE', `/invitations/${id}`)).status).toBe(204)
+    expect((await api('DELETE', `/invitations/${id}`)).status).toBe(404)
+    expect((await join(withdrawn)).status).toBe(401)
+  })
+
+  it('is kept as a hash', async () => {
+    const code = await invite('hashed')
+    const { database } = world.service.services
+    const rows = await database.db.selectFrom('invitation').selectAll().execute()
+    expect(JSON.stringify(rows)).not.toContain(code.slice(-43))
+    expect(JSON.stringify((await api('GET', '/invitations')).json)).not.toContain(code.slice(-43))
+    expect((await join(`${code.slice(0, -1)}!`)).status).toBe(401)
+    expect((await join(`${code.slice(0, -43)}${'A'.repeat(43)}`)).status).toBe(401)
+  })
+
+  it('is for a name that nobody has, then and later', async () => {
+    expect(
+      (await api('POST', '/invitations', undefined, { name: 'acme', roles: ['owner'] })).status,
+    ).toBe(409)
+    const [one, other] = [await invite('twin'), await invite('twin')]
+    expect((await join(one)).status).toBe(201)
+    expect((await join(other)).status).toBe(409)
+    const { token } = await join(await invite('renamer'))
+    expect((await api('PATCH', '/party', token, { name: 'twin' })).status).toBe(409)
+    expect((await api('PATCH', '/party', token, { name: 'renamer' })).status).toBe(200)
+  })
+
+  it.each([
+    { name: 'No Good', roles: ['owner'] },
+    { name: 'a', roles: [] },
+    { name: 'a', roles: ['king'] },
+  ])('is refused as %j', async (body) => {
+    expect((await api('POST', '/invitations', undefined, body)).status).toBe(400)
+  })
+})
+
+describe('a party that is suspended', () => {
+  it('has no one to act for it until it is resumed', async () => {
+    const { party, token } = await join(await invite('bankrupt'))
+    expect((await api('POST', `/parties/${party.id}/suspend`)).status).toBe(200)
+    expect((await api('GET', '/party', token)).status).toBe(401)
+    expect((await api('POST', `/parties/${party.id}/resume`)).status).toBe(200)
+    expect((await api('GET', '/party', token)).status).toBe(200)
+  })
+
+  it('is not the one the installation belongs to, nor one that is not there', async () => {
+    expect((await api('POST', `/parties/${HOME_PARTY}/suspend`)).status).toBe(409)
+    for (const what of ['suspend', 'resume']) {
+      expect((await api('POST', `/parties/fdop_none/${what}`)).status).toBe(404)
+    }
+  })
+})
+
+describe('another party', () => {
+  let token: string
+  let operations: { method: string; path: string }[]
+  /** What the installation's own party has, by the ends of paths. */
+  let theirs: Record<string, string>
+  /** What must not be told to anybody else. */
+  let secrets: string[]
+
+  beforeAll(async () => {
+    token = (await join(await invite('stranger'))).token
+    theirs = await furnish()
+    secrets = await namesOfTheirs()
+    const { paths } = (await api('GET', '/openapi.json')).json as { paths: Record<string, object> }
+    operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })),
+    )
+  }, PATIENCE_MS)
+
+  it('has a value here for every parameter of every path', () => {
+    const places = operations.flatMap(({ path }) => path.match(PLACE) ?? [])
+    expect([...new Set(places)].sort()).toEqual(Object.keys(theirs).sort())
+  })
+
+  it('is told in no list of anything that is not its own', async () => {
+    const lists = operations.filter(({ method, path }) => method === 'GET' && !path.includes('{'))
+    expect(lists.length).toBeGreaterThan(5)
+    for (const { path } of lists) {
+      const { body } = await api('GET', path, token)
+      const told = secrets.filter((secret) => body.toString().includes(secret))
+      expect([path, told]).toEqual([path, []])
+    }
+  })
+
+  it('finds nothing under the name of what another has, and changes nothing', async () => {
+    const before = await everythingOfTheirs()
+    for (const { method, path } of operations) {
+      if (!path.includes('{')) continue
+      for (const json of bodiesFor(method, path)) {
+        const { status, body } = await api(method, concrete(path), token, json)
+        // Some names are each party's own to give: what stands there then is its own.
+        const expected = MAKES_ITS_OWN.has(`${method} ${path}`) ? [200, 204, 404] : [403, 404]
+        expect([method, path, expected.includes(status), status]).toEqual([
+          ...[method, path, true, status],
+        ])
+        for (const secret of secrets.filter((one) => !concrete(path).includes(one))) {
+          expect([path, body.toString().includes(secret)]).toEqual([path, false])
+        }
+      }
+    }
+    expect(await everythingOfTheirs()).toEqual(before)
+  })
+
+  it('gives no token more than it holds itself, whatever it asks for', async () => {
+    const { json } = await api('POST', '/tokens', token, { name: 'x', scopes: ['admin'] })
+    const made = (json as { token: string }).token
+    for (const path of ['/parties', '/invitations']) {
+      expect((await api('GET', path, made)).status).toBe(403)
+    }
+    const beyond = { name: 'x', scopes: ['party:invite'] }
+    expect((await api('POST', '/tokens', token, beyond)).status).toBe(400)
+  })
+
+  const concrete = (path: string) =>
+    path.replaceAll(PLACE, (place, kind: string) => `${kind}/${theirs[place] ?? 'unknown'}`)
+
+  async function everythingOfTheirs() {
+    const told: [path: string, body: string][] = []
+    for (const { method, path } of operations) {
+      if (method !== 'GET' || path === '/openapi.json') continue
+      const { body } = await api('GET', concrete(path))
+      told.push([path, body.toString().replace(/urn:fdo:request:\w+/, '')])
+    }
+    return told
+  }
+})
+
+/** A kind of thing, and the parameter that names one. */
+const PLACE = /(\w[\w-]*)\/\{\w+\}/g
+
+/** A PUT of a plan makes one of the caller's own. */
+const MAKES_ITS_OWN = new Set(['PUT /plans/{name}', 'GET /plans/{name}', 'DELETE /plans/{name}'])
+
+/** Bodies that the operation would take, were the thing the caller's. */
+function bodiesFor(method: string, path: string): readonly unknown[] {
+  if (method === 'GET' || method === 'DELETE') return [undefined]
+  const known: Record<string, unknown> = {
+    'POST /vouchers/{guid}/sell': { to: 'self' },
+    'PATCH /devices/{device}': { group: 'default' },
+    'PATCH /groups/{name}': { scopes: [] },
+    'PUT /plans/{name}': { steps: [] },
+  }
+  return [known[`${method} ${path}`] ?? {}]
+}
+
+/** One of everything, for the installation's own party. */
+async function furnish(): Promise<Record<string, string>> {
+  const [vector] = voucherVectors.filter(({ name }) => name === 'p256-x509-devP256')
+  await upload('/keys', fromHex(vector?.ownerKeysPkcs8[1] ?? ''))
+  const voucher = await makeVoucher(partsOf())
+  const device = deviceIdOf(HOME_PARTY, madeOf(voucher).deviceKey)
+  const imported = await upload<{ items: { guid: string; ok: boolean }[] }>(
+    '/vouchers',
+    voucher.bytes,
+  )
+  const [{ guid = '' } = {}] = imported.items
+  const { ref } = await upload<{ ref: string }>('/plan-contents', Buffer.from('confidential'))
+  const name = 'cameras'
+  await api('POST', '/groups', undefined, { name, scopes: [] })
+  await api('POST', '/plans', undefined, { name, description: 'theirs-alone', steps: [] })
+  const made = await api('POST', '/tokens', undefined, { name: 'theirs-too', scopes: ['read'] })
+  const { id } = made.json as { id: string }
+  await world.service.services.database.db
+    .insertInto('upload')
+    .values({
+      ...{ device_id: device, run_id: 'a', name: 'n' },
+      ...{ length: 1, is_kept: 1, created_at: '' },
+    })
+    .execute()
+  const invitation = (await invite('they-invite')).slice(0, 'fdoi_'.length + 16)
+  return {
+    'vouchers/{guid}': guid,
+    'devices/{device}': device,
+    'groups/{name}': name,
+    'plans/{name}': name,
+    'plan-contents/{ref}': ref,
+    'uploads/{id}': '1',
+    'tokens/{id}': id,
+    'parties/{id}': HOME_PARTY,
+    'invitations/{id}': invitation,
+  }
+}
+
+async function upload<T = unknown>(path: string, body: Uint8Array): Promise<T> {
+  const headers = { 'content-type': 'application/octet-stream' }
+  const { status, json } = await world.api('POST', `/api/v1${path}`, { body, headers })
+  expect([path, status < 300]).toEqual([path, true])
+  return json as T
+}
+
+async function namesOfTheirs(): Promise<string[]> {
+  const { keyStore } = world.service.services
+  const keys = keyStore.ring(HOME_PARTY).list()
+  const vouchers = (await api('GET', '/vouchers')).json as { items: Record<string, string>[] }
+  const tokens = (await api('GET', '/tokens')).json as { items: { id: string }[] }
+  return [
+    ...keys.flatMap(({ id, fingerprint }) => [id, fingerprint]),
+    ...vouchers.items.flatMap(({ guid = '', device_id = '' }) => [guid, device_id]),
+    ...tokens.items.map(({ id }) => id),
+    ...['cameras', 'theirs-alone', 'theirs-too'],
+  ]
+}
