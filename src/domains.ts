@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { toHex } from '../protocol/bytes.ts'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
+import { RemoteKeys } from './callers/remote-documents.ts'
 import { HOME_PARTY } from './database/tables.ts'
 import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
@@ -10,7 +11,7 @@ import { DeviceService } from './devices/service.ts'
 import { inProcess } from './fdo/client.ts'
 import type { Exchange } from './fdo/exchange.ts'
 import type { MountedRole } from './fdo/mounted-role.ts'
-import type { AppEnv } from './http/authenticate.ts'
+import type { AppEnv, FindPrincipal } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
 import {
   type FindFirstOwner,
@@ -26,6 +27,8 @@ import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
 import type { Services } from './services.ts'
+import { findMachine } from './tokens/api-callers.ts'
+import { deviceApi } from './tokens/device-api/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
@@ -45,6 +48,8 @@ export interface Domains {
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
+  /** Programs that call with an access token of ours. */
+  readonly findMachine: FindPrincipal
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
   start(signal: AbortSignal, exchange: Exchange): void
@@ -66,7 +71,6 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
-  const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
   const rendezvous = { ...services, deviceAnchors: () => ground.authorities }
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
@@ -74,6 +78,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : []),
     ...(onboarding ? [onboarding.role] : []),
   ]
+  const tokens = await tokensOf(services, ground, addresses)
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await registering?.register.statusOf(party, guids)) ?? new Map()
@@ -89,7 +94,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...certificateRoutes(services.database),
       ...(onboarding?.routes ?? []),
     ],
-    others: [authorityRoutes(pki), ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : [])],
+    others: [authorityRoutes(pki), ...tokens.routers],
+    findMachine: tokens.findMachine,
     sweeps: [
       () => sweepRegistrations(rendezvous),
       () => pki.maintain(),
@@ -188,17 +194,20 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
   })
 }
 
-/** Where onboarded devices get their tokens, and use them. */
-async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: () => string) {
-  const { config, keyStore } = services
-  return tokenRoutes({
-    ...services,
-    pki,
-    tlsUrl,
-    trustedProxies: config.trustedProxies,
-    key: signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256')),
-    findDevice: (id) => devices.findScopes(id),
-  })
+/** Where devices and programs get their tokens, and use them. */
+async function tokensOf(services: Services, { pki, devices }: Ground, addresses: Addresses) {
+  const { config, keyStore, machines, clock, outbound } = services
+  const key = signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256'))
+  const findDevice = (id: string) => devices.findScopes(id)
+  const { trustedProxies } = config
+  const own = { ...services, pki, addresses, key, findDevice, trustedProxies }
+  return {
+    routers: [
+      tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),
+      ...(config.roles.includes('owner') ? [deviceApi(own)] : []),
+    ],
+    findMachine: findMachine({ addresses, key, machines, now: () => clock.now() }),
+  }
 }
 
 function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {

@@ -3,6 +3,10 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
 import { ApiTokens } from './api-tokens/service.ts'
+import { clientRoutes } from './callers/clients/routes.ts'
+import { MachineClients } from './callers/clients/service.ts'
+import { identityProviderRoutes } from './callers/providers/routes.ts'
+import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
 import { type Database, openDatabase } from './database/open.ts'
@@ -13,6 +17,7 @@ import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
+import type { FindPrincipal } from './http/authenticate.ts'
 import type { Listener } from './http/listen.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
@@ -81,6 +86,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
     () => services.parties.sweep(),
+    () => services.machines.sweep(),
     ...domains.sweeps,
   ])
   return {
@@ -132,6 +138,7 @@ async function servicesOver(
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
+  const outbound = new Outbound(new OutboundPolicy(config))
   return {
     config,
     clock,
@@ -146,27 +153,40 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, parties }),
-    outbound: new Outbound(new OutboundPolicy(config)),
+    machines: new MachineClients({ database, clock, events, parties }),
+    identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
+    outbound,
   }
 }
 
 function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
-  const { config, database, apiTokens, parties } = services
+  const { config, database, apiTokens, machines, identityProviders } = services
   const { trustedProxies } = config
   return createApp({
     ...services,
     trustedProxies,
-    findPrincipal: async (token) =>
-      (await apiTokens.findPrincipal(token)) ?? parties.findPrincipal(token),
+    findPrincipal: findPrincipalOf(services, domains),
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes(services),
       ...apiTokenRoutes(apiTokens),
+      ...clientRoutes(machines),
+      ...identityProviderRoutes(identityProviders),
       ...keyRoutes(services),
       ...domains.routes,
     ],
     others: [fdoRoutes(fdo), ...domains.others],
   })
+}
+
+/** Every kind of token there is; what one does not know is left to the next. */
+function findPrincipalOf(services: Services, domains: Domains): FindPrincipal {
+  const { apiTokens, parties, identityProviders } = services
+  return async (token, source) =>
+    (await apiTokens.findPrincipal(token)) ??
+    (await parties.findPrincipal(token)) ??
+    (await domains.findMachine(token, source)) ??
+    identityProviders.findPrincipal(token)
 }
 
 /** Forgets what has lapsed, every minute; one that fails is tried again with the next. */

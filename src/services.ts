@@ -1,6 +1,8 @@
 /** Everything long-lived that main.ts builds. Whoever needs some of it takes Pick<Services, …>. */
 import type { RandomBytes } from '../protocol/types/base.ts'
 import type { ApiTokens } from './api-tokens/service.ts'
+import type { MachineClients } from './callers/clients/service.ts'
+import type { IdentityProviders } from './callers/providers/service.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
@@ -22,6 +24,8 @@ export interface Services {
   readonly keyStore: KeyStore
   readonly parties: Parties
   readonly apiTokens: ApiTokens
+  readonly machines: MachineClients
+  readonly identityProviders: IdentityProviders
   /** For every address that somebody else named. */
   readonly outbound: Outbound
 }

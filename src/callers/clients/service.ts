@@ -45,7 +45,7 @@ export interface MachineClient {
   readonly credential: Credential
 }
 
-export const CLIENT_ID = /^fdom_[0-9a-f]{32}$/
+const CLIENT_ID = /^fdom_[0-9a-f]{32}$/
 const MOST_KNOWN = 1_000
 
 export class MachineClients {
