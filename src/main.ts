@@ -3,6 +3,9 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
 import { ApiTokens } from './api-tokens/service.ts'
+import { AuditLog } from './audit/log.ts'
+import { auditRoutes } from './audit/routes.ts'
+import { Witnesses } from './audit/witnesses.ts'
 import { clientRoutes } from './callers/clients/routes.ts'
 import { MachineClients } from './callers/clients/service.ts'
 import { identityProviderRoutes } from './callers/providers/routes.ts'
@@ -145,6 +148,7 @@ async function servicesOver(
     log,
     metrics,
     events,
+    audit: new AuditLog({ clock }),
     database,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
@@ -173,6 +177,7 @@ function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: ()
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
       ...keyRoutes(services),
+      ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...domains.routes,
     ],
     others: [fdoRoutes(fdo), ...domains.others],

@@ -1,6 +1,7 @@
 /** Everything long-lived that main.ts builds. Whoever needs some of it takes Pick<Services, …>. */
 import type { RandomBytes } from '../protocol/types/base.ts'
 import type { ApiTokens } from './api-tokens/service.ts'
+import type { AuditLog } from './audit/log.ts'
 import type { MachineClients } from './callers/clients/service.ts'
 import type { IdentityProviders } from './callers/providers/service.ts'
 import type { Clock } from './clock.ts'
@@ -20,6 +21,7 @@ export interface Services {
   readonly log: Log
   readonly metrics: Metrics
   readonly events: Events
+  readonly audit: AuditLog
   readonly database: Database
   readonly keyStore: KeyStore
   readonly parties: Parties

@@ -7,6 +7,8 @@ import { FdoError } from '../errors.ts'
 
 export const ALG = 1
 const CRIT = 2
+/** Which key it was: text or bytes that mean something to whoever looks for the key. */
+export const KID = 4
 export const IV = 5
 /** ProveOVHdr, unprotected. */
 export const CUPH_NONCE = 256

@@ -35,12 +35,17 @@ export function runWithApi<Options extends object>(
     operands: readonly string[],
   ) => Promise<void>,
 ): Command {
-  command
+  addApiOptions(command)
+  return run<Options>(command, (options, output, operands) =>
+    body(new ApiClient(options), options, output, operands),
+  )
+}
+
+/** How a command finds the service, and shows who is calling. */
+export function addApiOptions(command: Command): Command {
+  return command
     .option('--url <url>', 'where the service is (FIRSTLIGHT_URL)')
     .option('--token-file <file>', 'a file with the token to show it (FIRSTLIGHT_TOKEN_FILE)')
     .option('--ca <file>', 'the CA of its certificate (FIRSTLIGHT_CA)')
     .option('--timeout <seconds>', 'how long to wait for an answer', '60')
-  return run<Options>(command, (options, output, operands) =>
-    body(new ApiClient(options), options, output, operands),
-  )
 }

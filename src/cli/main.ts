@@ -31,6 +31,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the keys of the service',
     load: async () => (await import('./commands/key.ts')).keyCommand(),
   },
+  party: {
+    description: 'the organisations that share an installation',
+    load: async () => (await import('./commands/party.ts')).partyCommand(),
+  },
+  audit: {
+    description: 'what happened: the log, and whether it is whole',
+    load: async () => (await import('./commands/audit.ts')).auditCommand(),
+  },
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),

@@ -68,6 +68,8 @@ const PRAGMAS = [
   'synchronous = NORMAL',
   'foreign_keys = ON',
   'secure_delete = ON',
+  // What `replace into` removes is deleted as far as triggers are concerned.
+  'recursive_triggers = ON',
   // Sessions change the same few pages again and again: let them do so before they are moved.
   'wal_autocheckpoint = 4000',
   // KiB. Devices come in no order: with the usual 2 MiB their pages are read again and again.

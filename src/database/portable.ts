@@ -1,4 +1,5 @@
 /** The few places where databases differ. */
+import { type Kysely, sql } from 'kysely'
 
 /** Another process holds the lock: nothing has happened, try again. */
 export function isBusy(error: unknown): boolean {
@@ -11,6 +12,18 @@ export function isConflict(error: unknown): boolean {
     hasCode(error) &&
     (error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY' || error.code === 'SQLITE_CONSTRAINT_UNIQUE')
   )
+}
+
+/** From now on rows come to this table and stay as they are, whatever statement wants otherwise. */
+export async function makeAppendOnly(db: Kysely<unknown>, table: string): Promise<void> {
+  for (const change of ['update', 'delete']) {
+    const trigger = sql.raw(`${table}_no_${change}`)
+    const refusal = sql.lit(`${table} is append-only`)
+    await sql`
+      create trigger ${trigger} before ${sql.raw(change)} on ${sql.table(table)}
+      begin select raise(abort, ${refusal}); end
+    `.execute(db)
+  }
 }
 
 function hasCode(error: unknown): error is { code: string } {

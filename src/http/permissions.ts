@@ -32,6 +32,9 @@ export const PERMISSIONS = [
   'client:write',
   'identity-provider:read',
   'identity-provider:write',
+  'audit:read',
+  'audit:witness',
+  'audit:write',
   'metrics:read',
   'openapi:read',
 ] as const
@@ -53,11 +56,11 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
   factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
-  /** For who runs devices and may not touch keys, nor say who else may call. */
+  /** For who runs devices and may not touch keys, nor say who may call or watches the log. */
   operator: PERMISSIONS.filter(
     (permission) =>
       permission.endsWith(':read') ||
-      !/^(token|key|client|identity-provider|party):/.test(permission),
+      !/^(token|key|client|identity-provider|party|audit):/.test(permission),
   ),
   /** The roles of people: those of an identity provider are mapped to them. */
   administrator: PERMISSIONS,

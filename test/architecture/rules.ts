@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/api-tokens', 'src/callers', 'src/keys', 'src/settings', 'src/services.ts'],
   ['src/parties'],
   ['src/events.ts'],
+  ['src/audit'],
   ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets'],
   ['src/database'],
@@ -27,7 +28,16 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** Programs talk to the service from outside. What of it they may import, and who may more. */
 const PROGRAMS = ['src/cli', 'src/simulator', 'src/fleet']
-const FOR_PROGRAMS = ['src/fdo/client.ts', 'protocol', ...PROGRAMS]
+const FOR_PROGRAMS = [
+  'src/fdo/client.ts',
+  // Who checks a log does so without the service.
+  'src/audit/entry.ts',
+  'src/audit/head.ts',
+  'src/audit/lines.ts',
+  'src/audit/verify.ts',
+  'protocol',
+  ...PROGRAMS,
+]
 const PROGRAMS_OF_THE_SERVER = ['src/cli/commands/serve.ts', 'src/cli/commands/token.ts']
 
 /** Inside a domain, top to bottom. */

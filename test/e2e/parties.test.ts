@@ -1,4 +1,5 @@
 /** Several parties on one installation: how they come in, and that none sees anything of another. */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../src/clock.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
@@ -256,6 +257,10 @@ async function furnish(): Promise<Record<string, string>> {
       ...{ length: 1, is_kept: 1, created_at: '' },
     })
     .execute()
+  const witness = await api('POST', '/audit/witnesses', undefined, {
+    ...{ name: 'theirs-alone', public_key: publicKeyPem() },
+  })
+  const { fingerprint } = witness.json as { fingerprint: string }
   const invitation = (await invite('they-invite')).slice(0, 'fdoi_'.length + 16)
   return {
     'vouchers/{guid}': guid,
@@ -267,7 +272,13 @@ async function furnish(): Promise<Record<string, string>> {
     'tokens/{id}': id,
     'parties/{id}': HOME_PARTY,
     'invitations/{id}': invitation,
+    'witnesses/{fingerprint}': fingerprint,
   }
+}
+
+function publicKeyPem(): string {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return publicKey.export({ type: 'spki', format: 'pem' }).toString()
 }
 
 async function upload<T = unknown>(path: string, body: Uint8Array): Promise<T> {

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
+import { secondsOf } from '../seconds.ts'
 
 interface TokenView {
   readonly id: string
@@ -78,15 +79,4 @@ export function tokenCommand(): Command {
     },
   )
   return token
-}
-
-const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const
-
-/** `90s`, `30m`, `1h` or `7d`, in seconds. */
-export function secondsOf(time: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(time) ?? []
-  if (count === undefined || unit === undefined || Number(count) === 0) {
-    throw new CliFailure('usage', `not a time: ${time}`, { next: 'write 90s, 30m, 1h or 7d' })
-  }
-  return Number(count) * SECONDS[unit as keyof typeof SECONDS]
 }

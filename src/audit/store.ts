@@ -1,0 +1,235 @@
+/** Entries of the audit log, witnesses, and heads they have signed. Nothing here changes an entry. */
+import { sql } from 'kysely'
+import type { Executor } from '../database/connection.ts'
+import { statement } from '../database/statement.ts'
+import type {
+  AuditCountersignatureTable,
+  AuditEntryTable,
+  AuditWitnessTable,
+} from '../database/tables.ts'
+import type { AuditEntry, Detail } from './entry.ts'
+import type { Head } from './head.ts'
+
+export type WitnessRow = AuditWitnessTable
+export type CountersignatureRow = AuditCountersignatureTable
+
+/**
+ * In SQLite a transaction that writes is the only one, so that a head read inside it is the head it
+ * is committed behind. In PostgreSQL this is where the party's chain has to be locked first
+ * (`pg_advisory_xact_lock` on the party: locking the last row would not hold back the next insert);
+ * without it the primary key still lets only one of two appenders commit.
+ */
+const lastOf = statement((db, p: { party: string }) =>
+  db
+    .selectFrom('audit_entry')
+    .select(['party', 'seq', 'hash', 'at'])
+    .where('party', '=', p.party)
+    .orderBy('seq', 'desc')
+    .limit(1),
+)
+
+const add = statement((db, row: AuditEntryTable) =>
+  db.insertInto('audit_entry').values({
+    party: row.party,
+    seq: row.seq,
+    at: row.at,
+    type: row.type,
+    by: row.by,
+    guid: row.guid,
+    device_id: row.device_id,
+    subject_id: row.subject_id,
+    detail: row.detail,
+    previous: row.previous,
+    hash: row.hash,
+  }),
+)
+
+const range = statement((db, p: { party: string; from: number; limit: number }) =>
+  db
+    .selectFrom('audit_entry')
+    .selectAll()
+    .where('party', '=', p.party)
+    .where('seq', '>=', p.from)
+    .orderBy('seq')
+    .limit(p.limit),
+)
+
+export function findHead(db: Executor, party: string): Promise<Head | undefined> {
+  return lastOf.first(db, { party })
+}
+
+export async function addEntry(tx: Executor, entry: AuditEntry): Promise<void> {
+  const { party, seq, at, type, by, subject, detail, previous, hash } = entry
+  const { guid = null, device = null, id = null } = subject
+  await add.run(tx, {
+    ...{ party, seq, at, type, by, previous, hash, guid, device_id: device, subject_id: id },
+    detail: detail && JSON.stringify(detail),
+  })
+}
+
+/** Oldest first, from this number on. */
+export async function entriesFrom(
+  db: Executor,
+  party: string,
+  { from, limit }: { from: number; limit: number },
+): Promise<AuditEntry[]> {
+  return (await range.all(db, { party, from, limit })).map(entryOf)
+}
+
+export interface EntryFilter {
+  readonly guid?: string | undefined
+  readonly device?: string | undefined
+  readonly type?: string | undefined
+  /** Times: from the first on, and before the second. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+  /** Those older than this entry. */
+  readonly before?: { readonly at: string; readonly seq: number } | undefined
+  readonly limit: number
+}
+
+/**
+ * Newest first by the clock, which is how the indexes have them. Of one voucher or device there are
+ * few, found by an index of their own and sorted: those of times and types, which SQLite would take
+ * because they are in order, have all the others' entries as well. An expression keeps it off them.
+ */
+export async function listEntries(
+  db: Executor,
+  party: string,
+  { guid, device, type, since, until, before, limit }: EntryFilter,
+): Promise<AuditEntry[]> {
+  const isOfOne = guid !== undefined || device !== undefined
+  let query = db
+    .selectFrom('audit_entry')
+    .selectAll()
+    .where('party', '=', party)
+    .orderBy(isOfOne ? sql<string>`at || ''` : 'at', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(limit)
+  if (guid !== undefined) query = query.where('guid', '=', guid)
+  if (device !== undefined) query = query.where('device_id', '=', device)
+  if (type !== undefined) query = query.where(isOfOne ? sql<string>`type || ''` : 'type', '=', type)
+  if (since !== undefined) query = query.where('at', '>=', since)
+  if (until !== undefined) query = query.where('at', '<', until)
+  if (before) {
+    const { at, seq } = before
+    query = query
+      .where('at', '<=', at)
+      .where((eb) => eb.or([eb('at', '<', at), eb('seq', '<', seq)]))
+  }
+  return (await query.execute()).map(entryOf)
+}
+
+function entryOf(row: AuditEntryTable): AuditEntry {
+  const { party, seq, at, type, by, guid, device_id, subject_id, detail, previous, hash } = row
+  return {
+    ...{ party, seq, at, type, by, previous, hash },
+    subject: {
+      ...(guid !== null && { guid }),
+      ...(device_id !== null && { device: device_id }),
+      ...(subject_id !== null && { id: subject_id }),
+    },
+    detail: detail === null ? null : (JSON.parse(detail) as Detail),
+  }
+}
+
+const witnessColumns = ['party', 'fingerprint', 'name', 'spki', 'created_at'] as const
+
+export function findWitness(
+  db: Executor,
+  party: string,
+  fingerprint: string,
+): Promise<WitnessRow | undefined> {
+  return db
+    .selectFrom('audit_witness')
+    .select(witnessColumns)
+    .where('party', '=', party)
+    .where('fingerprint', '=', fingerprint)
+    .executeTakeFirst()
+}
+
+export function listWitnesses(
+  db: Executor,
+  party: string,
+  { limit, after = '' }: { limit: number; after?: string | undefined },
+): Promise<WitnessRow[]> {
+  return db
+    .selectFrom('audit_witness')
+    .select(witnessColumns)
+    .where('party', '=', party)
+    .where('fingerprint', '>', after)
+    .orderBy('fingerprint')
+    .limit(limit)
+    .execute()
+}
+
+export async function addWitness(tx: Executor, row: WitnessRow): Promise<void> {
+  await tx.insertInto('audit_witness').values(row).execute()
+}
+
+/** False where there was none. */
+export async function removeWitness(
+  tx: Executor,
+  party: string,
+  fingerprint: string,
+): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('audit_witness')
+    .where('party', '=', party)
+    .where('fingerprint', '=', fingerprint)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+/** One of this head by this witness that is there already stays. */
+export async function addCountersignature(tx: Executor, row: CountersignatureRow): Promise<void> {
+  await tx
+    .insertInto('audit_countersignature')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['party', 'seq', 'witness']).doNothing())
+    .execute()
+}
+
+/** Of heads in these bounds, both included; in their order. */
+export function countersignaturesOf(
+  db: Executor,
+  party: string,
+  { from, to }: { from: number; to?: number | undefined },
+): Promise<CountersignatureRow[]> {
+  let query = db
+    .selectFrom('audit_countersignature')
+    .select(['party', 'seq', 'witness', 'signed', 'witnessed_at', 'created_at'])
+    .where('party', '=', party)
+    .where('seq', '>=', from)
+    .orderBy('seq')
+    .orderBy('witness')
+  if (to !== undefined) query = query.where('seq', '<=', to)
+  return query.execute()
+}
+
+/** Newest first. */
+export function listCountersignatures(
+  db: Executor,
+  party: string,
+  { limit, before }: { limit: number; before?: CountersignaturePosition | undefined },
+): Promise<CountersignatureRow[]> {
+  let query = db
+    .selectFrom('audit_countersignature')
+    .select(['party', 'seq', 'witness', 'signed', 'witnessed_at', 'created_at'])
+    .where('party', '=', party)
+    .orderBy('seq', 'desc')
+    .orderBy('witness', 'desc')
+    .limit(limit)
+  if (before) {
+    const { seq, witness } = before
+    query = query
+      .where('seq', '<=', seq)
+      .where((eb) => eb.or([eb('seq', '<', seq), eb('witness', '<', witness)]))
+  }
+  return query.execute()
+}
+
+export interface CountersignaturePosition {
+  readonly seq: number
+  readonly witness: string
+}
