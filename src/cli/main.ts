@@ -39,6 +39,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'what happened: the log, and whether it is whole',
     load: async () => (await import('./commands/audit.ts')).auditCommand(),
   },
+  client: {
+    description: 'programs that call the management API',
+    load: async () => (await import('./commands/client.ts')).clientCommand(),
+  },
+  'identity-provider': {
+    description: 'OpenID providers whose tokens are accepted for people',
+    load: async () => (await import('./commands/identity-provider.ts')).identityProviderCommand(),
+  },
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),
