@@ -7,6 +7,9 @@ export const SIGNATURES = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
 ]
 
+/** Of the assertions that clients prove themselves with. */
+export const ASSERTION_SIGNATURES = ['ES256', 'ES384', 'RS256', 'PS256'] as const
+
 /** As we keep it: nothing but what a verifier needs. */
 export interface PublicJwk {
   readonly kty: string
@@ -66,6 +69,20 @@ function readKey(key: unknown): PublicJwk | undefined {
     ...(kid !== undefined && { kid }),
     ...(alg !== undefined && { alg }),
   }
+}
+
+/** Whether it verifies signatures of one of these algorithms. */
+export function isFor({ kty, crv = '', alg }: PublicJwk, algorithms: readonly string[]): boolean {
+  const fitting = BY_KIND[kty === 'RSA' ? kty : crv] ?? []
+  return fitting.some((one) => algorithms.includes(one) && (alg === undefined || alg === one))
+}
+
+const BY_KIND: Readonly<Record<string, readonly string[]>> = {
+  'P-256': ['ES256'],
+  'P-384': ['ES384'],
+  'P-521': ['ES512'],
+  Ed25519: ['EdDSA'],
+  RSA: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
 }
 
 function importKey(key: Record<string, unknown>): KeyObject | undefined {

@@ -1,10 +1,8 @@
 /** What clients read to find their way: RFC 8414, RFC 8705 section 3.3, RFC 9728. */
+import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
 import { SCOPES } from '../http/permissions.ts'
 import type { Names } from './names.ts'
 import { ALL_DEVICE_SCOPES } from './scopes.ts'
-
-/** Of assertions: a client's key has one of these, and the key says which. */
-export const ASSERTION_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256'] as const
 
 const OVER_TLS = ['tls_client_auth', 'self_signed_tls_client_auth']
 const ANYWHERE = ['private_key_jwt', 'client_secret_basic']
@@ -18,7 +16,7 @@ export function authorizationServerMetadata({ issuer, tokenEndpoint, jwks }: Nam
     response_types_supported: [],
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: [...ANYWHERE, ...(isSecure ? OVER_TLS : [])],
-    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_SIGNATURES,
     tls_client_certificate_bound_access_tokens: isSecure,
     scopes_supported: [...SCOPES, ...(isSecure ? ALL_DEVICE_SCOPES : [])],
   }

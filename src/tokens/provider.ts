@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import type { Configuration } from 'oidc-provider'
 import type { MachineClients } from '../callers/clients/service.ts'
+import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
 import type { RemoteKeys } from '../callers/remote-documents.ts'
 import type { Clock } from '../clock.ts'
 import type { Events } from '../events.ts'
@@ -17,7 +18,6 @@ import {
   mutualTls,
 } from './client-auth.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
-import { ASSERTION_ALGORITHMS } from './metadata.ts'
 import { JWKS_PATH, type Names, TOKEN_PATH } from './names.ts'
 import { resources } from './resources.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -85,7 +85,7 @@ function configurationOf(services: ProviderServices, library: Library): Configur
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {
       idTokenSigningAlgValues: ['ES256'],
-      clientAuthSigningAlgValues: ASSERTION_ALGORITHMS,
+      clientAuthSigningAlgValues: ASSERTION_SIGNATURES,
     },
     assertJwtClientAuthClaimsAndHeader: checkAssertion({ names, machines, clock }, library),
     extraTokenClaims: () => ofParty(tokenRequests.getStore()?.machine?.party),

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { toBase64 } from '../../../protocol/bytes.ts'
 import { certificatesToPem } from '../../../protocol/x509/pem.ts'
 import { Problem } from '../../http/problem.ts'
-import { KeysRefused, readKeySet } from '../public-keys.ts'
+import { ASSERTION_SIGNATURES, KeysRefused, isFor, readKeySet } from '../public-keys.ts'
 import { publishedAt } from '../remote-documents.ts'
 import {
   type CertificateName,
@@ -113,7 +113,9 @@ function keysFrom({ method, jwks, jwks_uri }: z.infer<typeof PrivateKeyJwt>): Ne
     throw new Problem('invalid-request', 'auth.jwks_uri: not an https URL')
   }
   try {
-    return { method, jwks: readKeySet(jwks) }
+    const keys = readKeySet(jwks)
+    if (keys.every((key) => isFor(key, ASSERTION_SIGNATURES))) return { method, jwks: keys }
+    throw new KeysRefused(`a key that is for none of ${ASSERTION_SIGNATURES.join(', ')}`)
   } catch (cause) {
     if (!(cause instanceof KeysRefused)) throw cause
     throw new Problem('invalid-request', `auth.jwks: ${cause.message}`, { cause })
