@@ -27,7 +27,7 @@ import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
 import type { Services } from './services.ts'
-import { findMachine } from './tokens/api-callers.ts'
+import { findMachine, isOwnToken } from './tokens/api-callers.ts'
 import { deviceApi } from './tokens/device-api/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
@@ -48,7 +48,9 @@ export interface Domains {
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
-  /** Programs that call with an access token of ours. */
+  /** Whether we have issued it, as it says itself; */
+  readonly isOwnToken: (token: string) => boolean
+  /** then, which program calls with it. */
   readonly findMachine: FindPrincipal
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
@@ -95,6 +97,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...(onboarding?.routes ?? []),
     ],
     others: [authorityRoutes(pki), ...tokens.routers],
+    isOwnToken: (token) => isOwnToken(addresses, token),
     findMachine: tokens.findMachine,
     sweeps: [
       () => sweepRegistrations(rendezvous),

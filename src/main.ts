@@ -184,14 +184,15 @@ function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: ()
   })
 }
 
-/** Every kind of token there is; what one does not know is left to the next. */
+/** Every kind of token there is. One of ours is never a provider's, even if a party names us as one. */
 function findPrincipalOf(services: Services, domains: Domains): FindPrincipal {
   const { apiTokens, parties, identityProviders } = services
-  return async (token, source) =>
-    (await apiTokens.findPrincipal(token)) ??
-    (await parties.findPrincipal(token)) ??
-    (await domains.findMachine(token, source)) ??
-    identityProviders.findPrincipal(token)
+  return async (token, source) => {
+    const known = (await apiTokens.findPrincipal(token)) ?? (await parties.findPrincipal(token))
+    if (known) return known
+    if (domains.isOwnToken(token)) return domains.findMachine(token, source)
+    return identityProviders.findPrincipal(token)
+  }
 }
 
 /** Forgets what has lapsed, every minute; one that fails is tried again with the next. */

@@ -1,5 +1,11 @@
 /** The part of the data model that says who may call: see tables.ts. */
 
+export interface CallerTables {
+  machine_client: MachineClientTable
+  used_assertion: UsedAssertionTable
+  identity_provider: IdentityProviderTable
+}
+
 /** A program of a party that gets its access tokens at our token endpoint. */
 export interface MachineClientTable {
   /** Its client_id. */
@@ -20,7 +26,7 @@ export interface MachineClientTable {
 }
 
 /** A client's assertion that has been accepted, until it has expired anyway. */
-export interface UsedAssertionTable {
+interface UsedAssertionTable {
   client_id: string
   /** SHA-256 of the assertion's id, hex. */
   jti_hash: string

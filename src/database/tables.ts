@@ -1,20 +1,16 @@
 /**
- * The whole data model on one page. Times are ISO 8601 in UTC, blobs say what they hold, flags are
+ * The whole data model on one page, and on caller-tables.ts for callers. Times are ISO 8601 in UTC, blobs say what they hold, flags are
  * 0 or 1. migrations/ creates what is declared here; both are changed together.
  */
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
-import type {
-  IdentityProviderTable,
-  MachineClientTable,
-  UsedAssertionTable,
-} from './caller-tables.ts'
+import type { CallerTables } from './caller-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables {
+export interface Tables extends CallerTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable
@@ -43,11 +39,6 @@ export interface Tables {
   audit_entry: AuditEntryTable
   audit_witness: AuditWitnessTable
   audit_countersignature: AuditCountersignatureTable
-
-  // ── callers
-  machine_client: MachineClientTable
-  used_assertion: UsedAssertionTable
-  identity_provider: IdentityProviderTable
 
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable

@@ -259,6 +259,19 @@ describe('the management API refuses a token', () => {
     }
   })
 
+  it('of ours, though a party names us as its provider', async () => {
+    const provider = {
+      ...{ name: 'x', issuer, audience: `${issuer}/api/v1`, jwks_uri: `${issuer}/oauth/jwks` },
+      ...{ claim: 'client_id', roles: { [world.clientId]: ['admin'] } },
+    }
+    const added = await api('POST', '/identity-providers', provider)
+    expect(added.status).toBe(201)
+    const token = await world.tokenOf()
+    expect((await api('GET', '/tokens', undefined, token)).status).toBe(403)
+    await api('PATCH', `/clients/${world.clientId}`, { disabled: true })
+    expect(await status(token)).toBe(401)
+  })
+
   it('longer than a request may be', async () => {
     expect((await api('GET', '/vouchers', undefined, 'a'.repeat(16_400))).status).toBe(431)
   })

@@ -1,7 +1,7 @@
 /** Programs that call the management API with tokens of the token endpoint, on plain loopback. */
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import {
   type ProgramKey,
@@ -13,6 +13,7 @@ import {
   programKey,
 } from '../support/callers.ts'
 import { type ClientsWorld, type Made, openClientsWorld } from '../support/clients-world.ts'
+import { ownProvider } from '../support/identity-providers.ts'
 import { PATIENCE_MS } from '../support/service.ts'
 
 let world: ClientsWorld
@@ -79,6 +80,26 @@ describe('a program', () => {
     const other = await programKey(alg)
     await world.become(keyOf(other))
     expect((await ask({}, {}, other)).status).toBe(200)
+  })
+
+  it('may publish its keys, and change them there', async () => {
+    const publisher = await ownProvider('')
+    publisher.keys = [key.jwk]
+    const jwks_uri = `${publisher.issuer}/keys`
+    await world.become({ method: 'private_key_jwt', jwks_uri })
+    const said = vi.spyOn(console, 'warn')
+    expect((await ask()).status).toBe(200)
+    expect((await ask()).status).toBe(200)
+    expect(publisher.asked()).toBe(1)
+    const stranger = await programKey('ES256', 'stranger')
+    expect((await ask({}, {}, stranger)).body['error']).toBe('invalid_client')
+    expect(publisher.asked()).toBe(1)
+    publisher.answering = (response) => void response.end('x'.repeat(1 << 20))
+    await world.become({ method: 'private_key_jwt', jwks_uri: `${publisher.issuer}/keys?2` })
+    expect((await ask()).body['error']).toBe('invalid_client')
+    expect(said).not.toHaveBeenCalled()
+    said.mockRestore()
+    await publisher.close()
   })
 
   it('gets of what it asks for what it holds, and what is less than that', async () => {
