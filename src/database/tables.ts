@@ -1,6 +1,7 @@
 /**
- * The whole data model on one page, and on caller-tables.ts for callers. Times are ISO 8601 in UTC, blobs say what they hold, flags are
- * 0 or 1. migrations/ creates what is declared here; both are changed together.
+ * The whole data model on one page (callers on caller-tables.ts). Times are ISO 8601 in UTC, blobs
+ * say what they hold, flags are 0 or 1. migrations/ creates what is declared here; both are changed
+ * together.
  */
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'

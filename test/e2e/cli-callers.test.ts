@@ -116,7 +116,7 @@ describe('firstlight identity-provider', () => {
       json: errorDocument('token-refused'),
     })
     const listed = await firstlight(['identity-provider', 'list'], world.local)
-    expect(listed.stdout).toContain('fdo-auditors=auditor+voucher:sell')
+    expect(listed.stdout).toMatch(/^ID +NAME +ISSUER +AUDIENCE +CLAIM +ROLES\nfdoo_/)
     await world.told('identity-provider', 'remove', id)
     const denied = await world.asked('voucher', 'list', '--token-file', world.file('good'))
     expect(denied).toMatchObject({ status: 6, json: errorDocument('not-authenticated') })
