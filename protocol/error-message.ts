@@ -2,7 +2,7 @@
 import { fromUtf8 } from './bytes.ts'
 import { encode } from './cbor/cbor.ts'
 import { Major, contentOf, scan } from './cbor/scan.ts'
-import { ErrorCode, FdoError } from './errors.ts'
+import { ErrorCode, FdoError, HasteError } from './errors.ts'
 import type { Message } from './message.ts'
 
 export const ERROR_MESSAGE = 255
@@ -16,9 +16,11 @@ export function errorMessage(
 ): Message {
   const code = error instanceof FdoError ? error.code : 'INTERNAL_SERVER_ERROR'
   const seconds = Math.floor(now.getTime() / 1000)
+  // A peer that is too fast is told so: nothing of that is a secret.
+  const text = error instanceof HasteError ? error.message : code
   // [EMErrorCode, EMPrevMsgID, EMErrorStr, EMErrorTs, EMErrorCID]. Divergence: peers in the field
   // read an untagged timestamp, and the Java ones need a number, not null, for the correlation ID.
-  const bytes = encode([ErrorCode[code], previousMessage & 0xff, code, seconds, correlationId])
+  const bytes = encode([ErrorCode[code], previousMessage & 0xff, text, seconds, correlationId])
   return { number: ERROR_MESSAGE, bytes }
 }
 

@@ -62,6 +62,15 @@ export function kindOf(address: string): AddressKind {
   return isInUse ? 'public' : 'special'
 }
 
+/** Who counts as one caller: an IPv4 address, or the half of an IPv6 address that is a network. */
+export function networkOf(address: string): string {
+  // Most are IPv4, and written in the one way there is.
+  if (!address.includes(':') || !ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString()
+  return `${parsed.parts.slice(0, 4).join(':')}/64`
+}
+
 /** As it is compared and shown: an IPv4-mapped address counts as IPv4. */
 export function plainAddress(address: string): string {
   const trimmed = address.trim()

@@ -51,6 +51,10 @@ const VARIABLES = z.strictObject({
   /** Whose Forwarded and X-Forwarded-For headers are believed. */
   FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
   FIRSTLIGHT_MASTER_KEY_FILE: path.optional(),
+  /** A token with keys in it: its PKCS#11 module, its label, and a file with its PIN. */
+  FIRSTLIGHT_PKCS11_MODULE: path.optional(),
+  FIRSTLIGHT_PKCS11_TOKEN: path.optional(),
+  FIRSTLIGHT_PKCS11_PIN_FILE: path.optional(),
   FIRSTLIGHT_LOG: z.enum(LOG_LEVELS).default('info'),
 
   /** Who may speak DI, */
@@ -63,6 +67,14 @@ const VARIABLES = z.strictObject({
   FIRSTLIGHT_FIRST_OWNER: path.default('self'),
   /** Device CAs accepted beside our own: any, or a PEM file. */
   FIRSTLIGHT_TRUST: path.optional(),
+
+  /** For how long vouchers are to be registered, in seconds: a rendezvous may grant less. */
+  FIRSTLIGHT_TO0_SECONDS: z
+    .string()
+    .regex(/^\d+$/, 'seconds')
+    .transform(Number)
+    .pipe(z.number().min(60).max(0xffff_ffff))
+    .prefault('2592000'),
 
   /** Addresses that are not public, and may yet be connected to where somebody else named them. */
   FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
@@ -90,6 +102,9 @@ export interface Config {
   readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined
   readonly publicUrl: string | undefined
   readonly trustedProxies: readonly string[]
+  /** Where keys are held elsewhere. */
+  readonly pkcs11:
+    { readonly module: string; readonly token: string; readonly pinFile: string } | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly diAllow: readonly string[]
   readonly diClientCaFile: string | undefined
@@ -98,6 +113,8 @@ export interface Config {
   readonly firstOwner: string
   /** `any` or a file; undefined: our own CA only. */
   readonly trust: string | undefined
+  /** What is asked of a rendezvous. */
+  readonly to0Seconds: number
   /** Undefined: as it befits where this service is reached itself. See outbound/policy.ts. */
   readonly outboundAllow: readonly string[] | undefined
 }
@@ -133,6 +150,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     tlsFiles: tlsFilesOf(variables),
     publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
     trustedProxies: variables.FIRSTLIGHT_TRUSTED_PROXIES,
+    pkcs11: pkcs11Of(variables),
     logLevel: variables.FIRSTLIGHT_LOG,
     diAllow: variables.FIRSTLIGHT_DI_ALLOW,
     diClientCaFile: existingFile('FIRSTLIGHT_DI_CLIENT_CA', variables.FIRSTLIGHT_DI_CLIENT_CA),
@@ -146,6 +164,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     trust:
       variables.FIRSTLIGHT_TRUST &&
       wordOrFile('FIRSTLIGHT_TRUST', variables.FIRSTLIGHT_TRUST, 'any'),
+    to0Seconds: variables.FIRSTLIGHT_TO0_SECONDS,
     outboundAllow: variables.FIRSTLIGHT_OUTBOUND_ALLOW,
   }
   if (config.port === undefined && config.tlsPort === undefined) {
@@ -193,6 +212,17 @@ function tlsFilesOf(variables: z.output<typeof VARIABLES>): Config['tlsFiles'] {
   if (cert !== undefined && key !== undefined) return { cert, key }
   if (cert === undefined && key === undefined) return undefined
   throw new ConfigError('FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: set both, or neither')
+}
+
+function pkcs11Of(variables: z.output<typeof VARIABLES>): Config['pkcs11'] {
+  const module = existingFile('FIRSTLIGHT_PKCS11_MODULE', variables.FIRSTLIGHT_PKCS11_MODULE)
+  const token = variables.FIRSTLIGHT_PKCS11_TOKEN
+  const pinFile = existingFile('FIRSTLIGHT_PKCS11_PIN_FILE', variables.FIRSTLIGHT_PKCS11_PIN_FILE)
+  if (module && token && pinFile) return { module, token, pinFile }
+  if (!module && !token && !pinFile) return undefined
+  throw new ConfigError(
+    'FIRSTLIGHT_PKCS11_MODULE, FIRSTLIGHT_PKCS11_TOKEN and FIRSTLIGHT_PKCS11_PIN_FILE: set all three, or none',
+  )
 }
 
 function existingFile(variable: string, file: string | undefined): string | undefined {

@@ -25,7 +25,7 @@ import { Register } from './onboarding/register/register.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
-import { rendezvousRoles, sweepRegistrations } from './rendezvous/role.ts'
+import { openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
 import { findMachine, isOwnToken } from './tokens/api-callers.ts'
 import { deviceApi } from './tokens/device-api/routes.ts'
@@ -34,6 +34,8 @@ import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
+import { type Transfer, openTransfer } from './transfer/assembly.ts'
+import { keyPort, voucherPort } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { deviceIdOf } from './vouchers/device-id.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
@@ -73,14 +75,21 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
-  const rendezvous = { ...services, deviceAnchors: () => ground.authorities }
+  const rendezvous = plays.has('rendezvous')
+    ? openRendezvous({
+        ...services,
+        deviceAnchors: () => ground.authorities,
+        urls: () => [publicUrl(), tlsUrl()],
+      })
+    : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
     ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
-    ...(plays.has('rendezvous') ? rendezvousRoles(rendezvous) : []),
+    ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
   const tokens = await tokensOf(services, ground, addresses)
+  const transfer = transferOf(services, ground, publicUrl)
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await registering?.register.statusOf(party, guids)) ?? new Map()
@@ -90,29 +99,38 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     roles,
     routes: [
       ...voucherRoutes(ground.desk),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf }),
+      ...deviceRoutes({ devices, vouchers, to0StatusOf, register: registering?.register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
+      ...transfer.routes,
+      ...(rendezvous?.routes ?? []),
       ...(onboarding?.routes ?? []),
     ],
-    others: [authorityRoutes(pki), ...tokens.routers],
+    others: [
+      authorityRoutes(pki),
+      ...transfer.others,
+      ...(rendezvous ? [rendezvous.others] : []),
+      ...tokens.routers,
+    ],
     isOwnToken: (token) => isOwnToken(addresses, token),
     findMachine: tokens.findMachine,
     sweeps: [
-      () => sweepRegistrations(rendezvous),
+      ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
       () => vouchers.retireStale(),
+      () => transfer.sweep(),
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
+      transfer.start()
       registering?.start(exchange).catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
     },
     async stop() {
-      await registering?.stop()
+      await Promise.all([registering?.stop(), transfer.stop()])
       await onboarding?.stop()
     },
   }
@@ -225,6 +243,19 @@ function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefine
   }
 }
 
+/** Vouchers to and from the services of others. */
+function transferOf(services: Services, { desk }: Ground, publicUrl: () => string): Transfer {
+  const { config, database, keyStore, outbound: http } = services
+  return openTransfer({
+    ...{ ...services, http, publicUrl, random: Math.random },
+    trustedProxies: config.trustedProxies,
+    // Who has no HTTPS himself is trying things out.
+    didScheme: config.tlsPort === undefined ? 'http' : 'https',
+    vouchers: voucherPort(desk, database),
+    keys: keyPort(keyStore),
+  })
+}
+
 /** Our own rendezvous, where there is one, is spoken to without a socket. */
 function registerOf(services: Services, ground: Ground, publicUrl: () => string) {
   const { vouchers, devices, ledger, settings } = ground
@@ -244,6 +275,7 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
     devices,
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
+    askedSeconds: services.config.to0Seconds,
     connect: (target) => connections.to(target),
   })
   ledger.watch(register)

@@ -10,10 +10,19 @@ export interface Facts {
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
+  voucherReceived: { guid: string; party: string; from: string }
+  voucherDelivered: { guid: string; party: string; partner: string }
+  voucherNotDelivered: { guid: string; party: string; partner: string; reason: string }
   registrationMade: { guid: string; rendezvous: string; seconds: number }
   registrationFailed: { guid: string; rendezvous: string; reason: string }
   deviceRegistered: { guid: string; seconds: number }
   deviceRedirected: { guid: string }
+  /** By a former owner, whose key it is: see rendezvous-alarms. */
+  registrationRefused: { guid: string; owner: string; source: string; reason: string }
+  /** By a token or, by its fingerprint, the owner's key. */
+  registrationWithdrawn: { guid: string; by: string }
+  registrationForgotten: { guid: string; by: string }
+  rendezvousPolicyChanged: { by: string }
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
   onboardingFailed: { guid: string; device: string; reason: string }
@@ -29,6 +38,8 @@ export interface Facts {
   keyImported: { key: string; purpose: string; by: string }
   apiTokenCreated: { token: string; name: string; scopes: string; by: string }
   apiTokenRevoked: { token: string; by: string }
+  inboxTokenCreated: { token: string; party: string; name: string; by: string }
+  inboxTokenRevoked: { token: string; party: string; by: string }
 }
 
 export type Events = { readonly [Name in keyof Facts]: (facts: Facts[Name]) => void }
@@ -38,10 +49,17 @@ const NAMES: Record<keyof Facts, string> = {
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',
+  voucherReceived: 'voucher-received',
+  voucherDelivered: 'voucher-delivered',
+  voucherNotDelivered: 'voucher-not-delivered',
   registrationMade: 'registration-made',
   registrationFailed: 'registration-failed',
   deviceRegistered: 'device-registered',
   deviceRedirected: 'device-redirected',
+  registrationRefused: 'registration-refused',
+  registrationWithdrawn: 'registration-withdrawn',
+  registrationForgotten: 'registration-forgotten',
+  rendezvousPolicyChanged: 'rendezvous-policy-changed',
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
   onboardingFailed: 'onboarding-failed',
@@ -57,6 +75,8 @@ const NAMES: Record<keyof Facts, string> = {
   keyImported: 'key-imported',
   apiTokenCreated: 'api-token-created',
   apiTokenRevoked: 'api-token-revoked',
+  inboxTokenCreated: 'inbox-token-created',
+  inboxTokenRevoked: 'inbox-token-revoked',
 }
 
 /** Those of a single device come by the thousand. */

@@ -12,7 +12,7 @@ import { identityProviderRoutes } from './callers/providers/routes.ts'
 import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { type Database, openDatabase } from './database/open.ts'
+import { openDatabase } from './database/open.ts'
 import { type Domains, buildDomains } from './domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -21,19 +21,26 @@ import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
 import type { FindPrincipal } from './http/authenticate.ts'
+import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
+import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
-import { createLog } from './log.ts'
+import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Outbound } from './outbound/outbound.ts'
 import { OutboundPolicy } from './outbound/policy.ts'
 import { partyRoutes } from './parties/routes.ts'
 import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
+import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
+import { Deliveries } from './webhooks/deliveries.ts'
+import { webhookRoutes } from './webhooks/routes.ts'
+import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
 
 export interface RunningService {
@@ -58,8 +65,18 @@ const SWEEP_MS = 60_000
 
 /** Throws ConfigError or StartRefused for what its administrator has to put right. */
 export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
-  const { services, sealer } = await openServices(config, fakes)
-  const { database, metrics, apiTokens } = services
+  const services = await openServices(config, fakes)
+  try {
+    return await startOver(services)
+  } catch (error) {
+    await closeServices(services)
+    throw error
+  }
+}
+
+async function startOver(services: Services): Promise<RunningService> {
+  const { config } = services
+  const { metrics, apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
   let tlsUrl = ''
@@ -67,16 +84,26 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
     publicUrl: () => publicUrl,
     tlsUrl: () => tlsUrl,
   })
-  const keys = await SealingKeys.load({ ...services, sealer })
+  const keys = await SealingKeys.load(services)
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
   metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
-  const app = appOf(services, domains, fdo, () => !stopped.signal.aborted)
+  const idempotency = new Idempotency(services)
+  const webhooks = new Webhooks(services)
+  const deliveries = new Deliveries({ ...services, webhooks, random: Math.random })
+  const app = appOf(
+    { ...services, idempotency, webhooks },
+    domains,
+    fdo,
+    () => !stopped.signal.aborted,
+  )
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
-    if (!fdo.take(incoming, outgoing)) void others(incoming, outgoing)
+    if (fdo.take(incoming, outgoing)) return
+    expectBody(incoming)
+    void others(incoming, outgoing)
   }
   const { pki } = domains
   const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)
@@ -85,11 +112,13 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
   services.outbound.admitOwn(publicUrl)
   services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
+  void deliveries.run(stopped.signal)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
     () => services.parties.sweep(),
     () => services.machines.sweep(),
+    () => idempotency.sweep(),
     ...domains.sweeps,
   ])
   return {
@@ -102,8 +131,9 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
       exchange.release()
       await listeners.close(DRAIN_MS)
       await domains.stop()
+      await deliveries.stop()
       services.outbound.close()
-      await database.close()
+      await closeServices(services)
     },
   }
 }
@@ -111,9 +141,9 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
 /** For a stopped service whose administrator has lost the token; gives the file of the new one. */
 export async function resetAdminToken(dataDir: string): Promise<string> {
   const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
-  const { services } = await openServices(config, {})
+  const services = await openServices({ ...config, pkcs11: undefined }, {})
   await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
-  await services.database.close()
+  await closeServices(services)
   return config.adminTokenFile
 }
 
@@ -121,23 +151,36 @@ async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
   const sealer = new Sealer(masterKey)
+  const { log = createLog(config.logLevel) } = fakes
   const database = await openDatabase(config.databaseFile)
+  let external: ExternalKeys | undefined
   try {
     await checkMasterKey(database, sealer, config.masterKeyFile)
-    return { services: await servicesOver(database, sealer, config, fakes), sealer }
+    external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
+    const ground = { database, sealer, log, external }
+    return await servicesOver(ground, config, fakes)
   } catch (error) {
+    await external?.stop()
     await database.close()
     throw error
   }
 }
 
+async function closeServices({ keyStore, database }: Services): Promise<void> {
+  await keyStore.close()
+  await database.close()
+}
+
+interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'external'> {
+  readonly log: Log
+}
+
 async function servicesOver(
-  database: Database,
-  sealer: Sealer,
+  { database, sealer, log, external }: Ground,
   config: Config,
   fakes: Fakes,
 ): Promise<Services> {
-  const { clock = realClock, log = createLog(config.logLevel) } = fakes
+  const { clock = realClock } = fakes
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
@@ -150,9 +193,10 @@ async function servicesOver(
     events,
     audit: new AuditLog({ clock }),
     database,
+    sealer,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
-      ...{ database, clock, sealer },
+      ...{ database, clock, sealer, external },
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     parties,
@@ -163,7 +207,12 @@ async function servicesOver(
   }
 }
 
-function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: () => boolean) {
+function appOf(
+  services: Services & { readonly idempotency: Idempotency; readonly webhooks: Webhooks },
+  domains: Domains,
+  fdo: FdoHttp,
+  isRunning: () => boolean,
+) {
   const { config, database, apiTokens, machines, identityProviders } = services
   const { trustedProxies } = config
   return createApp({
@@ -178,6 +227,7 @@ function appOf(services: Services, domains: Domains, fdo: FdoHttp, isRunning: ()
       ...identityProviderRoutes(identityProviders),
       ...keyRoutes(services),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
+      ...webhookRoutes(services.webhooks),
       ...domains.routes,
     ],
     others: [fdoRoutes(fdo), ...domains.others],

@@ -6,7 +6,7 @@ declare module 'node:crypto' {
   function createPrivateKey(input: {
     key: Uint8Array
     format: 'der'
-    type: 'pkcs8' | 'sec1'
+    type: 'pkcs8' | 'sec1' | 'pkcs1'
   }): KeyObject
 
   type AeadName = 'aes-128-gcm' | 'aes-256-gcm' | 'aes-128-ccm' | 'aes-256-ccm'

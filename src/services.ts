@@ -13,6 +13,7 @@ import type { Metrics } from './metrics.ts'
 import type { Outbound } from './outbound/outbound.ts'
 import type { Parties } from './parties/service.ts'
 import type { KeyStore } from './secrets/key-store.ts'
+import type { Sealer } from './secrets/seal.ts'
 
 export interface Services {
   readonly config: Config
@@ -24,6 +25,8 @@ export interface Services {
   readonly audit: AuditLog
   readonly database: Database
   readonly keyStore: KeyStore
+  /** Under the master key. */
+  readonly sealer: Sealer
   readonly parties: Parties
   readonly apiTokens: ApiTokens
   readonly machines: MachineClients

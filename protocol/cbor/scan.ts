@@ -75,15 +75,9 @@ export function scanSequence(source: Bytes, options: ScanOptions = {}): Item[] {
   return items
 }
 
-/** Cuts a CBOR sequence into its items, each within the limits that a single one has. */
-export function splitSequence(source: Bytes): Bytes[] {
-  const parts: Bytes[] = []
-  for (let offset = 0; offset < source.length;) {
-    const { end } = new Scanner(source, {}).read(offset, 0)
-    parts.push(source.subarray(offset, end))
-    offset = end
-  }
-  return parts
+/** Where the item that begins at `start` ends, within the limits that a single one has. */
+export function endOfItem(source: Bytes, start: number): number {
+  return new Scanner(source, {}).read(start, 0).end
 }
 
 class Scanner {

@@ -39,8 +39,11 @@ export interface Offer {
 
 export interface To0RendezvousContext {
   readonly randomBytes: RandomBytes
-  /** The device CAs accepted, and the time certificates are held against. */
-  readonly trust: VerifyOptions
+  /**
+   * The device CAs accepted for this voucher, of which nothing has been verified yet, and the time
+   * certificates are held against. Throws an FdoError where nothing would help it.
+   */
+  trust(voucher: Voucher): Promise<VerifyOptions> | VerifyOptions
   /** A number that is larger for each run that begins: tells an older TO0.OwnerSign by it. */
   order(): number
   /** For how many seconds; throws an FdoError to refuse. The same offer gets the same answer. */
@@ -58,7 +61,7 @@ export interface To0RendezvousEffect {
   readonly to1d: Bytes
   readonly deviceKey: VerifyKey
   readonly ownerKey: VerifyKey
-  /** SHA-256 of every entry, in order: which sales led to this Owner. */
+  /** SHA-256 of every entry, in order, at least one: which sales led to this Owner. */
   readonly entryHashes: readonly Bytes[]
   readonly order: number
   readonly waitSeconds: number
@@ -90,7 +93,7 @@ async function ownerSign(
   if (!sameHash(hashOf(to1dTo0dHash.type, to0d.bytes), to1dTo0dHash)) {
     throw refused('to1dTo0dHash is not the hash of to0d')
   }
-  const deviceKey = await deviceKeyOf(voucher, context.trust)
+  const deviceKey = await deviceKeyOf(voucher, context)
   const ownerKey = ownerKeyOf(voucher).value.key
   if (!(await verifySign1(to1d.value, ownerKey))) {
     throw new FdoError('INVALID_OWNER_SIGN_BODY', 'to1d is not signed by the last owner')
@@ -123,11 +126,11 @@ async function ownerSign(
 }
 
 /** The key of the Device the voucher is for, once every link of the voucher has been verified. */
-async function deviceKeyOf(voucher: Voucher, trust: VerifyOptions): Promise<VerifyKey> {
+async function deviceKeyOf(voucher: Voucher, context: To0RendezvousContext): Promise<VerifyKey> {
   if (voucher.entries.length === 0) {
     throw new VoucherError({ check: 'no-entries', detail: 'nobody to register for' })
   }
-  const flaw = await findVoucherFlaw(voucher, trust)
+  const flaw = await findVoucherFlaw(voucher, await context.trust(voucher))
   if (flaw) throw new VoucherError(flaw)
   // There is one: a voucher without certificates has a flaw.
   const [certificate = EMPTY] = voucher.deviceCertChain ?? []

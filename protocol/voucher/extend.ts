@@ -5,7 +5,7 @@ import { signSign1 } from '../cose/sign1.ts'
 import { hashOf, hashTypeOf } from '../crypto/hash.ts'
 import { PublicKey, X509, X5CHAIN, algorithmFor, sameKey } from '../crypto/public-key.ts'
 import type { Signer } from '../crypto/signer.ts'
-import { beforeEntries, headerInfoHash } from './verify.ts'
+import { type EntryStyle, beforeEntries, entryAad, headerInfoHash } from './verify.ts'
 import {
   MAX_ENTRIES,
   MAX_VOUCHER_BYTES,
@@ -17,6 +17,13 @@ import {
   ownerKeyOf,
 } from './voucher.ts'
 
+export interface ExtendOptions {
+  /** OVEExtra. */
+  readonly extra?: Bytes | null
+  /** That of the entries there are: whoever verified them knows it. */
+  readonly entryStyle?: EntryStyle
+}
+
 /**
  * The voucher with one more entry, by which it belongs to `nextOwner`. Whoever calls this has
  * verified the voucher: an entry does not vouch for those before it. Throws a VoucherError where
@@ -26,7 +33,7 @@ export async function extendVoucher(
   voucher: Voucher,
   signer: Signer,
   nextOwner: PublicKey,
-  extra: Bytes | null = null,
+  { extra = null, entryStyle = 'fdo-1.1' }: ExtendOptions = {},
 ): Promise<Bytes> {
   checkSigner(ownerKeyOf(voucher).value, signer)
   const { header, headerHMac, entries } = voucher
@@ -41,7 +48,8 @@ export async function extendVoucher(
     extra,
     publicKey,
   })
-  const extended = appendEntry(voucher, await signSign1(signer, payload))
+  const entry = await signSign1(signer, payload, undefined, entryAad(entryStyle))
+  const extended = appendEntry(voucher, entry)
   if (extended.length > MAX_VOUCHER_BYTES) refuse('too-large', `${extended.length} bytes`)
   return extended
 }

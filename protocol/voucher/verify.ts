@@ -7,6 +7,7 @@ import type { Kept } from '../cbor/schema.ts'
 import { algorithmById } from '../cose/algorithms.ts'
 import { algorithmOf } from '../cose/headers.ts'
 import { type Sign1, verifySign1 } from '../cose/sign1.ts'
+import { OV_ENTRY } from '../cose/tagged-aad.ts'
 import { type HMac, type HashType, hashOf, sameHash } from '../crypto/hash.ts'
 import { type PublicKey, algorithmFor } from '../crypto/public-key.ts'
 import { importSpki } from '../crypto/verify-key.ts'
@@ -30,6 +31,30 @@ export interface VerifyOptions {
   readonly anchors?: readonly Bytes[]
   /** To check dates against; without it they are not looked at. */
   readonly now?: Date
+  /** How its entries are to be signed, all of them; as FDO 1.1 has it unless told otherwise. */
+  readonly entryStyle?: EntryStyle
+}
+
+/**
+ * `fdo-1.1`: with nothing but what is sent. `tagged`: with a tag as external_aad, which released
+ * Devices take for a wrong signature. Nothing in a voucher says which it is.
+ */
+export type EntryStyle = 'fdo-1.1' | 'tagged'
+
+const AAD: Record<EntryStyle, Bytes> = { 'fdo-1.1': EMPTY, tagged: OV_ENTRY }
+
+export function entryAad(style: EntryStyle): Bytes {
+  return AAD[style]
+}
+
+/**
+ * The style of the first entry, which all others have to follow; `fdo-1.1` where neither fits.
+ * For whoever takes in both: worth asking once the voucher has failed its `entry-signature`.
+ */
+export async function entryStyleOf({ header, entries }: Voucher): Promise<EntryStyle> {
+  const { value: key } = header.value.publicKey
+  const [first] = entries
+  return first && (await isSignedBy(first.sign1, key, OV_ENTRY)) ? 'tagged' : 'fdo-1.1'
 }
 
 /** The first check a voucher fails; undefined if it is genuine. Who holds it is another matter. */
@@ -41,7 +66,7 @@ export async function findVoucherFlaw(
     findFormFlaw(voucher) ??
     findCertificateHashFlaw(voucher) ??
     (await findCertificateFlaw(voucher, options)) ??
-    (await findEntriesFlaw(voucher))
+    (await findEntriesFlaw(voucher, options.entryStyle))
   )
 }
 
@@ -93,14 +118,13 @@ function findDeviceKeyFlaw([leaf = EMPTY]: readonly Bytes[]): VoucherFlaw | unde
   }
 }
 
-async function findEntriesFlaw({
-  header,
-  headerHMac,
-  entries,
-}: Voucher): Promise<VoucherFlaw | undefined> {
+async function findEntriesFlaw(
+  { header, headerHMac, entries }: Voucher,
+  style?: EntryStyle,
+): Promise<VoucherFlaw | undefined> {
   let position = beforeEntries(header, headerHMac)
   for (const entry of entries) {
-    const found = await findEntryFlaw(position, entry)
+    const found = await findEntryFlaw(position, entry, style)
     if (found) return found
     position = afterEntry(position, entry)
   }
@@ -132,10 +156,11 @@ export function beforeEntries(header: Kept<OVHeader>, headerHMac: Kept<HMac>): E
 export async function findEntryFlaw(
   { index, header, key, previous, hashType }: EntryPosition,
   { sign1, payload }: OVEntry,
+  style: EntryStyle = 'fdo-1.1',
 ): Promise<VoucherFlaw | undefined> {
   const { hashPrevEntry, hashHdrInfo, publicKey } = payload
   const at = `entry ${index}`
-  if (!(await isSignedBy(sign1, key.value))) return flaw('entry-signature', at)
+  if (!(await isSignedBy(sign1, key.value, AAD[style]))) return flaw('entry-signature', at)
   const type = hashType ?? hashPrevEntry.type
   if (hashPrevEntry.type !== type || hashHdrInfo.type !== type) return flaw('entry-hash-type', at)
   const { value: first } = header.value.publicKey
@@ -158,10 +183,14 @@ export function afterEntry(position: EntryPosition, entry: OVEntry): EntryPositi
 }
 
 /** PKCS#1 v1.5 or PSS is the key type's to say; the hash may be any that kind of key may use. */
-function isSignedBy(sign1: Sign1, { type, key }: PublicKey): boolean | Promise<boolean> {
+function isSignedBy(
+  sign1: Sign1,
+  { type, key }: PublicKey,
+  aad: Bytes,
+): boolean | Promise<boolean> {
   const algorithm = algorithmById(algorithmOf(sign1.protectedHeader) ?? 0)
   if (algorithm?.padding !== algorithmFor(type, key.kind)?.padding) return false
-  return verifySign1(sign1, key)
+  return verifySign1(sign1, key, aad)
 }
 
 /** All keys of a voucher are of one type, so that a small Device can verify every one of them. */

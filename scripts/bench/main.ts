@@ -236,19 +236,24 @@ function page(report: BenchReport): string {
   ].join('\n')
 }
 
-const options = new Command('bench')
-  .option('--json', 'one JSON document on stdout')
-  .option('--count <n>', 'how many devices', '1000')
-  .option('--concurrency <c>', 'how many at a time', '8')
-  .option('--suite <kex/cipher>', 'key exchange and cipher suite', 'ECDH256/1')
-  .option('--di <url>', 'measure this server instead of our own')
-  .option('--rv <url>', 'its rendezvous')
-  .option('--owner <url>', 'its owner service')
-  .option('--pid <pids>', 'its processes, comma-separated')
-  .option('--voucher-hook <command>', 'hands the vouchers of the GUIDs on its stdin to its owner')
-  .parse()
-  .opts<BenchOptions>()
+if (process.argv[2] === 'renewal') await import('./renewal.ts')
+else await benchOnboarding()
 
-const report = await bench(options)
-process.stdout.write(`${options.json ? JSON.stringify(report) : page(report)}\n`)
-if (Object.keys(report.errors).length > 0) process.exitCode = 1
+async function benchOnboarding(): Promise<void> {
+  const options = new Command('bench')
+    .option('--json', 'one JSON document on stdout')
+    .option('--count <n>', 'how many devices', '1000')
+    .option('--concurrency <c>', 'how many at a time', '8')
+    .option('--suite <kex/cipher>', 'key exchange and cipher suite', 'ECDH256/1')
+    .option('--di <url>', 'measure this server instead of our own')
+    .option('--rv <url>', 'its rendezvous')
+    .option('--owner <url>', 'its owner service')
+    .option('--pid <pids>', 'its processes, comma-separated')
+    .option('--voucher-hook <command>', 'hands the vouchers of the GUIDs on its stdin to its owner')
+    .parse()
+    .opts<BenchOptions>()
+
+  const report = await bench(options)
+  process.stdout.write(`${options.json ? JSON.stringify(report) : page(report)}\n`)
+  if (Object.keys(report.errors).length > 0) process.exitCode = 1
+}

@@ -13,6 +13,7 @@ const KEYS_DEADLINE_MS = 120_000
 export interface OwnService {
   readonly url: string
   readonly pid: number
+  readonly api: ApiClient
   /** From the start of the process to its ready line. */
   readonly readyMs: number
   /** Waits until so many registrations have been made, and no more are; gives how many. */
@@ -22,26 +23,31 @@ export interface OwnService {
   stop(): Promise<void>
 }
 
-export async function startOwnService(): Promise<OwnService> {
+/** RSA keys a first start makes: two of each purpose. */
+const RSA_KEYS = { owner: 2, manufacturer: 4 }
+
+export async function startOwnService(variables: NodeJS.ProcessEnv = {}): Promise<OwnService> {
   const data = mkdtempSync(join(tmpdir(), 'firstlight-bench-'))
   const env = {
     ...process.env,
     FIRSTLIGHT_DATA: data,
     FIRSTLIGHT_PORT: '0',
     FIRSTLIGHT_LOG: 'warn',
+    ...variables,
   }
   const started = performance.now()
   const child = spawn(process.execPath, [CLI, 'serve'], {
     env: { ...env, FIRSTLIGHT_TLS_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const { http, pid } = await readyLine(child)
+  const { http, pid, roles } = await readyLine(child)
   const readyMs = Math.round(performance.now() - started)
   const api = new ApiClient({ url: http }, env)
-  await untilKeysMade(api)
+  await untilKeysMade(api, RSA_KEYS[roles.includes('manufacturer') ? 'manufacturer' : 'owner'])
   return {
     url: http,
     pid,
+    api,
     readyMs,
     registered: (count) => untilRegistered(api, count),
     registerAgain: () => registerAgain(api),
@@ -55,9 +61,16 @@ export async function startOwnService(): Promise<OwnService> {
   }
 }
 
-async function readyLine(child: ChildProcess): Promise<{ http: string; pid: number }> {
+interface ReadyLine {
+  readonly event: string
+  readonly http: string
+  readonly pid: number
+  readonly roles: readonly string[]
+}
+
+async function readyLine(child: ChildProcess): Promise<ReadyLine> {
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    const event = JSON.parse(line) as { event: string; http: string; pid: number }
+    const event = JSON.parse(line) as ReadyLine
     if (event.event === 'ready') return event
   }
   throw new Error('the service ended before it was ready')
@@ -77,13 +90,13 @@ async function untilRegistered(api: ApiClient, count: number): Promise<number> {
 
 /**
  * A first start goes on making RSA keys after it is ready, for seconds: that is done once in the
- * life of a service, and nothing an onboarding costs. Two for the manufacturer, two for the owner.
+ * life of a service, and nothing an onboarding costs.
  */
-async function untilKeysMade(api: ApiClient): Promise<void> {
+async function untilKeysMade(api: ApiClient, count: number): Promise<void> {
   const deadline = performance.now() + KEYS_DEADLINE_MS
   for (;;) {
     const { items } = await api.json<{ items: { type: string }[] }>('/api/v1/keys?limit=100')
-    if (items.filter(({ type }) => type.startsWith('rsa')).length >= 4) return
+    if (items.filter(({ type }) => type.startsWith('rsa')).length >= count) return
     if (performance.now() > deadline) throw new Error('the service makes its keys for too long')
     await new Promise((resolve) => setTimeout(resolve, 250))
   }

@@ -47,6 +47,7 @@ async function record(options: Options, command: readonly string[]): Promise<voi
     FIRSTLIGHT_PUBLIC_URL: `http://127.0.0.1:${options.port}`,
     FIRSTLIGHT_PORT: options.port,
     FIRSTLIGHT_TLS_PORT: 'off',
+    FIRSTLIGHT_TO0_SECONDS: '2592000',
     ...(options.trust !== undefined && { FIRSTLIGHT_TRUST: options.trust }),
   }
   // The time stands still: what a maker is about to certify must be valid already.

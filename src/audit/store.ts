@@ -76,6 +76,21 @@ export async function entriesFrom(
   return (await range.all(db, { party, from, limit })).map(entryOf)
 }
 
+/** The lowest number among entries from this time on; undefined where there are none. */
+export async function firstSince(
+  db: Executor,
+  party: string,
+  at: string,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('audit_entry')
+    .select((eb) => eb.fn.min<number | null>('seq').as('seq'))
+    .where('party', '=', party)
+    .where('at', '>=', at)
+    .executeTakeFirst()
+  return row?.seq ?? undefined
+}
+
 export interface EntryFilter {
   readonly guid?: string | undefined
   readonly device?: string | undefined

@@ -1,8 +1,10 @@
 /** Calls to the management API, with the address and token a command was given or can find. */
 import { readFileSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { CliFailure } from './failure.ts'
 import { httpUrl } from './http-url.ts'
 
@@ -12,11 +14,16 @@ export interface ApiOptions {
   readonly ca?: string
   /** Seconds. */
   readonly timeout?: string
+  /** The requests speak for themselves: no token goes with them. */
+  readonly anonymous?: boolean
 }
 
 export interface ApiCall {
   readonly method?: string
-  readonly body?: Uint8Array | string
+  /** What is a stream is read as fast as it is sent. */
+  readonly body?: Uint8Array | string | Readable
+  /** Of a stream, where it is known. */
+  readonly length?: number | undefined
   readonly contentType?: string
   readonly accept?: string
   /** A status besides 2xx whose answer is wanted. */
@@ -31,13 +38,13 @@ export interface ApiAnswer {
 
 export class ApiClient {
   readonly #base: URL
-  readonly #token: string
+  readonly #token: string | undefined
   readonly #ca: Buffer | undefined
   readonly #timeoutMs: number
 
   constructor(options: ApiOptions, env: NodeJS.ProcessEnv = process.env) {
     this.#base = baseOf(options, env)
-    this.#token = findToken(options, env)
+    this.#token = options.anonymous ? undefined : findToken(options, env)
     const ca = options.ca ?? (env['FIRSTLIGHT_CA'] || localCa(this.#base, env))
     this.#ca = ca === undefined ? undefined : readFileSync(ca)
     this.#timeoutMs = timeoutMsOf(options.timeout ?? '60')
@@ -72,18 +79,39 @@ export class ApiClient {
   }
 
   async send(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
-    const answer = await this.#exchange(new URL(path, this.#base), call)
-    if (answer.status >= 200 && answer.status < 300) return answer
-    if (answer.status === call.orStatus) return answer
+    const answer = await collected(await this.#exchange(new URL(path, this.#base), call))
+    if (isGood(answer.status) || answer.status === call.orStatus) return answer
     throw failureFrom(answer, this.#base)
   }
 
-  #exchange(url: URL, call: ApiCall): Promise<ApiAnswer> {
-    const { method = 'GET', body, contentType = JSON_TYPE, accept = JSON_TYPE } = call
-    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}`, accept }
+  /** As `send`; the answer comes as it is made. */
+  async open(path: string, call: ApiCall = {}): Promise<IncomingMessage> {
+    const response = await this.#exchange(new URL(path, this.#base), call)
+    if (isGood(response.statusCode ?? 0)) return response
+    throw failureFrom(await collected(response), this.#base)
+  }
+
+  /** An answer of JSON lines, each as it comes. */
+  async *lines<T>(path: string, call: ApiCall): AsyncGenerator<T> {
+    const response = await this.open(path, { ...call, accept: 'application/x-ndjson' })
+    try {
+      for await (const line of createInterface({ input: response })) yield JSON.parse(line) as T
+    } catch (error) {
+      throw response.complete ? error : brokenOff(this.#base, error)
+    }
+    if (!response.complete) throw brokenOff(this.#base)
+  }
+
+  #exchange(url: URL, call: ApiCall): Promise<IncomingMessage> {
+    const { method = 'GET', body, length, contentType = JSON_TYPE, accept = JSON_TYPE } = call
+    const headers: Record<string, string> = { accept }
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
     if (body !== undefined) {
+      const known = isStream(body) ? length : Buffer.byteLength(body)
       headers['content-type'] = contentType
-      headers['content-length'] = String(Buffer.byteLength(body))
+      headers[known === undefined ? 'transfer-encoding' : 'content-length'] = String(
+        known ?? 'chunked',
+      )
     }
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     return new Promise((resolve, reject) => {
@@ -93,25 +121,32 @@ export class ApiClient {
         timeout: this.#timeoutMs,
         ...(this.#ca && { ca: this.#ca }),
       }
-      const request = send(url, options, (response) => {
-        const parts: Buffer[] = []
-        response.on('data', (part: Buffer) => parts.push(part))
-        response.on('error', reject)
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            contentType: response.headers['content-type'] ?? '',
-            body: Buffer.concat(parts),
-          }),
-        )
-      })
+      // Whoever refuses may answer before it has read everything.
+      const request = send(url, options, resolve)
       request.on('timeout', () =>
         request.destroy(new CliFailure('timed-out', `no answer from ${url.origin}`)),
       )
       request.on('error', (error) => reject(explain(error, url)))
-      request.end(body)
+      if (!isStream(body)) return void request.end(body)
+      body.on('error', (error) => request.destroy(error))
+      body.pipe(request)
     })
   }
+}
+
+function isStream(body: ApiCall['body']): body is Readable {
+  return typeof body === 'object' && 'pipe' in body
+}
+
+function isGood(status: number): boolean {
+  return status >= 200 && status < 300
+}
+
+async function collected(response: IncomingMessage): Promise<ApiAnswer> {
+  const parts: Buffer[] = []
+  for await (const part of response) parts.push(part as Buffer)
+  const { statusCode: status = 0, headers } = response
+  return { status, contentType: headers['content-type'] ?? '', body: Buffer.concat(parts) }
 }
 
 const JSON_TYPE = 'application/json'
@@ -170,6 +205,11 @@ function readable(path: string): string | undefined {
 function explain(error: Error & { code?: string }, url: URL): Error {
   if (error instanceof CliFailure) return error
   return Object.assign(error, { message: `${url.origin}: ${error.message || error.code}` })
+}
+
+function brokenOff({ origin }: URL, cause?: unknown): CliFailure {
+  const next = 'do it again: what was done stays done'
+  return new CliFailure('unreachable', `${origin}: the answer broke off`, { next, cause })
 }
 
 /** What answers, but not with JSON, is some other service. */

@@ -19,6 +19,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'ownership vouchers, in files and in the service',
     load: async () => (await import('./commands/voucher.ts')).voucherCommand(),
   },
+  partner: {
+    description: 'to whom vouchers go, and from whom they come',
+    load: async () => (await import('./commands/partner.ts')).partnerCommand(),
+  },
+  inbox: {
+    description: 'who may push vouchers to us',
+    load: async () => (await import('./commands/inbox.ts')).inboxCommand(),
+  },
+  transfer: {
+    description: 'vouchers on their way to partners and from them',
+    load: async () => (await import('./commands/transfer.ts')).transferCommand(),
+  },
   device: {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),
@@ -39,6 +51,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'what happened: the log, and whether it is whole',
     load: async () => (await import('./commands/audit.ts')).auditCommand(),
   },
+  webhook: {
+    description: 'addresses that are told of what happens',
+    load: async () => (await import('./commands/webhook.ts')).webhookCommand(),
+  },
+  registration: {
+    description: 'what owners have left at a rendezvous',
+    load: async () => (await import('./commands/registration.ts')).registrationCommand(),
+  },
   client: {
     description: 'programs that call the management API',
     load: async () => (await import('./commands/client.ts')).clientCommand(),
@@ -50,6 +70,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),
+  },
+  completion: {
+    description: 'completion of these commands in bash and zsh',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),
   },
 }
 
@@ -66,6 +90,13 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   exitAsDocumented(program)
   await program.parseAsync(argv, { from: 'user' })
+}
+
+/** With every command loaded, for who wants to know them all. */
+async function wholeProgram(): Promise<Command> {
+  const program = new Command('firstlight').option('-V, --version')
+  for (const { load } of Object.values(COMMANDS)) program.addCommand(await load())
+  return program
 }
 
 /** What commander found wrong. Where it printed its help instead, no command was named. */

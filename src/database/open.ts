@@ -3,6 +3,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 import SQLite from 'better-sqlite3'
 import { Kysely, Migrator, SqliteDialect } from 'kysely'
+import { accompanied } from './alongside.ts'
 import { Connection, type Executor } from './connection.ts'
 import { migrations } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
@@ -39,7 +40,7 @@ export async function openDatabase(path: string): Promise<Database> {
   const group = new GroupCommit(connection, () => log?.sync() ?? Promise.resolve())
   return {
     db: connection.outside,
-    commit: (work, options) => group.commit(work, options),
+    commit: (work, options) => group.commit(accompanied(work), options),
     changesOf: (table) => connection.changesOf(table),
     async isAlive() {
       try {
@@ -76,15 +77,27 @@ const PRAGMAS = [
   'cache_size = -8192',
   // Savepoints keep what they may have to take back.
   'temp_store = MEMORY',
-  // Longer waits are the event loop's: see GroupCommit.
-  'busy_timeout = 20',
 ]
 
+const MIGRATION_PATIENCE_MS = 30_000
+/** Longer waits are the event loop's: see GroupCommit. */
+const BUSY_MS = 20
+
+/** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
 async function migrate(sqlite: SQLite.Database): Promise<void> {
   const db = new Kysely({ dialect: new SqliteDialect({ database: sqlite }) })
   const provider = { getMigrations: async () => migrations }
-  const { error } = await new Migrator({ db, provider }).migrateToLatest()
-  if (error) throw error
+  sqlite.pragma(`busy_timeout = ${MIGRATION_PATIENCE_MS}`)
+  sqlite.exec('begin immediate')
+  try {
+    const { error } = await new Migrator({ db, provider }).migrateToLatest()
+    if (error) throw error
+    sqlite.exec('commit')
+  } catch (error) {
+    if (sqlite.inTransaction) sqlite.exec('rollback')
+    throw error
+  }
+  sqlite.pragma(`busy_timeout = ${BUSY_MS}`)
 }
 
 const toDisk = promisify(fdatasync)

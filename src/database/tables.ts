@@ -7,11 +7,13 @@ import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { CallerTables } from './caller-tables.ts'
+import type { WebhookTable } from './webhook-tables.ts'
+import type { TransferTables } from './transfer-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables extends CallerTables {
+export interface Tables extends CallerTables, TransferTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable
@@ -24,6 +26,7 @@ export interface Tables extends CallerTables {
 
   // ── rendezvous; onboarding: where our own vouchers are registered
   registration: RegistrationTable
+  registration_alarm: RegistrationAlarmTable
   to0_job: To0JobTable
 
   // ── onboarding: what devices get, and what they have sent
@@ -41,10 +44,16 @@ export interface Tables extends CallerTables {
   audit_witness: AuditWitnessTable
   audit_countersignature: AuditCountersignatureTable
 
+  // ── webhooks: who is told of it
+  webhook: WebhookTable
+
   // ── secrets, api-tokens, settings
   private_key: PrivateKeyTable
   api_token: ApiTokenTable
   setting: SettingTable
+
+  // ── http: requests that must not be carried out twice
+  idempotency: IdempotencyTable
 }
 
 /** A DI or TO2 run (from message 64 on). Cleared at its end, so that it is its own tombstone. */
@@ -134,6 +143,26 @@ export interface ApiTokenTable {
   revoked_at: string | null
 }
 
+/** A request that came with an Idempotency-Key. */
+export interface IdempotencyTable {
+  /** Who asked, by token or client: keys of others are none of theirs. */
+  principal: string
+  key: string
+  party: string
+  /** SHA-256 of what makes it the same request, hex. */
+  request_hash: string
+  /** `effected` is written in the transaction of the request's effect, `done` with the answer. */
+  state: 'begun' | 'effected' | 'done'
+  /** Which attempt carries it out: one that another has taken over can have no effect. */
+  runner: string
+  lease_until: string
+  status: number | null
+  content_type: string | null
+  /** The body of the answer, sealed under the master key. */
+  answer: Bytes | null
+  expires_at: string
+}
+
 /** Small things an administrator may change while running, one JSON document each. */
 export interface SettingTable {
   party: string
@@ -212,21 +241,42 @@ export interface DeviceGroupTable {
   updated_at: string
 }
 
-/** What an owner left in TO0 for its Device to find in TO1. */
+/**
+ * What an owner left in TO0 for its Device to find in TO1; afterwards, the memory of it: whoever
+ * registers next must have the Device from this owner, or be this owner.
+ */
 export interface RegistrationTable {
   guid: string
-  /** COSE_Sign1 by the owner, as received. */
-  to1d: Bytes
-  /** DER SubjectPublicKeyInfo of the Device. */
-  device_key: Bytes
-  /** DER SubjectPublicKeyInfo of the owner. */
+  /** COSE_Sign1 by the owner, as received; null once it has lapsed or was withdrawn. */
+  to1d: Bytes | null
+  /** DER SubjectPublicKeyInfo of the Device; null with `to1d`. */
+  device_key: Bytes | null
+  /** SHA-256 of the SubjectPublicKeyInfo of the owner. */
   owner_key: Bytes
-  /** SHA-256 of each entry of the voucher, one after the other. */
-  entry_hashes: Bytes
-  /** When the run began that registered it: an older one changes nothing. */
+  /** Of the longest voucher seen: how many, and the SHA-256 of the last. */
+  entries: number
+  last_entry_hash: Bytes
+  /** When the run began that registered it, or it was withdrawn: an older one changes nothing. */
   run_order: number
+  /** The time that its owner's last request to withdraw it names, in milliseconds. */
+  withdrawal: number | null
   registered_at: string
-  expires_at: string
+  /** Null with `to1d`. */
+  expires_at: string | null
+}
+
+/** Attempts by owners of old to register a Device once more, counted for each. */
+export interface RegistrationAlarmTable {
+  guid: string
+  /** SHA-256 of the SubjectPublicKeyInfo of who tried; empty for all beyond the first few. */
+  owner_key: Bytes
+  times: number
+  /** Of the voucher that was shown last. */
+  entries: number
+  /** The address it came from last. */
+  source: string
+  first_at: string
+  last_at: string
 }
 
 /** A rendezvous that a voucher of ours names, and how our registration there stands. */

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
+import type { PartyVoucher } from '../vouchers/ledger.ts'
 import type { VoucherService } from '../vouchers/service.ts'
 import type { DeviceService } from './service.ts'
 import type { DeviceRow } from './store.ts'
@@ -13,10 +14,12 @@ import {
   GroupName,
   GroupView,
   NewGroup,
+  type To0Server,
   type To0Status,
   deviceView,
   eventView,
   groupView,
+  serverView,
 } from './view.ts'
 
 export interface DeviceRoutesServices {
@@ -27,6 +30,14 @@ export interface DeviceRoutesServices {
     party: string,
     guids: readonly string[],
   ) => Promise<ReadonlyMap<string, To0Status>>
+  /** Where the service is an owner. */
+  readonly register: DeviceRegister | undefined
+}
+
+/** See Register. */
+interface DeviceRegister {
+  serversOf(voucher: PartyVoucher): Promise<readonly To0Server[]>
+  hasten(voucher: PartyVoucher): Promise<boolean>
 }
 
 const DeviceParam = z.object({
@@ -34,7 +45,7 @@ const DeviceParam = z.object({
 })
 
 export function deviceRoutes(services: DeviceRoutesServices): readonly Route[] {
-  return [listRoute(services), showRoute(services), changeRoute(services)]
+  return [listRoute(services), showRoute(services), changeRoute(services), registerRoute(services)]
 }
 
 function listRoute({ devices, to0StatusOf }: DeviceRoutesServices): Route {
@@ -97,10 +108,32 @@ function changeRoute(services: DeviceRoutesServices): Route {
   })
 }
 
-async function withHistory({ devices, to0StatusOf }: DeviceRoutesServices, row: DeviceRow) {
-  const to0 = await to0StatusOf(row.party, [row.guid])
-  const events = await devices.history(row.id)
-  return { ...deviceView(row, to0.get(row.guid)), history: events.map(eventView) }
+function registerRoute(services: DeviceRoutesServices): Route {
+  return route({
+    method: 'post',
+    path: '/devices/{device}/register',
+    summary: 'Register a device with its rendezvous servers now, without waiting until it is due',
+    permission: 'device:write',
+    params: DeviceParam,
+    result: DeviceWithHistory,
+    status: 202,
+    async handle({ params, principal: { party } }) {
+      const device = await named(services, party, params.device)
+      if (!(await services.register?.hasten(device))) {
+        throw new Problem('conflict', 'nothing of this device is registered from here')
+      }
+      return withHistory(services, device)
+    },
+  })
+}
+
+async function withHistory(services: DeviceRoutesServices, row: DeviceRow) {
+  const { devices, to0StatusOf, register } = services
+  const status = (await to0StatusOf(row.party, [row.guid])).get(row.guid)
+  const { to0, ...view } = deviceView(row, status)
+  const servers = (await register?.serversOf(row)) ?? []
+  const history = (await devices.history(row.id)).map(eventView)
+  return { ...view, to0: { ...to0, servers: servers.map(serverView) }, history }
 }
 
 /** By its id, the GUID it has, or one it had as long as that voucher is here; or throws. */

@@ -7,6 +7,17 @@ import { listed } from './service.ts'
 
 export const DeviceStateName = z.enum(DEVICE_STATES)
 
+const To0State = z.object({
+  state: z.enum(['none', 'waiting', 'registered', 'failing']),
+  last_error: z.string().nullable(),
+  expires_at: z.string().nullable(),
+})
+
+const To0ServerView = To0State.extend({
+  url: z.string(),
+  next_at: z.string().openapi({ description: 'when it is tried next, or renewed' }),
+})
+
 export const DeviceView = z
   .object({
     id: z.string(),
@@ -15,13 +26,7 @@ export const DeviceView = z
     serial: z.string().nullable(),
     model: z.string(),
     group: z.string(),
-    to0: z
-      .object({
-        state: z.enum(['none', 'waiting', 'registered', 'failing']),
-        last_error: z.string().nullable(),
-        expires_at: z.string().nullable(),
-      })
-      .openapi({ description: 'how it stands with the rendezvous servers' }),
+    to0: To0State.openapi({ description: 'how it stands with the rendezvous servers' }),
     last_error: z.string().nullable(),
     created_at: z.string(),
     updated_at: z.string(),
@@ -30,6 +35,9 @@ export const DeviceView = z
   .openapi('DeviceSummary')
 
 export const DeviceWithHistory = DeviceView.extend({
+  to0: To0State.extend({ servers: z.array(To0ServerView) }).openapi({
+    description: 'how it stands with the rendezvous servers, together and one by one',
+  }),
   history: z
     .array(
       z.object({
@@ -47,6 +55,15 @@ export interface To0Status {
   readonly state: 'none' | 'waiting' | 'registered' | 'failing'
   readonly lastError: string | null
   readonly expiresAt: string | null
+}
+
+export interface To0Server extends To0Status {
+  readonly url: string
+  readonly nextAt: string
+}
+
+export function serverView({ url, state, lastError, expiresAt, nextAt }: To0Server) {
+  return { url, state, last_error: lastError, expires_at: expiresAt, next_at: nextAt }
 }
 
 const NOT_REGISTERED: To0Status = { state: 'none', lastError: null, expiresAt: null }

@@ -30,7 +30,9 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
   /** The effects that must survive a power cut before the peer is answered. */
   readonly durable?: readonly Effect['type'][]
   /** Told of each effect after the commit, for events; must not throw. */
-  committed?(effect: Effect): void
+  committed?(effect: Effect, source: Source): void
+  /** Told, before the peer is, that the effects could not be written: why, and from where they came. */
+  refused?(effects: readonly Effect[], error: unknown, source: Source): Promise<void>
   /**
    * Told that a run with a row was broken off, in the transaction that ends the row: by an error of
    * ours (the FdoError, or a bug) or by the peer's message 255 (a PeerRefusal).
@@ -70,8 +72,10 @@ export interface Answer {
   readonly durable: boolean
   /** Writes the effects; to be called in the transaction that stores `next`. */
   write(tx: Executor): Promise<void>
-  /** To be called after the commit. */
+  /** To be called after the commit, */
   committed(): void
+  /** or after it has failed. */
+  refused(error: unknown): Promise<void>
 }
 
 export function mount<State extends RoleState, Context, Effect extends { type: string }>(
@@ -108,7 +112,10 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
           for (const effect of effects) await mounting.write(effect, tx)
         },
         committed() {
-          for (const effect of effects) mounting.committed?.(effect)
+          for (const effect of effects) mounting.committed?.(effect, source)
+        },
+        async refused(error) {
+          await mounting.refused?.(effects, error, source)
         },
       }
     },

@@ -120,7 +120,7 @@ export class Runs {
     const { run, role } = turn
     const { durable, reply, next } = step
     if (!turn.row && !step.inRow) {
-      if (step.hasEffects) await database.commit((tx) => step.write(tx), { durable })
+      if (step.hasEffects) await this.#write(step)
       return { message: reply, authorization: await this.#sealed(turn, next, request) }
     }
     const { name, version } = turn.row ?? { name: runName(run.id), version: 0 }
@@ -145,6 +145,17 @@ export class Runs {
     const faster = await this.#find(name)
     if (!faster) throw new FdoError('INVALID_JWT_TOKEN', 'the run has ended meanwhile')
     return repeatOf(run.id, faster, version, request)
+  }
+
+  async #write(step: Answer): Promise<void> {
+    const { database } = this.#services
+    const { durable } = step
+    await database
+      .commit((tx) => step.write(tx), { durable })
+      .catch(async (error: unknown) => {
+        await step.refused(error)
+        throw error
+      })
   }
 
   /** The token that carries the next state, where there is one and it has no row. */

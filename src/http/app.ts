@@ -5,12 +5,14 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
+import { InTurn } from '../fdo/in-turn.ts'
 import type { Log } from '../log.ts'
 import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
+import type { Idempotency } from './idempotency/service.ts'
 import { type IsReady, healthRoutes } from './health.ts'
 import { openApiRoute } from './openapi.ts'
 import { Problem, problemOf, problemResponse } from './problem.ts'
-import { File, type Route, route } from './route.ts'
+import { File, type Route, type Surroundings, route } from './route.ts'
 import { HERE, IncomingSource } from './source.ts'
 
 export interface AppServices {
@@ -20,6 +22,8 @@ export interface AppServices {
   readonly findPrincipal: FindPrincipal
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
+  /** Without it a request that has an Idempotency-Key is refused. */
+  readonly idempotency?: Idempotency
   /** The management API, below /api/v1. */
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller: FDO, OAuth, the device API. */
@@ -31,15 +35,17 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
   const request = requestFacts(services)
   app.use('/device/*', request)
+  app.use('/rendezvous/*', request)
   // First, and almost without middleware: most requests are theirs.
   for (const other of others) app.route('/', other)
   app.route('/', healthRoutes(isReady))
 
   const known = authenticate(findPrincipal, clock)
   app.use('/api/*', request, known)
-  app.route('/api/v1', router([...routes, openApiRoute(routes)]))
+  const among = { idempotency: services.idempotency, turns: new InTurn() }
+  app.route('/api/v1', router([...routes, openApiRoute(routes)], among))
   app.use('/metrics', request, known)
-  app.route('/', router([metricsRoute(metrics)]))
+  app.route('/', router([metricsRoute(metrics)], among))
 
   app.notFound((c) => problemResponse(new Problem('not-found', 'there is nothing here'), c, id(c)))
   app.onError((error, c) => {
@@ -53,14 +59,25 @@ export function createApp(services: AppServices): Hono<AppEnv> {
 }
 
 /** One declared router: what it takes and gives is checked, and it describes itself. */
-function router(routes: readonly Route[]): OpenAPIHono<AppEnv> {
+function router(routes: readonly Route[], among: Surroundings): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
     defaultHook(result) {
       if (!result.success) throw new Problem('invalid-request', textOf(result.error))
     },
   })
-  for (const { register } of routes) register(app)
+  const shown = new Map(routes.flatMap(({ path, show }) => (show ? [[path, show]] : [])))
+  for (const { path, register } of routes) register(app, { ...among, show: shown.get(path) })
+  for (const path of new Set(routes.map((one) => one.path))) refuseOthers(app, path, routes)
   return app
+}
+
+/** After all that is taken: another method on a path that is known. */
+function refuseOthers(app: OpenAPIHono<AppEnv>, path: string, routes: readonly Route[]): void {
+  const taken = routes.filter((one) => one.path === path).map(({ method }) => method.toUpperCase())
+  const allow = [...taken, ...(taken.includes('GET') ? ['HEAD'] : [])].toSorted().join(', ')
+  app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), () => {
+    throw new Problem('method-not-allowed', `this takes ${allow}`, { headers: { allow } })
+  })
 }
 
 function metricsRoute(metrics: AppServices['metrics']): Route {
@@ -81,6 +98,7 @@ function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<A
     const incoming = c.env?.incoming as IncomingMessage | undefined
     const source = incoming ? new IncomingSource(incoming, trustedProxies) : HERE
     c.set('source', source)
+    c.set('failed', (err) => log.error({ err, request: id(c), path: c.req.path }, 'broke off'))
     await next()
     c.header('x-request-id', id(c))
     c.header('cache-control', 'no-store')

@@ -18,7 +18,13 @@ export interface Principal {
 
 export type AppEnv = {
   Bindings: Partial<HttpBindings>
-  Variables: { principal: Principal; source: Source; requestId: string }
+  Variables: {
+    principal: Principal
+    source: Source
+    requestId: string
+    /** Told of what goes wrong once an answer is on its way. */
+    failed: (error: unknown) => void
+  }
 }
 
 /** Undefined for a token that is not, or no longer, good for anything; `source` has shown it. */

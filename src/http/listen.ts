@@ -25,8 +25,8 @@ export interface Bind {
 }
 
 const LIMITS = {
-  // FDO's own limit for a body is shorter; this is the last resort, and for the other routes.
-  requestTimeout: 60_000,
+  // The last resort: most bodies have to come sooner (fdo/http.ts, body-deadline.ts).
+  requestTimeout: 3_600_000,
   headersTimeout: 10_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,

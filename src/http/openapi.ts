@@ -1,6 +1,7 @@
 /** The OpenAPI document of the management API, read off its routes. */
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from './authenticate.ts'
+import { registerProblems, tagOf } from './definition.ts'
 import { PERMISSIONS, SCOPES, permissionsOf } from './permissions.ts'
 import { type Route, route } from './route.ts'
 
@@ -10,8 +11,35 @@ const ABOUT = {
     title: 'firstlight management API',
     version: '1',
     description: 'Vouchers, devices, keys, groups and plans of a FIDO Device Onboard service.',
+    license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
   },
   servers: [{ url: '/api/v1' }],
+}
+
+/** What the first part of a path is about. */
+const ABOUT_TAGS: Readonly<Record<string, string>> = {
+  audit: 'What happened, so that a rewritten past is found',
+  certificates: 'Certificates issued here',
+  clients: 'Programs that call with tokens of the token endpoint',
+  devices: 'Devices, and how they got where they are',
+  invitations: 'Organisations that are to become parties',
+  groups: 'Groups of devices, and what their tokens may carry',
+  'identity-providers': 'OpenID providers whose tokens are accepted',
+  keys: 'Private keys, by what may be known of them',
+  openapi: 'This document',
+  'owner-addresses': 'Where the rendezvous sends devices',
+  parties: 'The organisations that share the installation',
+  party: 'The organisation for which the caller acts',
+  'plan-contents': 'Files that plans send',
+  plans: 'What devices get when they are onboarded',
+  registrations: 'What owners have left at this rendezvous',
+  'rendezvous-alarms': 'Attempts of former owners to register',
+  'rendezvous-policy': 'Who may register at this rendezvous',
+  'rendezvous-info': 'Where devices look for their owner',
+  tokens: 'Tokens of this API',
+  uploads: 'Files that devices have sent',
+  vouchers: 'Ownership vouchers',
+  webhooks: 'Addresses that are told of what happens',
 }
 
 /** The document describes itself, too. */
@@ -34,8 +62,11 @@ export function openApiDocument(routes: readonly Route[]): object {
     type: 'http',
     scheme: 'bearer',
   })
+  registerProblems(app)
   for (const { register } of routes) register(app)
-  return app.getOpenAPI31Document(ABOUT)
+  const names = [...new Set(routes.map(({ path }) => tagOf(path)))].toSorted()
+  const tags = names.map((name) => ({ name, description: ABOUT_TAGS[name] ?? name }))
+  return app.getOpenAPI31Document({ ...ABOUT, tags })
 }
 
 const Document = z.object({

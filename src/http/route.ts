@@ -3,11 +3,18 @@
  * OpenAPI document are all read off it, so they cannot disagree. What handles a request knows no
  * Hono: it gets checked input and gives back data.
  */
-import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
-import type { ZodObject, ZodType } from 'zod'
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { ZodType } from 'zod'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
+import type { InTurn } from '../fdo/in-turn.ts'
 import type { AppEnv, Principal } from './authenticate.ts'
+import { JSON_TYPE, BodyStream, mediaTypeOf } from './body.ts'
+import { checkIfMatch, etagOf, isNamed } from './conditional.ts'
+import { definitionOf } from './definition.ts'
+import { fileResponse } from './file.ts'
+import type { Idempotency } from './idempotency/service.ts'
+import { onceFor } from './once.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
 import type { Source } from './source.ts'
@@ -15,15 +22,22 @@ import type { Source } from './source.ts'
 export interface Input<Params, Query, Body> {
   readonly params: Params
   readonly query: Query
-  /** Parsed JSON. */
+  /** Parsed JSON. Where the declaration says `bytes` too, undefined unless it was JSON. */
   readonly body: Body
   /** The body as it came, where the declaration says `bytes`. */
   readonly bytes: Bytes
+  /** The body as it comes, where the declaration says `stream`. */
+  readonly stream: AsyncIterable<Bytes>
   readonly contentType: string
   /** What the caller would like to get. */
   readonly accept: string
   readonly principal: Principal
   readonly source: Source
+}
+
+export interface RawBody {
+  readonly types: readonly string[]
+  readonly atMost: number
 }
 
 export interface Declaration<Params, Query, Body, Result> {
@@ -34,10 +48,12 @@ export interface Declaration<Params, Query, Body, Result> {
   readonly permission: Permission
   readonly params?: ZodType<Params>
   readonly query?: ZodType<Query>
-  /** A JSON body. */
+  /** A JSON body; beside `bytes`, where the body is of that media type. */
   readonly body?: ZodType<Body>
-  /** A body taken as bytes: its media types and how long it may be. */
-  readonly bytes?: { readonly types: readonly string[]; readonly atMost: number }
+  /** A body taken as bytes: its media types and how long it may be, which JSON may not pass either. */
+  readonly bytes?: RawBody
+  /** A body read while it comes, which may be long. What a cut connection leaves must be sound. */
+  readonly stream?: RawBody
   /** The JSON answer; without it and `file` the answer is 204. */
   readonly result?: ZodType<Result>
   /** Media types of an answer that is no JSON: `handle` then gives a File. Beside `result`, or alone. */
@@ -47,33 +63,52 @@ export interface Declaration<Params, Query, Body, Result> {
   handle(input: Input<Params, Query, Body>): Promise<Result | File> | Result | File
 }
 
+type FileContent = Bytes | string | AsyncIterable<Bytes | string>
+
 /** An answer that is no JSON. */
 export class File {
   readonly type: string
-  readonly content: Bytes | string
+  /** What is made as it goes is made no faster than it is taken. */
+  readonly content: FileContent
   readonly name: string | undefined
 
-  constructor(type: string, content: Bytes | string, name?: string) {
+  constructor(type: string, content: FileContent, name?: string) {
     this.type = type
     this.content = content
     this.name = name
   }
 }
 
+/** What a GET gives, asked for beside the request: the document that its ETag names. */
+export type Show = (c: Context<AppEnv>) => Promise<unknown>
+
+/** What an endpoint stands among. Without it there is no more than a description of it. */
+export interface Surroundings {
+  /** Of the same path. */
+  readonly show?: Show | undefined
+  readonly idempotency: Idempotency | undefined
+  /** Changes of one kind of thing come after each other: what a condition was checked against, holds. */
+  readonly turns: InTurn
+}
+
 export interface Route {
   readonly method: string
   readonly path: string
   readonly permission: Permission
-  readonly register: (app: OpenAPIHono<AppEnv>) => void
+  /** Of a GET that gives JSON. */
+  readonly show?: Show | undefined
+  readonly register: (app: OpenAPIHono<AppEnv>, among?: Surroundings) => void
 }
-
-const MOST_JSON_BYTES = 1 << 20
 
 export function route<Params = unknown, Query = unknown, Body = unknown, Result = void>(
   declaration: Declaration<Params, Query, Body, Result>,
 ): Route {
   const { method, path, permission } = declaration
-  return { method, path, permission, register: (app) => register(app, declaration) }
+  return {
+    ...{ method, path, permission },
+    show: method === 'get' && declaration.result ? showOf(declaration) : undefined,
+    register: (app, among) => register(app, declaration, among),
+  }
 }
 
 /** `?limit=&cursor=` of every list. */
@@ -96,10 +131,10 @@ export function pageFrom<Row, Item>(
 ): { items: Item[]; next: string | null } {
   const shown = rows.slice(0, limit)
   const last = rows.length > limit ? shown.at(-1) : undefined
-  return { items: shown.map(view), next: last === undefined ? null : toCursor(position(last)) }
+  return { items: shown.map(view), next: last === undefined ? null : cursorAfter(position(last)) }
 }
 
-function toCursor(position: string): string {
+export function cursorAfter(position: string): string {
   return Buffer.from(position, 'utf8').toString('base64url')
 }
 
@@ -107,7 +142,8 @@ function toCursor(position: string): string {
 export function positionOf(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined
   const position = Buffer.from(cursor, 'base64url').toString('utf8')
-  if (toCursor(position) !== cursor) throw new Problem('invalid-request', 'cursor: not one of ours')
+  if (cursorAfter(position) !== cursor)
+    throw new Problem('invalid-request', 'cursor: not one of ours')
   return position
 }
 
@@ -119,136 +155,103 @@ interface Checked {
 function register<Params, Query, Body, Result>(
   app: OpenAPIHono<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
+  among: Surroundings | undefined,
 ): void {
-  const { handle, bytes, params, query, body, status } = declaration
-  app.openapi(definitionOf(declaration), async (c) => {
-    const checked = c.req as unknown as Checked
-    const answer = await handle({
-      params: (params ? checked.valid('param') : {}) as Params,
-      query: (query ? checked.valid('query') : {}) as Query,
-      body: (body ? checked.valid('json') : undefined) as Body,
-      bytes: bytes ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
-      contentType: mediaTypeOf(c.req.header('content-type')),
-      accept: c.req.header('accept') ?? '',
+  app.openapi(definitionOf(declaration), (c) => {
+    const perform = () => answerTo(c, declaration)
+    return among ? inOrder(c, declaration, among, perform) : perform()
+  })
+}
+
+/** A change is made on its conditions and in its turn, and what creates is done once. */
+async function inOrder(
+  c: Context<AppEnv>,
+  { method, path, stream }: Pick<AnyDeclaration, 'method' | 'path' | 'stream'>,
+  { show, idempotency, turns }: Surroundings,
+  perform: () => Promise<Response>,
+): Promise<Response> {
+  if (method === 'get') return perform()
+  if (method === 'post') {
+    const key = c.req.header('idempotency-key')
+    return key === undefined || stream ? perform() : onceFor(c, key, idempotency, perform)
+  }
+  return turns.run(path, async () => {
+    await checkIfMatch(c.req.header('if-match'), show && (() => show(c)))
+    return perform()
+  })
+}
+
+type AnyDeclaration = Declaration<never, never, never, never>
+
+async function answerTo<Params, Query, Body, Result>(
+  c: Context<AppEnv>,
+  declaration: Declaration<Params, Query, Body, Result>,
+): Promise<Response> {
+  const stream = declaration.stream && new BodyStream(c, declaration.stream.atMost)
+  try {
+    const answer = await declaration.handle(await inputOf(c, declaration, stream))
+    if (!(answer instanceof File)) await stream?.discard()
+    return responseOf(c, answer, declaration)
+  } catch (error) {
+    await stream?.discard()
+    throw error
+  }
+}
+
+function showOf<Params, Query, Body, Result>({
+  handle,
+  params,
+  query,
+}: Declaration<Params, Query, Body, Result>): Show {
+  return async (c) =>
+    handle({
+      params: (params?.parse(c.req.param()) ?? {}) as Params,
+      query: (query?.parse({}) ?? {}) as Query,
+      body: undefined as Body,
+      bytes: EMPTY,
+      stream: NO_STREAM,
+      contentType: '',
+      accept: JSON_TYPE,
       principal: c.var.principal,
       source: c.var.source,
     })
-    if (answer instanceof File) return fileResponse(answer)
-    if (answer === undefined || answer === null) return c.body(null, 204)
-    return c.json(answer, status ?? 200)
-  })
 }
 
-function definitionOf<Params, Query, Body, Result>(
+async function inputOf<Params, Query, Body, Result>(
+  c: Context<AppEnv>,
   declaration: Declaration<Params, Query, Body, Result>,
-) {
-  const { method, path, summary, permission, params, query, body, bytes } = declaration
-  return createRoute({
-    method,
-    path,
-    summary,
-    operationId: `${method}${path.replaceAll(/[^a-z]+(\w)/gi, (_, next: string) => next.toUpperCase())}`,
-    security: [{ bearer: [] }],
-    'x-permission': permission,
-    middleware: [
-      permit(permission),
-      limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
-      typed(bytes?.types),
-    ],
-    request: {
-      ...(params && { params: params as unknown as ZodObject }),
-      ...(query && { query: query as unknown as ZodObject }),
-      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
-      ...(bytes && { body: { required: true, content: contentOf(bytes.types) } }),
-    },
-    responses: responsesOf(declaration),
-  })
-}
-
-function responsesOf<P, Q, B, Result>({ result, file, status }: Declaration<P, Q, B, Result>) {
-  const problem = {
-    description: 'What is wrong, RFC 9457',
-    content: { 'application/problem+json': { schema: ProblemDocument } },
-  }
-  if (!result && !file) return { 204: { description: 'Done' }, default: problem }
-  const content = {
-    ...(file && contentOf(file)),
-    ...(result && { 'application/json': { schema: result } }),
-  }
-  return { [status ?? 200]: { description: 'OK', content }, default: problem }
-}
-
-const ProblemDocument = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.number().int(),
-    code: z.string(),
-    detail: z.string().optional(),
-    instance: z.string().optional(),
-  })
-  .openapi('Problem')
-
-function contentOf(types: readonly string[]) {
-  const schema = { type: 'string', format: 'binary' } as const
-  return Object.fromEntries(types.map((type) => [type, { schema }]))
-}
-
-function permit(permission: Permission): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    if (!c.var.principal.permissions.has(permission)) {
-      throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
-    }
-    await next()
+  stream: BodyStream | undefined,
+): Promise<Input<Params, Query, Body>> {
+  const { params, query, body, bytes } = declaration
+  const checked = c.req as unknown as Checked
+  const contentType = mediaTypeOf(c.req.header('content-type'))
+  const isJson = body !== undefined && (!bytes || contentType === JSON_TYPE)
+  return {
+    params: (params ? checked.valid('param') : {}) as Params,
+    query: (query ? checked.valid('query') : {}) as Query,
+    body: (isJson ? checked.valid('json') : undefined) as Body,
+    bytes: bytes && !isJson ? new Uint8Array(await c.req.arrayBuffer()) : EMPTY,
+    stream: stream ?? NO_STREAM,
+    contentType,
+    accept: c.req.header('accept') ?? '',
+    principal: c.var.principal,
+    source: c.var.source,
   }
 }
 
-function limitTo(most: number): MiddlewareHandler {
-  const tooLarge = () => new Problem('too-large', `a body here may be ${most} bytes long`)
-  return async (c, next) => {
-    const length = c.req.header('content-length')
-    if (Number(length ?? 0) > most) throw tooLarge()
-    if (length === undefined && c.req.header('transfer-encoding') !== undefined) {
-      const body = await readAtMost(c.req.raw.body, most)
-      if (!body) throw tooLarge()
-      // Hono keeps promises here, whatever its types say.
-      c.req.bodyCache.arrayBuffer = Promise.resolve(body) as unknown as ArrayBuffer
-    }
-    await next()
-  }
-}
+async function* nothing(): AsyncGenerator<Bytes> {}
+const NO_STREAM: AsyncIterable<Bytes> = { [Symbol.asyncIterator]: nothing }
 
-/** A body that does not say how long it is; undefined where it is too long. */
-async function readAtMost(
-  body: ReadableStream<Uint8Array> | null,
-  most: number,
-): Promise<ArrayBuffer | undefined> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of body ?? []) {
-    length += part.length
-    if (length > most) return undefined
-    parts.push(part)
-  }
-  return Uint8Array.from(Buffer.concat(parts)).buffer
-}
-
-function typed(types: readonly string[] | undefined): MiddlewareHandler {
-  return async (c, next) => {
-    const type = mediaTypeOf(c.req.header('content-type'))
-    if (types && !types.includes(type)) {
-      throw new Problem('unsupported-media-type', `send one of ${types.join(', ')}`)
-    }
-    await next()
-  }
-}
-
-function mediaTypeOf(contentType: string | undefined): string {
-  return (contentType?.split(';')[0] ?? '').trim().toLowerCase()
-}
-
-function fileResponse({ type, content, name }: File): Response {
-  const headers = new Headers({ 'content-type': type })
-  if (name) headers.set('content-disposition', `attachment; filename="${name}"`)
-  return new Response(typeof content === 'string' ? content : new Uint8Array(content), { headers })
+function responseOf(
+  c: Context<AppEnv>,
+  answer: unknown,
+  { method, status = 200 }: Pick<AnyDeclaration, 'method' | 'status'>,
+): Response {
+  if (answer instanceof File) return fileResponse(c, answer)
+  if (answer === undefined || answer === null) return c.body(null, 204)
+  if (method !== 'get') return c.json(answer, status)
+  const document = JSON.stringify(answer)
+  const etag = etagOf(document)
+  if (isNamed(c.req.header('if-none-match'), etag)) return c.body(null, 304, { etag })
+  return c.body(document, status, { etag, 'content-type': JSON_TYPE })
 }

@@ -4,8 +4,8 @@ import type { Events } from '../events.ts'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
 import type { KeyInfo } from '../secrets/key-info.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
-import { KeyRefused, type KeyStore } from '../secrets/key-store.ts'
+import { KeyRefused } from '../secrets/key-files/refused.ts'
+import type { KeyStore } from '../secrets/key-store.ts'
 
 const Key = z
   .object({
@@ -13,11 +13,20 @@ const Key = z
     purpose: z.string(),
     type: z.enum(['p256', 'p384', 'rsa2048', 'rsa3072']),
     fingerprint: z.string(),
-    origin: z.enum(['made', 'imported']),
+    origin: z.enum(['made', 'imported', 'token']),
     public_key: z.string(),
     created_at: z.string(),
   })
   .openapi('Key')
+
+/** A key file under a passphrase. */
+const ProtectedKey = z
+  .object({
+    /** Base64. */
+    file: z.base64().min(1).max(65_536).openapi({ format: 'byte' }),
+    passphrase: z.string().max(1024),
+  })
+  .openapi('ProtectedKey')
 
 export interface KeyRoutesServices {
   readonly keyStore: KeyStore
@@ -46,7 +55,7 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
     route({
       method: 'post',
       path: '/keys',
-      summary: 'Add an owner key made elsewhere: PKCS#8, PEM or DER',
+      summary: 'Add an owner key made elsewhere: PKCS#8, PKCS#12, SEC 1 or PKCS#1; PEM or DER',
       permission: 'key:import',
       query: z.object({ purpose: z.enum(['owner']).default('owner') }),
       bytes: {
@@ -54,23 +63,29 @@ export function keyRoutes({ keyStore, events }: KeyRoutesServices): readonly Rou
           'application/octet-stream',
           'application/x-pem-file',
           'application/pkcs8',
+          'application/pkcs8-encrypted',
+          'application/pkcs12',
+          'application/x-pkcs12',
           'text/plain',
         ],
         atMost: 65_536,
       },
+      body: ProtectedKey.optional(),
       result: Key,
       status: 201,
-      async handle({ query: { purpose }, bytes, principal }) {
-        const key = await importKey(keyStore.ring(principal.party), purpose, bytes)
+      async handle({ query: { purpose }, bytes, body, principal }) {
+        const file = body ? Buffer.from(body.file, 'base64') : bytes
+        const keys = keyStore.ring(principal.party)
+        const key = await importKey(() => keys.import(purpose, file, body?.passphrase))
         events.keyImported({ key: key.id, purpose, by: principal.id })
         return toView(key)
       },
     }),
   ]
 
-  async function importKey(keys: KeyRing, purpose: string, encoded: Uint8Array): Promise<KeyInfo> {
+  async function importKey(add: () => Promise<KeyInfo>): Promise<KeyInfo> {
     try {
-      return await keys.import(purpose, encoded)
+      return await add()
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error
       throw new Problem('invalid-request', error.message, { cause: error })

@@ -1,19 +1,10 @@
-/** Whose vouchers the rendezvous takes, for how long, and what may take the place of what. */
-import { type Bytes, toHex } from '../../protocol/bytes.ts'
-import { replaces } from '../../protocol/to0/replacement.ts'
+/** What may take the place of what: stores a registration, or refuses it for good. */
+import { hash } from 'node:crypto'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { chainOf, replaces } from '../../protocol/to0/replacement.ts'
 import type { To0RendezvousEffect } from '../../protocol/to0/rendezvous.ts'
 import type { Executor } from '../database/connection.ts'
-import type { RegistrationStore, StoredRegistration } from './store.ts'
-
-/** An owner that asks for no time in particular. */
-const DEFAULT_SECONDS = 3_600
-/** Longer than this nothing is kept without word from its owner. */
-const MOST_SECONDS = 30 * 86_400
-
-/** What an owner that asks for `asked` seconds gets: never none, and the same every time. */
-export function grantedSeconds(asked: number): number {
-  return asked === 0 ? DEFAULT_SECONDS : Math.min(asked, MOST_SECONDS)
-}
+import { type RegistrationRow, findAny, put, renew } from './store.ts'
 
 /**
  * Numbers runs in the order in which they begin: the clock's milliseconds and, within one, a count.
@@ -30,45 +21,40 @@ export class RunOrder {
 
 /** Stores what TO0 registered, unless it may not; a repeat of what is stored changes nothing. */
 export async function storeRegistration(
-  store: RegistrationStore,
   effect: To0RendezvousEffect,
   tx: Executor,
   now: Date,
 ): Promise<void> {
   const guid = toHex(effect.guid)
-  const ownerKey = effect.ownerKey.spki
-  const offered = { ...effect, ownerKey }
-  const known = await store.findAny(tx, guid)
-  const entryHashes = known ? replaces(rankOf(known, now), offered) : effect.entryHashes
-  if (!entryHashes) return
-  await store.put(tx, {
+  const owner_key = hash('sha256', effect.ownerKey.spki, 'buffer')
+  const known = await findAny.first(tx, { guid })
+  const chain = known
+    ? replaces(rankOf(known), { ...effect, ownerKey: owner_key })
+    : chainOf(effect.entryHashes)
+  if (!chain) return
+  const registration = {
     guid,
     to1d: effect.to1d,
     device_key: effect.deviceKey.spki,
-    owner_key: ownerKey,
-    entry_hashes: Buffer.concat(entryHashes),
     run_order: effect.order,
     registered_at: now.toISOString(),
     expires_at: new Date(now.getTime() + effect.waitSeconds * 1000).toISOString(),
-  })
+  }
+  const { entries, lastEntryHash: last_entry_hash } = chain
+  const isRenewal =
+    known !== undefined &&
+    equalBytes(known.owner_key, owner_key) &&
+    equalBytes(known.last_entry_hash, last_entry_hash)
+  if (isRenewal) await renew.run(tx, registration)
+  else await put.run(tx, { ...registration, owner_key, entries, last_entry_hash })
 }
 
-function rankOf(stored: StoredRegistration, now: Date) {
+function rankOf({ to1d, owner_key, entries, last_entry_hash, run_order }: RegistrationRow) {
   return {
-    to1d: stored.to1d,
-    ownerKey: stored.owner_key,
-    entryHashes: hashesIn(stored.entry_hashes),
-    order: stored.run_order,
-    lapsed: stored.expires_at <= now.toISOString(),
+    to1d,
+    ownerKey: owner_key,
+    entries,
+    lastEntryHash: last_entry_hash,
+    order: run_order,
   }
-}
-
-const SHA256_BYTES = 32
-
-function hashesIn(joined: Bytes): Bytes[] {
-  const hashes: Bytes[] = []
-  for (let i = 0; i < joined.length; i += SHA256_BYTES) {
-    hashes.push(joined.subarray(i, i + SHA256_BYTES))
-  }
-  return hashes
 }

@@ -1,12 +1,13 @@
-/** Where devices find their owners: what owners left here in TO0. */
+/** Where devices find their owners: what owners left here in TO0, and what is remembered of it. */
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
 import type { RegistrationTable } from '../database/tables.ts'
 
-type RegistrationRow = RegistrationTable
+export type RegistrationRow = RegistrationTable
+type NewRegistration = Omit<RegistrationRow, 'withdrawal'>
 
-const findLive = statement((db, p: { guid: string; now: string }) =>
+export const findLive = statement((db, p: { guid: string; now: string }) =>
   db
     .selectFrom('registration')
     .select(['to1d', 'device_key'])
@@ -14,60 +15,102 @@ const findLive = statement((db, p: { guid: string; now: string }) =>
     .where('expires_at', '>', p.now),
 )
 
-const findAny = statement((db, p: { guid: string }) =>
-  db
-    .selectFrom('registration')
-    .select(['to1d', 'owner_key', 'entry_hashes', 'run_order', 'expires_at'])
-    .where('guid', '=', p.guid),
+/** A lapsed one, too. */
+export const findAny = statement((db, p: { guid: string }) =>
+  db.selectFrom('registration').selectAll().where('guid', '=', p.guid),
 )
 
-const put = statement((db, row: RegistrationRow) => {
-  const { guid, to1d, device_key, owner_key, entry_hashes, run_order, registered_at, expires_at } =
-    row
+export const put = statement((db, row: NewRegistration) => {
+  const { guid } = row
   const columns = {
-    to1d,
-    device_key,
-    owner_key,
-    entry_hashes,
-    run_order,
-    registered_at,
-    expires_at,
+    to1d: row.to1d,
+    device_key: row.device_key,
+    owner_key: row.owner_key,
+    entries: row.entries,
+    last_entry_hash: row.last_entry_hash,
+    run_order: row.run_order,
+    registered_at: row.registered_at,
+    expires_at: row.expires_at,
   }
   return db
     .insertInto('registration')
-    .values({ guid, ...columns })
+    .values({ guid, withdrawal: null, ...columns })
     .onConflict((conflict) => conflict.column('guid').doUpdateSet(columns))
 })
 
-const dropExpired = statement((db, p: { before: string }) =>
-  db.deleteFrom('registration').where('expires_at', '<', p.before),
-)
-
-export type StoredRegistration = Pick<
+type Renewal = Pick<
   RegistrationRow,
-  'to1d' | 'owner_key' | 'entry_hashes' | 'run_order' | 'expires_at'
+  'guid' | 'to1d' | 'device_key' | 'run_order' | 'registered_at' | 'expires_at'
 >
 
-export class RegistrationStore {
-  /** For TO1: only while it lasts. */
-  findLive(
-    executor: Executor,
-    guid: string,
-    now: string,
-  ): Promise<{ to1d: Bytes; device_key: Bytes } | undefined> {
-    return findLive.first(executor, { guid, now })
-  }
+/** By the same owner with the same voucher, as most are: leaves the index of owners alone. */
+export const renew = statement((db, p: Renewal) =>
+  db
+    .updateTable('registration')
+    .set({
+      to1d: p.to1d,
+      device_key: p.device_key,
+      run_order: p.run_order,
+      registered_at: p.registered_at,
+      expires_at: p.expires_at,
+    })
+    .where('guid', '=', p.guid),
+)
 
-  /** For TO0: a lapsed one, too, until it is swept away. */
-  findAny(executor: Executor, guid: string): Promise<StoredRegistration | undefined> {
-    return findAny.first(executor, { guid })
-  }
+export const withdraw = statement(
+  (db, p: { guid: string; run_order: number; withdrawal: number | null }) =>
+    db
+      .updateTable('registration')
+      .set({
+        to1d: null,
+        device_key: null,
+        expires_at: null,
+        run_order: p.run_order,
+        withdrawal: p.withdrawal,
+      })
+      .where('guid', '=', p.guid),
+)
 
-  async put(tx: Executor, row: RegistrationRow): Promise<void> {
-    await put.run(tx, row)
-  }
+/** All that was known of it. */
+export const forget = statement((db, p: { guid: string }) =>
+  db.deleteFrom('registration').where('guid', '=', p.guid),
+)
 
-  async sweep(tx: Executor, before: string): Promise<void> {
-    await dropExpired.run(tx, { before })
-  }
+/** Of those that have lapsed so many become a memory. */
+export const retire = statement((db, p: { now: string; limit: number }) =>
+  db
+    .updateTable('registration')
+    .set({ to1d: null, device_key: null, expires_at: null })
+    .where('guid', 'in', ({ selectFrom }) =>
+      selectFrom('registration')
+        .select('guid')
+        .where('expires_at', '<=', p.now)
+        .orderBy('expires_at')
+        .limit(p.limit),
+    ),
+)
+
+export interface RegistrationFilter {
+  readonly limit: number
+  /** The last GUID of the page before. */
+  readonly after?: string | undefined
+  readonly ownerKey?: Bytes | undefined
+}
+
+export type ListedRegistration = Omit<RegistrationRow, 'to1d' | 'device_key'>
+
+/** Ordered by GUID; of one owner by index. */
+export function listRegistrations(
+  db: Executor,
+  { limit, after, ownerKey }: RegistrationFilter,
+): Promise<ListedRegistration[]> {
+  let query = db
+    .selectFrom('registration')
+    .select(['guid', 'owner_key', 'entries', 'last_entry_hash'])
+    .select(['run_order', 'withdrawal', 'registered_at', 'expires_at'])
+    .orderBy('guid')
+    .limit(limit)
+  if (after !== undefined) query = query.where('guid', '>', after)
+  if (ownerKey !== undefined) query = query.where('owner_key', '=', ownerKey)
+  return query.execute()
 }

@@ -12,8 +12,8 @@ export interface KeyInfo {
   /** SHA-256 of the SubjectPublicKeyInfo, hex. */
   readonly fingerprint: string
   readonly spki: Bytes
-  /** Made here, or brought here. */
-  readonly origin: 'made' | 'imported'
+  /** Made here, brought here, or held in a token elsewhere. */
+  readonly origin: 'made' | 'imported' | 'token'
   readonly createdAt: string
 }
 

@@ -11,7 +11,11 @@ interface Keys {
   ownKey(slot: KeySlot): Promise<KeyInfo>
   make(slot: KeySlot): Promise<KeyInfo>
   find(party: string, purpose: string, spki: Bytes): KeyInfo | undefined
-  import(party: string, purpose: string, encoded: Bytes): Promise<KeyInfo>
+  import(
+    owner: Pick<KeySlot, 'party' | 'purpose'>,
+    file: Bytes,
+    passphrase?: string,
+  ): Promise<KeyInfo>
   signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer>
   objectOf(info: KeyInfo): Promise<KeyObject>
 }
@@ -61,8 +65,8 @@ export class KeyRing {
   }
 
   /** See KeyStore. */
-  import(purpose: string, encoded: Bytes): Promise<KeyInfo> {
-    return this.#keys.import(this.party, purpose, encoded)
+  import(purpose: string, file: Bytes, passphrase?: string): Promise<KeyInfo> {
+    return this.#keys.import({ party: this.party, purpose }, file, passphrase)
   }
 
   #ownKey(purpose: string, kind: KeyKind): Promise<KeyInfo> {

@@ -16,18 +16,15 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind, SignatureAlgorithm } from '../../protocol/cose/algorithms.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { kindOf } from '../../protocol/crypto/verify-key.ts'
-import { FdoError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
+import { HOME_PARTY } from '../database/tables.ts'
+import type { ExternalKey, ExternalKeys } from './external-keys.ts'
+import { parsePrivateKeys } from './key-files/read.ts'
 import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
-
-/** Bytes that are no key we can use; the message says why, to whoever sent them. */
-export class KeyRefused extends Error {
-  override readonly name = 'KeyRefused'
-}
 
 export interface KeyStoreServices {
   readonly database: Database
@@ -36,6 +33,8 @@ export interface KeyStoreServices {
   readonly sealer: Sealer
   /** What is made of a private key; recorded runs put their signatures in its place. */
   readonly signerOf?: typeof signerOf
+  /** Keys held elsewhere; their labels say whose they are, and what for. */
+  readonly external?: ExternalKeys | undefined
 }
 
 export class KeyStore {
@@ -43,8 +42,9 @@ export class KeyStore {
   readonly #store = new PrivateKeyStore()
   /** Oldest first. */
   #keys: readonly KeyInfo[] = []
+  #external: readonly KeyInfo[] = []
   #named: ReadonlyMap<string, KeyInfo> = new Map()
-  /** Of those made here the newest of each kind. */
+  /** Of those in a token, else of those made here, the newest of each kind. */
   #own: ReadonlyMap<string, KeyInfo> = new Map()
   readonly #objects = new Map<string, KeyObject>()
   readonly #signers = new Map<string, Signer>()
@@ -56,8 +56,15 @@ export class KeyStore {
 
   static async open(services: KeyStoreServices): Promise<KeyStore> {
     const keys = new KeyStore(services)
+    const at = services.clock.now().toISOString()
+    keys.#external = services.external?.list().flatMap((key) => externalInfo(key, at)) ?? []
     await keys.#reload()
     return keys
+  }
+
+  /** Lets go of the keys that are held elsewhere: nothing is signed with them after that. */
+  async close(): Promise<void> {
+    await this.#services.external?.stop()
   }
 
   /** Those of all parties. */
@@ -92,9 +99,13 @@ export class KeyStore {
     return this.#named.get(keyName({ party, purpose, fingerprint: fingerprintOf(spki) }))
   }
 
-  /** Adds a key made elsewhere: PKCS#8, PEM or DER. One that is here already is left as it is. */
-  async import(party: string, purpose: string, encoded: Bytes): Promise<KeyInfo> {
-    const key = parsePrivateKey(encoded)
+  /** Adds the key in a file made elsewhere. One that is here already is left as it is. */
+  async import(
+    { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
+    file: Bytes,
+    passphrase?: string,
+  ): Promise<KeyInfo> {
+    const { key } = await parsePrivateKeys(file, { passphrase })
     const known = this.find(party, purpose, spkiOf(key))
     return known ?? this.#add({ party, purpose }, key, 'imported')
   }
@@ -102,7 +113,7 @@ export class KeyStore {
   async #add(
     { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
     key: KeyObject,
-    origin: KeyInfo['origin'],
+    origin: PrivateKeyRow['origin'],
   ): Promise<KeyInfo> {
     const { database, clock, sealer } = this.#services
     const id = `fdok_${randomBytes(12).toString('hex')}`
@@ -132,10 +143,15 @@ export class KeyStore {
     const name = `${info.id} ${algorithm?.name ?? ''}`
     const known = this.#signers.get(name)
     if (known) return known
-    const makeSigner = this.#services.signerOf ?? signerOf
-    const signer = makeSigner(await this.objectOf(info), algorithm)
+    const signer = await this.#makeSigner(info, algorithm)
     this.#signers.set(name, signer)
     return signer
+  }
+
+  async #makeSigner(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
+    const { external, signerOf: makeSigner = signerOf } = this.#services
+    if (external && info.origin === 'token') return external.signer(info.id, algorithm)
+    return makeSigner(await this.objectOf(info), algorithm)
   }
 
   async objectOf({ id }: KeyInfo): Promise<KeyObject> {
@@ -152,29 +168,12 @@ export class KeyStore {
   }
 
   async #reload(): Promise<void> {
-    const keys = (await this.#store.list(this.#services.database.db)).map(infoOf)
+    const stored = (await this.#store.list(this.#services.database.db)).map(infoOf)
+    const keys = [...stored, ...this.#external]
     this.#keys = keys
     this.#named = new Map(keys.map((key) => [keyName(key), key]))
-    const own = keys.filter(({ origin }) => origin === 'made')
+    const own = keys.filter(({ origin }) => origin !== 'imported')
     this.#own = new Map(own.map((key) => [slotName(key), key]))
-  }
-}
-
-/** Throws KeyRefused. */
-function parsePrivateKey(encoded: Bytes): KeyObject {
-  const text = Buffer.from(encoded).toString('latin1')
-  if (/ENCRYPTED/.test(text)) {
-    throw new KeyRefused('the key is encrypted: openssl pkcs8 -in FILE -nocrypt writes it plain')
-  }
-  try {
-    const key = text.includes('-----BEGIN')
-      ? createPrivateKey(text)
-      : createPrivateKey({ key: encoded, format: 'der', type: 'pkcs8' })
-    kindOf(key)
-    return key
-  } catch (cause) {
-    const reason = cause instanceof FdoError ? cause.message : 'not a PKCS#8 private key'
-    throw new KeyRefused(`${reason}; P-256, P-384, RSA 2048 and RSA 3072 are taken`, { cause })
   }
 }
 
@@ -205,6 +204,14 @@ function slotName({ party, purpose, kind }: KeySlot): string {
 
 function contextOf(id: string): string {
   return `private-key:${id}`
+}
+
+const LABEL = /^(?:(fdop_\w+)\/)?(manufacturer|owner)(?:\/|$)/
+
+/** By its label: `owner/…` or `manufacturer/…`, with a party before it if it is not the first. */
+function externalInfo({ label, ...key }: ExternalKey, createdAt: string): KeyInfo[] {
+  const [, party = HOME_PARTY, purpose] = LABEL.exec(label) ?? []
+  return purpose === undefined ? [] : [{ ...key, party, purpose, origin: 'token', createdAt }]
 }
 
 function infoOf({ created_at, ...row }: PrivateKeyRow): KeyInfo {

@@ -1,10 +1,9 @@
 /** /api/v1/vouchers: the Ownership Vouchers of this service. */
 import { z } from '@hono/zod-openapi'
-import type { Bytes } from '../../protocol/bytes.ts'
-import { splitSequence } from '../../protocol/cbor/scan.ts'
-import { FdoError } from '../../protocol/errors.ts'
-import { isPem, voucherToPem, vouchersFromPem } from '../../protocol/voucher/pem.ts'
+import { voucherToPem } from '../../protocol/voucher/pem.ts'
 import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import { readBundle } from '../bundles/read.ts'
+import { pemBundle, tarGzBundle } from '../bundles/write.ts'
 import { Problem } from '../http/problem.ts'
 import {
   File,
@@ -17,7 +16,9 @@ import {
   route,
 } from '../http/route.ts'
 import { buyerFromPem } from './buyer.ts'
-import type { ImportResult, VoucherDesk } from './desk.ts'
+import type { VoucherDesk } from './desk.ts'
+import { exportAll } from './export.ts'
+import { asLines, asList, importAll } from './import.ts'
 import {
   GuidText,
   ImportResults,
@@ -31,9 +32,20 @@ import {
 
 const CBOR = 'application/cbor'
 const PEM = 'application/x-pem-file'
-const IMPORTED = [CBOR, PEM, 'application/x-fdo-voucher', 'application/octet-stream', 'text/plain']
-/** Some 5,000 vouchers as PEM. */
-const MOST_IMPORTED_BYTES = 16 << 20
+const GZIP = 'application/gzip'
+const LINES = 'application/x-ndjson'
+const IMPORTED = [
+  CBOR,
+  PEM,
+  GZIP,
+  'application/x-gzip',
+  'application/x-tar',
+  'application/x-fdo-voucher',
+  'application/octet-stream',
+  'text/plain',
+]
+/** Some 300,000 vouchers as PEM. */
+const MOST_IMPORTED_BYTES = 1 << 30
 
 const GuidParam = z.object({ guid: GuidText })
 
@@ -41,6 +53,7 @@ export function voucherRoutes(desk: VoucherDesk): readonly Route[] {
   return [
     importRoute(desk),
     listRoute(desk),
+    exportRoute(desk),
     showRoute(desk),
     sellRoute(desk),
     route({
@@ -58,39 +71,25 @@ function importRoute(desk: VoucherDesk): Route {
   return route({
     method: 'post',
     path: '/vouchers',
-    summary: 'Take in vouchers sold to this service: PEM or CBOR, one or many',
+    summary: 'Take in vouchers: PEM, CBOR, tar or tar.gz, one or many; a result for each',
     permission: 'voucher:import',
-    bytes: { types: IMPORTED, atMost: MOST_IMPORTED_BYTES },
+    stream: { types: IMPORTED, atMost: MOST_IMPORTED_BYTES },
     result: ImportResults,
-    async handle({ bytes, principal }) {
-      const items = await desk.import(vouchersOf(bytes), principal)
-      if (items.some(({ ok }) => ok)) return { items }
-      throw new Problem('check-failed', noneTakenIn(items), { members: { items } })
+    file: [LINES],
+    async handle({ stream, accept, principal }) {
+      const results = importAll(readBundle(stream), (some) => desk.import(some, principal))
+      if (accept.includes(LINES)) return new File(LINES, asLines(results))
+      return { items: await asList(results) }
     },
   })
 }
 
-/** A file of PEM blocks, or vouchers one after the other; what is neither is one bad voucher. */
-function vouchersOf(body: Bytes): readonly Bytes[] {
-  try {
-    if (isPem(body)) return vouchersFromPem(new TextDecoder('latin1').decode(body))
-    const parts = splitSequence(body)
-    return parts.every(isArray) ? parts : [body]
-  } catch (error) {
-    if (error instanceof FdoError) return [body]
-    throw error
-  }
-}
-
-function isArray([first = 0]: Bytes): boolean {
-  return first >> 5 === 4
-}
-
-function noneTakenIn(items: readonly ImportResult[]): string {
-  const [first] = items
-  const more = items.length > 1 ? ` (and ${items.length - 1} more)` : ''
-  return first ? `${first.check}: ${first.detail}${more}` : 'there is no voucher in it'
-}
+const Filter = z.object({
+  state: VoucherState.optional(),
+  origin: VoucherOrigin.optional(),
+  device_id: z.string().max(64).optional(),
+  device_info: z.string().max(1024).optional(),
+})
 
 function listRoute(desk: VoucherDesk): Route {
   return route({
@@ -98,12 +97,7 @@ function listRoute(desk: VoucherDesk): Route {
     path: '/vouchers',
     summary: 'List the vouchers, those sold and replaced too',
     permission: 'voucher:read',
-    query: PageQuery.extend({
-      state: VoucherState.optional(),
-      origin: VoucherOrigin.optional(),
-      device_id: z.string().max(64).optional(),
-      device_info: z.string().max(1024).optional(),
-    }),
+    query: PageQuery.extend(Filter.shape),
     result: pageOf(VoucherSummary),
     async handle({ query: { limit, cursor, device_id, device_info, ...rest }, principal }) {
       const { party } = principal
@@ -111,6 +105,23 @@ function listRoute(desk: VoucherDesk): Route {
       const filter = { ...rest, party, deviceId: device_id, deviceInfo: device_info, after }
       const rows = await desk.list({ ...filter, limit: limit + 1 })
       return pageFrom(rows, limit, ({ guid }) => guid, summaryOf)
+    },
+  })
+}
+
+function exportRoute(desk: VoucherDesk): Route {
+  return route({
+    method: 'get',
+    path: '/vouchers/export',
+    summary: 'Many vouchers in one file: a tar.gz of PEM files, or one PEM file of all',
+    permission: 'voucher:export',
+    query: Filter.extend({ format: z.enum(['tar.gz', 'pem']).default('tar.gz') }),
+    file: [GZIP, PEM],
+    handle({ query: { format, device_id, device_info, ...rest }, principal: { party } }) {
+      const filter = { ...rest, party, deviceId: device_id, deviceInfo: device_info }
+      const vouchers = exportAll(desk, filter)
+      if (format === 'pem') return new File(PEM, pemBundle(vouchers), 'vouchers.pem')
+      return new File(GZIP, tarGzBundle(vouchers), 'vouchers.tar.gz')
     },
   })
 }

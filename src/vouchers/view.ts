@@ -22,6 +22,7 @@ export const GuidText = z
   .string()
   .transform((text) => text.replaceAll('-', '').toLowerCase())
   .pipe(z.string().regex(/^[0-9a-f]{32}$/, 'a GUID has 32 hexadecimal digits'))
+  .openapi({ type: 'string', pattern: '^(-*[0-9a-fA-F]){32}-*$' })
 
 export const ImportResults = z.object({
   items: z.array(
@@ -30,6 +31,7 @@ export const ImportResults = z.object({
       ok: z.boolean(),
       check: z.string().nullable().openapi({ description: 'the check it failed' }),
       detail: z.string().nullable(),
+      name: z.string().optional().openapi({ description: 'the file of the archive it was in' }),
     }),
   ),
 })

@@ -120,7 +120,7 @@ function mfgInfoOf(run: RecordedRun) {
 async function registerAtOurs(run: RecordedRun) {
   const context = {
     randomBytes: () => bodyOf(HelloAck, run.message(21).bytes).nonceTO0Sign,
-    trust: {},
+    trust: () => ({}),
     order: () => 1,
     admit: () => 3600,
   }

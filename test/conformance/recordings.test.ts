@@ -37,6 +37,8 @@ describe.each(names)('%s', (name) => {
     }
     const source = replayingSource(recording)
     const config = loadConfig({
+      // What was asked for when the first of them were made.
+      FIRSTLIGHT_TO0_SECONDS: '604800',
       ...recording.env,
       FIRSTLIGHT_DATA: folder,
       FIRSTLIGHT_PORT: '0',

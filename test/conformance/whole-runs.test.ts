@@ -138,7 +138,7 @@ async function register({ voucher, owner, signer, credential }: Made) {
     initial: { expects: 'TO0.Hello' },
     context: {
       randomBytes: seededRandom('rendezvous'),
-      trust: {},
+      trust: () => ({}),
       order: () => 1,
       admit: () => 3600,
     },

@@ -1,5 +1,5 @@
 /** What scripts rely on: devices and their vouchers. Every command is a process. */
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, truncateSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { voucherToPem, vouchersFromPem } from '../../protocol/voucher/pem.ts'
@@ -71,7 +71,8 @@ describe('firstlight voucher', () => {
     writeFileSync(world.file('bad.pem'), voucherToPem(tampered))
     writeFileSync(world.file('garbage.pem'), 'not a voucher\n')
     writeFileSync(world.file('empty.pem'), '')
-    writeFileSync(world.file('huge.cbor'), new Uint8Array(17 << 20))
+    writeFileSync(world.file('huge.cbor'), '')
+    truncateSync(world.file('huge.cbor'), (1 << 30) + 1)
     const files = [
       world.file('bad.pem'),
       world.file('garbage.pem'),

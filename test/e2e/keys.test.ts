@@ -1,6 +1,7 @@
 /** /api/v1/keys: what may be known of keys, and owner keys made elsewhere. */
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PASSPHRASE, makeKeyFiles } from '../support/key-files.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 
 let world: TestService
@@ -48,6 +49,40 @@ describe('/api/v1/keys', () => {
     const again = await send(privateKey.export({ type: 'pkcs8', format: 'der' }))
     expect(again.json).toEqual(json)
     expect((await list()).filter(({ public_key }) => public_key === spki)).toHaveLength(1)
+  })
+
+  it('takes an owner key in under its passphrase', async () => {
+    const files = makeKeyFiles()
+    try {
+      const file = files.pkcs12().toString('base64')
+      const sent = (passphrase: string) =>
+        send(JSON.stringify({ file, passphrase }), 'application/json; charset=utf-8')
+      const { status, json } = await sent(PASSPHRASE)
+      expect(status).toBe(201)
+      const public_key = Buffer.from(files.spki, 'hex').toString('base64')
+      expect(json).toMatchObject({ origin: 'imported', public_key })
+      expect(await sent('wrong')).toMatchObject({
+        status: 400,
+        json: { detail: expect.stringMatching(/passphrase is wrong/) },
+      })
+      expect(await send(files.pkcs12(), 'application/pkcs12')).toMatchObject({
+        status: 400,
+        json: { detail: expect.stringMatching(/needs its passphrase/) },
+      })
+    } finally {
+      files.remove()
+    }
+  })
+
+  it('reads JSON as strictly as elsewhere', async () => {
+    const good = { file: 'AAAA', passphrase: 'x' }
+    for (const body of ['', 'null', '[]', '{', JSON.stringify({ file: '!', passphrase: 'x' })]) {
+      expect((await send(body, 'application/json')).status, body).toBe(400)
+    }
+    const long = JSON.stringify({ ...good, passphrase: 'x'.repeat(1025) })
+    expect((await send(long, 'application/json')).status).toBe(400)
+    const longer = JSON.stringify({ ...good, file: 'A'.repeat(65_536) })
+    expect((await send(longer, 'application/json')).status).toBe(413)
   })
 
   it('says what is wrong with what it does not take', async () => {

@@ -1,6 +1,8 @@
 /** The management API as a whole: who may call what, and how it says no. */
 import { readFileSync } from 'node:fs'
+import { format, resolveConfig } from 'prettier'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type ApiDocument, apiTypes } from '../../scripts/api-types.ts'
 import { openApiDocument, permissionTable } from '../../src/http/openapi.ts'
 import { PERMISSIONS } from '../../src/http/permissions.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
@@ -44,6 +46,13 @@ describe('every operation', () => {
   it('is described as it was last agreed', async () => {
     const { json } = await world.api('GET', '/api/v1/openapi.json')
     expect(`${JSON.stringify(json, null, 2)}\n`).toBe(golden('openapi.json'))
+  })
+
+  it('has the types that the command line goes by', async () => {
+    const { json } = await world.api('GET', '/api/v1/openapi.json')
+    const file = 'src/cli/api-types.d.ts'
+    const options = { ...(await resolveConfig(file)), parser: 'typescript' }
+    expect(readFileSync(file, 'utf8')).toBe(await format(apiTypes(json as ApiDocument), options))
   })
 
   it('refuses a caller without a token, or with one that is not good', async () => {

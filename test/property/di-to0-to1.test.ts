@@ -44,7 +44,7 @@ const manufacturer = {
 const deviceInDi = { info, hmacSecret: run.bytes('hmacSecret') }
 const rendezvousInTo0 = {
   randomBytes: () => nonceTO0Sign,
-  trust: {},
+  trust: () => ({}),
   order: () => 1,
   admit: () => 60,
 }

@@ -20,7 +20,12 @@ export function transportTo(
         : states.get(authorization ?? '')
       if (!run) throw new Error(`no run for message ${message.number}`)
       const answer = await run.role.answer(run.state, message, source)
-      await database.commit((tx) => answer.write(tx))
+      await database
+        .commit((tx) => answer.write(tx))
+        .catch(async (error: unknown) => {
+          await answer.refused(error)
+          throw error
+        })
       answer.committed()
       const token = `Bearer ${++tokens}`
       if (answer.next) states.set(token, { role: run.role, state: answer.next })

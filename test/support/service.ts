@@ -61,7 +61,7 @@ export async function startTestService(
         ...headers,
       }
       const answer = await call(`${service.http}${path}`, method, all, sent)
-      const isJson = /[/+]json/.test(answer.headers['content-type'] ?? '')
+      const isJson = /\bjson/.test(answer.headers['content-type'] ?? '')
       return { ...answer, json: isJson ? JSON.parse(answer.body.toString()) : undefined }
     },
     stop,

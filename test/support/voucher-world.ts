@@ -65,7 +65,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   let permissions = permissionsOf(['admin']) ?? new Set<Permission>()
   const routes = [
     ...voucherRoutes(desk),
-    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0 }),
+    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
   ]
   let assembled: ReturnType<typeof createApp> | undefined
@@ -105,7 +105,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
       const response = await app().request(`/api/v1${path}`, { ...init, headers })
       const bytes = new Uint8Array(await response.arrayBuffer())
       const type = response.headers.get('content-type') ?? ''
-      const json = /json/.test(type) ? JSON.parse(Buffer.from(bytes).toString()) : undefined
+      const json = /\bjson/.test(type) ? JSON.parse(Buffer.from(bytes).toString()) : undefined
       return { status: response.status, type, bytes, json }
     },
     allow(...scopes: string[]) {

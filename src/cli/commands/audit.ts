@@ -10,7 +10,7 @@ import { addApiOptions, run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { readPublicKey } from '../key-files.ts'
 import { table } from '../output.ts'
-import { secondsOf } from '../seconds.ts'
+import { timeOf } from '../time.ts'
 
 interface HeadView {
   readonly party: string
@@ -169,16 +169,6 @@ function queryOf({ guid, device, type, since, until }: ListOptions, limit: numbe
   if (since !== undefined) query.set('since', timeOf(since, '--since'))
   if (until !== undefined) query.set('until', timeOf(until, '--until'))
   return query.toString()
-}
-
-/** A time, or how long ago. */
-function timeOf(text: string, flag: string): string {
-  if (/^\d+[smhd]$/.test(text)) return new Date(Date.now() - secondsOf(text) * 1000).toISOString()
-  const time = new Date(text)
-  if (!Number.isNaN(time.getTime())) return time.toISOString()
-  throw new CliFailure('usage', `${flag}: not a time: ${text}`, {
-    next: 'write it as 2026-01-31T12:00:00Z, or as 90m, 12h or 7d ago',
-  })
 }
 
 function countOf(text: string): number {

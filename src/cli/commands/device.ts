@@ -10,6 +10,7 @@ import { manufactureDevice } from '../../simulator/manufacture.ts'
 import { type OnboardOptions, onboardFromFile } from '../../simulator/agent.ts'
 import { fetchDeviceToken } from '../../simulator/token.ts'
 import { fdoTransport } from '../../simulator/transport.ts'
+import { call, listAll } from '../api.ts'
 import { timeoutMsOf } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -23,7 +24,11 @@ interface DeviceView {
   readonly serial: string | null
   readonly model: string | null
   readonly group: string
-  readonly to0: { readonly state: string; readonly last_error: string | null } | null
+  readonly to0: {
+    readonly state: string
+    readonly last_error: string | null
+    readonly servers?: readonly To0ServerView[]
+  } | null
   readonly history?: readonly {
     readonly at: string
     readonly type: string
@@ -198,7 +203,7 @@ function addServiceCommands(device: Command): void {
   runWithApi(
     device.command('list').description('the devices of the service'),
     async (api, _options, output) => {
-      const items = await api.list<DeviceView>('/api/v1/devices?limit=500')
+      const items = await listAll(api, 'GET /devices', { limit: 500 })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -214,8 +219,8 @@ function addServiceCommands(device: Command): void {
   runWithApi(
     device.command('get').description('one device and how it got there').argument('<id-or-guid>'),
     async (api, _options, output, [name = '']) => {
-      const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
-      output.result(await api.json<DeviceView>(path), (one) =>
+      const params = { device: name.replaceAll('-', '').toLowerCase() }
+      output.result(await call(api, 'GET /devices/{device}', { params }), (one) =>
         facts([
           ['id', one.id],
           ['GUID', one.guid],
@@ -224,10 +229,36 @@ function addServiceCommands(device: Command): void {
           ['model', one.model],
           ['group', one.group],
           ['TO0', one.to0 && `${one.to0.state} ${one.to0.last_error ?? ''}`],
+          ...serverFacts(one.to0?.servers),
           ...(one.history ?? []).map(({ at, type }) => [at.slice(0, 19), type] as const),
+          ...one.history.map(({ at, type }) => [at.slice(0, 19), type] as const),
         ]),
       )
     },
+  )
+  runWithApi(
+    device
+      .command('register')
+      .description('tell its rendezvous servers now where its owner is')
+      .argument('<id-or-guid>'),
+    async (api, _options, output, [name = '']) => {
+      const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
+      const one = await api.json<DeviceView>(`${path}/register`, { method: 'POST' })
+      output.result(one, ({ guid }) => `${guid} is being registered`)
+    },
+  )
+}
+
+interface To0ServerView {
+  readonly url: string
+  readonly state: string
+  readonly last_error: string | null
+}
+
+/** Each rendezvous, and what is wrong with it. */
+function serverFacts(servers: readonly To0ServerView[] | undefined) {
+  return (servers ?? []).map(
+    ({ url, state, last_error }) => ['rendezvous', `${url} ${state} ${last_error ?? ''}`] as const,
   )
 }
 

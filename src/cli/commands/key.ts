@@ -2,38 +2,30 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { toPem } from '../../../protocol/x509/pem.ts'
+import { call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { table } from '../output.ts'
 
-interface KeyView {
-  readonly id: string
-  readonly purpose: string
-  readonly type: string
-  readonly fingerprint: string
-  /** SPKI, base64. */
-  readonly public_key: string
-}
-
 export function keyCommand(): Command {
   const key = new Command('key').description('the keys of the service')
-  runWithApi<{ purpose: string }>(
+  runWithApi<{ purpose: string; passphraseFile?: string }>(
     key
       .command('import')
-      .description('add a private key made elsewhere (PKCS#8, PEM or DER)')
+      .description('add a private key made elsewhere (PKCS#8, PKCS#12 and others, PEM or DER)')
       .argument('<file>')
+      .option('--passphrase-file <file>', 'a file with its passphrase, in the first line')
       .option('--purpose <purpose>', 'what it is for', 'owner'),
-    async (api, { purpose }, output, [file = '']) => {
-      const added = await api.json<KeyView>(`/api/v1/keys?purpose=${encodeURIComponent(purpose)}`, {
-        method: 'POST',
-        body: readFileSync(file),
-        contentType: 'application/octet-stream',
+    async (api, { purpose, passphraseFile }, output, [file = '']) => {
+      const added = await call(api, 'POST /keys', {
+        query: { purpose: purposeOf(purpose) },
+        ...bodyOf(readFileSync(file), passphraseFile),
       })
       output.result(added, ({ type, fingerprint }) => `added ${purpose} key ${type} ${fingerprint}`)
     },
   )
   runWithApi(key.command('list').description('list the keys'), async (api, _options, output) => {
-    const keys = await api.list<KeyView>('/api/v1/keys')
+    const keys = await listAll(api, 'GET /keys', {})
     const items = keys.map(({ id, purpose, type, fingerprint }) => ({
       id,
       purpose,
@@ -55,7 +47,7 @@ export function keyCommand(): Command {
       .description('the public key, PEM: what others extend vouchers to')
       .argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const keys = await api.list<KeyView>('/api/v1/keys')
+      const keys = await listAll(api, 'GET /keys', {})
       const found = keys.find((one) => one.id === id || one.fingerprint === id)
       if (!found) {
         throw new CliFailure('refused', `the service has no key ${id}`, {
@@ -68,4 +60,17 @@ export function keyCommand(): Command {
     },
   )
   return key
+}
+
+/** The service opens the file: only it knows what it takes. */
+function bodyOf(file: Buffer, passphraseFile: string | undefined) {
+  if (passphraseFile === undefined) return { body: file, contentType: 'application/octet-stream' }
+  const [passphrase] = readFileSync(passphraseFile, 'utf8').split(/\r?\n/)
+  const body = JSON.stringify({ file: file.toString('base64'), passphrase })
+  return { body, contentType: 'application/json' }
+}
+
+function purposeOf(purpose: string): 'owner' {
+  if (purpose === 'owner') return purpose
+  throw new CliFailure('usage', `--purpose: no such purpose: ${purpose}`, { next: 'owner' })
 }

@@ -5,7 +5,7 @@ import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { run, runWithApi, addApiOptions } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
-import { secondsOf } from '../seconds.ts'
+import { secondsOf } from '../time.ts'
 
 interface PartyView {
   readonly id: string

@@ -1,19 +1,11 @@
 /** `firstlight token`: tokens of the management API. */
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
+import { call, listAll } from '../api.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
-import { secondsOf } from '../seconds.ts'
-
-interface TokenView {
-  readonly id: string
-  readonly name: string
-  readonly scopes: readonly string[]
-  readonly created_at: string
-  readonly expires_at: string | null
-  readonly revoked_at: string | null
-}
+import { secondsOf } from '../time.ts'
 
 export function tokenCommand(): Command {
   const token = new Command('token').description('tokens of the management API')
@@ -26,8 +18,7 @@ export function tokenCommand(): Command {
       .option('--ttl <time>', 'how long it is good for, such as 30m, 1h or 90d', '1h'),
     async (api, { name, scope, ttl }, output) => {
       const scopes = scope.flatMap((one) => one.split(/[\s,]+/)).filter((one) => one !== '')
-      const made = await api.json<TokenView & { token: string }>('/api/v1/tokens', {
-        method: 'POST',
+      const made = await call(api, 'POST /tokens', {
         json: { name, scopes, ttl_seconds: secondsOf(ttl) },
       })
       output.result(made, (one) => one.token)
@@ -37,7 +28,7 @@ export function tokenCommand(): Command {
   runWithApi(
     token.command('list').description('list the tokens'),
     async (api, _options, output) => {
-      const items = await api.list<TokenView>('/api/v1/tokens')
+      const items = await listAll(api, 'GET /tokens', {})
       output.result(items, (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
@@ -52,7 +43,7 @@ export function tokenCommand(): Command {
   runWithApi(
     token.command('revoke').description('make a token worthless at once').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(`/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /tokens/{id}', { params: { id } })
       output.result({ id, revoked: true }, () => `revoked ${id}`)
     },
   )

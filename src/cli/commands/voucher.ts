@@ -9,28 +9,14 @@ import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
 import { type Voucher, parseVoucher } from '../../../protocol/voucher/voucher.ts'
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
+import { call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
-import { CliFailure, failureOf } from '../failure.ts'
+import { CliFailure } from '../failure.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
-import { progress, table } from '../output.ts'
+import { type Output, progress, table } from '../output.ts'
+import { KIB, type ImportResult, exportMany, importFile, sizeOf } from '../voucher-bundles.ts'
 import { voucherPage, voucherText } from '../voucher-text.ts'
-
-interface ImportResult {
-  readonly guid: string | null
-  readonly ok: boolean
-  readonly check: string | null
-  readonly detail: string | null
-}
-
-interface VoucherRow {
-  readonly guid: string
-  readonly device_id: string
-  readonly device_info: string
-  readonly state: string
-  readonly entries: number
-  readonly created_at: string
-}
 
 export function voucherCommand(): Command {
   const voucher = new Command('voucher').description(
@@ -87,16 +73,16 @@ function addFileCommands(voucher: Command): void {
 
 function addServiceCommands(voucher: Command): void {
   runWithApi(
-    voucher.command('import').description('give vouchers to the service').argument('<file...>'),
+    voucher
+      .command('import')
+      .description('give vouchers to the service: PEM, CBOR, tar or tar.gz, of one or many')
+      .argument('<file...>'),
     async (api, _options, output, files) => {
-      const bar = progress('importing', files.length)
+      const bar = progress('importing, KiB', Math.ceil(sizeOf(files) / KIB))
       const results: (ImportResult & { file: string })[] = []
       try {
         for (const file of files) {
-          for (const { guid, ok, check, detail } of await importFile(api, file)) {
-            results.push({ file, guid, ok, check, detail })
-          }
-          bar.advance()
+          for await (const result of importFile(api, file, bar)) results.push({ file, ...result })
         }
       } finally {
         bar.stop()
@@ -105,28 +91,21 @@ function addServiceCommands(voucher: Command): void {
       if (!results.every(({ ok }) => ok)) process.exitCode = 5
     },
   )
-  runWithApi<{ format: string; out?: string }>(
+  runWithApi<ExportOptions>(
     voucher
       .command('export')
-      .description('a voucher of the service, as a file')
-      .argument('<guid>')
-      .option('--format <format>', 'pem or cbor', 'pem')
-      .option('--out <file>', 'where it goes; stdout without it'),
-    async (api, { format, out }, output, [guid = '']) => {
-      if (format !== 'pem' && format !== 'cbor')
-        throw new CliFailure('usage', `no format ${format}`)
-      const accept = format === 'pem' ? 'application/x-pem-file' : 'application/cbor'
-      const path = `/api/v1/vouchers/${guidOf(guid)}`
-      const { body } = await api.send(path, { accept })
-      if (out === undefined && !output.json) return void process.stdout.write(body)
-      if (out !== undefined) writeFileSync(out, body)
-      const sha256 = createHash('sha256').update(body).digest('hex')
-      const text =
-        out === undefined
-          ? { voucher: body.toString(format === 'pem' ? 'utf8' : 'base64') }
-          : { out }
-      output.result({ guid: guidOf(guid), format, sha256, ...text }, () => `written to ${out}`)
-    },
+      .description('a voucher of the service, or many of them, as a file')
+      .argument('[guid]')
+      .option('--format <format>', 'of a single one: pem or cbor', 'pem')
+      .option('--out <file>', 'where it goes; many go to a .tar.gz or .pem file')
+      .option('--all', 'all there are, those sold and replaced too')
+      .option('--state <state>', 'those in this state, such as held or handed-over')
+      .option('--origin <origin>', 'those made, imported or onboarded')
+      .option('--device-info <text>', 'those of this model'),
+    (api, options, output, [guid]) =>
+      guid === undefined
+        ? exportFiltered(api, options, output)
+        : exportOne(api, guidOf(guid), options, output),
   )
   runWithApi<{ to: string }>(
     voucher
@@ -135,16 +114,16 @@ function addServiceCommands(voucher: Command): void {
       .argument('<guid>')
       .requiredOption('--to <file>', "the next owner's public key or certificates; or: self"),
     async (api, { to }, output, [guid = '']) => {
-      const path = `/api/v1/vouchers/${guidOf(guid)}/sell`
       const buyer = to === 'self' ? to : publicKeyToPem(readPublicKey(to))
-      const sold = await api.json<VoucherRow>(path, { method: 'POST', json: { to: buyer } })
+      const params = { guid: guidOf(guid) }
+      const sold = await call(api, 'POST /vouchers/{guid}/sell', { params, json: { to: buyer } })
       output.result(sold, ({ state, entries }) => `${guidOf(guid)}: sale ${entries}, ${state}`)
     },
   )
   runWithApi(
     voucher.command('list').description('the vouchers of the service'),
     async (api, _options, output) => {
-      const items = await api.list<VoucherRow>('/api/v1/vouchers?limit=500')
+      const items = await listAll(api, 'GET /vouchers', { limit: 500 })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -159,37 +138,58 @@ function addServiceCommands(voucher: Command): void {
   runWithApi(
     voucher.command('delete').description('remove a voucher from the service').argument('<guid>'),
     async (api, _options, output, [guid = '']) => {
-      await api.send(`/api/v1/vouchers/${guidOf(guid)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /vouchers/{guid}', { params: { guid: guidOf(guid) } })
       output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
     },
   )
 }
 
-/** A file that is not taken is a failure of its own: the others are still given. */
-async function importFile(api: ApiClient, file: string): Promise<readonly ImportResult[]> {
-  try {
-    const items = await importVouchers(api, readFileSync(file))
-    return items.length > 0 ? items : [notTaken('malformed', 'there is no voucher in it')]
-  } catch (error) {
-    const { kind, code, message } = failureOf(error)
-    if (code === 'file' || kind === 'refused') return [notTaken(code, message)]
-    throw error
+interface ExportOptions {
+  readonly format: string
+  readonly out?: string
+  readonly all?: boolean
+  readonly state?: string
+  readonly origin?: string
+  readonly deviceInfo?: string
+}
+
+async function exportOne(
+  api: ApiClient,
+  guid: string,
+  { format, out, all, ...filter }: ExportOptions,
+  output: Output,
+): Promise<void> {
+  if (format !== 'pem' && format !== 'cbor') throw new CliFailure('usage', `no format ${format}`)
+  if (all || Object.keys(filter).some((name) => name in FILTERS)) {
+    throw new CliFailure('usage', 'name one voucher, or say which: not both')
   }
+  const accept = format === 'pem' ? 'application/x-pem-file' : 'application/cbor'
+  const { body } = await api.send(pathOf('GET /vouchers/{guid}', { guid }), { accept })
+  if (out === undefined && !output.json) return void process.stdout.write(body)
+  if (out !== undefined) writeFileSync(out, body)
+  const sha256 = createHash('sha256').update(body).digest('hex')
+  const text =
+    out === undefined ? { voucher: body.toString(format === 'pem' ? 'utf8' : 'base64') } : { out }
+  output.result({ guid, format, sha256, ...text }, () => `written to ${out}`)
 }
 
-async function importVouchers(api: ApiClient, body: Buffer): Promise<readonly ImportResult[]> {
-  const { items } = await api.json<{ items: ImportResult[] }>('/api/v1/vouchers', {
-    method: 'POST',
-    body,
-    contentType: isPem(body) ? 'application/x-pem-file' : 'application/cbor',
-    // None of them was taken in: the answer says why.
-    orStatus: 422,
-  })
-  return items
-}
+const FILTERS = { state: true, origin: true, deviceInfo: true }
 
-function notTaken(check: string, detail: string): ImportResult {
-  return { guid: null, ok: false, check, detail }
+async function exportFiltered(
+  api: ApiClient,
+  { all, state, origin, deviceInfo, out }: ExportOptions,
+  output: Output,
+): Promise<void> {
+  const filter = { state, origin, device_info: deviceInfo }
+  const isFiltered = Object.values(filter).some((value) => value !== undefined)
+  if (!all && !isFiltered) {
+    throw new CliFailure('usage', 'which vouchers?', { next: 'name one by its GUID, or say --all' })
+  }
+  if (out === undefined) {
+    throw new CliFailure('usage', 'many vouchers go to a file', { next: '--out vouchers.tar.gz' })
+  }
+  const exported = await exportMany(api, filter, out)
+  output.result(exported, ({ bytes }) => `written to ${out}, ${bytes} bytes`)
 }
 
 function publicKeyToPem({ key, chain }: PublicKey): string {
@@ -218,7 +218,7 @@ export function guidOf(text: string): string {
 }
 
 /** The one voucher of a file, PEM or CBOR. */
-function readVoucher(path: string): Voucher {
+export function readVoucher(path: string): Voucher {
   const content = readFileSync(path)
   const [encoded, ...more] = isPem(content)
     ? vouchersFromPem(content.toString('latin1'))

@@ -7,17 +7,12 @@ import { type Kysely, type Migration, sql } from 'kysely'
 const HOME = sql.lit('fdop_home')
 
 export const parties: Migration = {
-  /** All of it or nothing: where a process dies after it, it is found done by the next. */
   async up(db: Kysely<unknown>) {
-    const tables = await db.introspection.getTables()
-    if (tables.some(({ name }) => name === 'party')) return
-    await db.transaction().execute(async (tx) => {
-      await partiesThemselves(tx)
-      await vouchers(tx)
-      await devices(tx)
-      await documents(tx)
-      await secrets(tx)
-    })
+    await partiesThemselves(db)
+    await vouchers(db)
+    await devices(db)
+    await documents(db)
+    await secrets(db)
   },
 }
 

@@ -4,6 +4,10 @@ import { init } from './0001-init.ts'
 import { planChange } from './0002-plan-change.ts'
 import { parties } from './0003-parties.ts'
 import { audit } from './0004-audit.ts'
+import { transfer } from './0005-transfer.ts'
+import { rendezvous } from './0006-rendezvous.ts'
+import { border } from './0007-border.ts'
+import { webhooks } from './0008-webhooks.ts'
 import { callers } from './0010-callers.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -11,5 +15,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-plan-change': planChange,
   '0003-parties': parties,
   '0004-audit': audit,
+  '0005-transfer': transfer,
+  '0006-rendezvous': rendezvous,
+  '0007-border': border,
+  '0008-webhooks': webhooks,
   '0010-callers': callers,
 }

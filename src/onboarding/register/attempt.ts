@@ -2,7 +2,7 @@
 import { type Bytes, equalBytes, fromHex } from '../../../protocol/bytes.ts'
 import { converse } from '../../../protocol/converse.ts'
 import { PeerRefusal } from '../../../protocol/error-message.ts'
-import { FdoError } from '../../../protocol/errors.ts'
+import { FdoError, isHaste } from '../../../protocol/errors.ts'
 import { type To0OwnerContext, beginTo0, to0Owner } from '../../../protocol/to0/owner.ts'
 import {
   type RendezvousAttempt,
@@ -24,24 +24,24 @@ export interface AttemptServices {
     findServableOf(party: string, guid: Bytes): Promise<HeldVoucher | undefined>
   }
   readonly ownerAddresses: { value(party: string): Promise<To2Addresses> }
+  /** What is asked for; every rendezvous grants what it likes. */
+  readonly askedSeconds: number
   /** In-process where the target is this service; kept open, since many messages go there. */
   readonly connect: (target: Target) => FdoTransport
 }
 
-/** What is asked for; every rendezvous grants what it likes. */
-const ASKED_SECONDS = 7 * 86_400
 const MOST_REASON_CHARACTERS = 300
 
 /** Throws only what is a bug of ours. */
 export async function register(services: AttemptServices, job: Job): Promise<Outcome> {
-  const { vouchers, ownerAddresses } = services
+  const { vouchers, ownerAddresses, askedSeconds: waitSeconds } = services
   const held = await vouchers.findServableOf(job.party, fromHex(job.guid))
   if (!held) return refused('the voucher, or the key that owns it, is not here')
   const { voucher, signer, deviceId } = held
   const attempt = placesOf(voucher).find(({ index }) => index === job.directive)
   if (!attempt) return refused('the voucher names no such rendezvous')
   const addresses = await ownerAddresses.value(job.party)
-  const context = { voucher, signer, addresses, waitSeconds: ASKED_SECONDS }
+  const context = { voucher, signer, addresses, waitSeconds }
   const reasons: string[] = []
   for (const target of attempt.targets) {
     const outcome = await converseWith(services, target, context)
@@ -69,6 +69,9 @@ async function converseWith(
     return { kind: 'registered', waitSeconds: registered.waitSeconds }
   } catch (error) {
     if (error instanceof TransportError) return { kind: 'unreachable', reason: error.message }
+    if (error instanceof PeerRefusal && isHaste(error.peerError.text)) {
+      return { kind: 'unreachable', reason: `${target.url}: ${error.message}` }
+    }
     if (error instanceof PeerRefusal || error instanceof FdoError) {
       return refused(`${target.url}: ${error.message}`)
     }

@@ -7,7 +7,7 @@ import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
-import { Alarm } from './alarm.ts'
+import { Alarm } from '../../alarm.ts'
 import type { Slots } from '../../slots.ts'
 import { type Job, findDue, findNext } from './store.ts'
 
@@ -72,6 +72,12 @@ export class Place {
   /** Something may be due. */
   wake(): void {
     this.#alarm.call()
+  }
+
+  /** Somebody does not want to wait until it is tried again. */
+  reopen(): void {
+    this.#closedUntil = new Date(0)
+    this.wake()
   }
 
   async run(): Promise<void> {

@@ -58,6 +58,13 @@ export interface To0Status {
   readonly expiresAt: string | null
 }
 
+/** How it stands with one of them. */
+export interface To0Server extends To0Status {
+  /** The base URL tried first. */
+  readonly url: string
+  readonly nextAt: string
+}
+
 /** At all places together. */
 const AT_ONCE = 64
 
@@ -129,6 +136,26 @@ export class Register {
     return statuses
   }
 
+  /** How it stands with each rendezvous that a voucher is to be registered at. */
+  async serversOf({ party, guid }: Registered): Promise<readonly To0Server[]> {
+    const jobs = await store.listJobsOf(this.#services.database.db, party, [guid])
+    return jobs.map((job) => ({ url: job.origin, nextAt: job.next_at, ...this.#statusOf(job) }))
+  }
+
+  /**
+   * Registers a voucher now, with every rendezvous it names, whatever is due and however often it
+   * has failed. False where it is not to be registered at all.
+   */
+  async hasten({ party, guid }: Registered): Promise<boolean> {
+    const { database, clock } = this.#services
+    const now = clock.now().toISOString()
+    if ((await store.hasten.run(database.db, { guid, party, now })) === 0) return false
+    for (const { origin } of await store.listJobsOf(database.db, party, [guid])) {
+      this.#placeAt(origin).reopen()
+    }
+    return true
+  }
+
   #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
     const { origin, last_error, expires_at } = job
     const lastError = last_error ?? this.#places.get(origin)?.lastError ?? null
@@ -192,7 +219,7 @@ export class Register {
       directive,
       next_at: (isOutdated ? now : nextAt).toISOString(),
       expires_at,
-      addresses: digestOf(addresses),
+      addresses: digestOf(party, addresses),
     })
     if (stored === 0 || job.state === 'registered') return
     const detail = { guid, rendezvous, expires_at }
@@ -224,9 +251,15 @@ export class Register {
   async #readdress(party: string): Promise<void> {
     const { database, clock, ownerAddresses, log } = this.#services
     try {
-      const addresses = digestOf(await ownerAddresses.value(party))
+      const addresses = digestOf(party, await ownerAddresses.value(party))
       const now = clock.now().toISOString()
-      while (await database.commit((tx) => store.hastenStale(tx, { party, addresses }, now)));
+      for (const stale of await store.listStaleAddresses(database.db, party, addresses)) {
+        let after: string | undefined = ''
+        while (after !== undefined) {
+          const from: string = after
+          after = await database.commit((tx) => store.hastenSome(tx, stale, from, now))
+        }
+      }
       for (const place of this.#places.values()) place.wake()
     } catch (err) {
       log.error({ err }, 'registrations with old addresses were left as they are')
@@ -251,6 +284,7 @@ function together(a: To0Status, b: To0Status): To0Status {
 
 const RANK = { waiting: 0, failing: 1, registered: 2 }
 
-function digestOf(addresses: To2Addresses): string {
-  return hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)
+function digestOf(party: string, addresses: To2Addresses): string {
+  const digest = hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)
+  return store.addressesOf(party, digest)
 }

@@ -105,48 +105,119 @@ export const findLive = statement((db, p: { guid: string; party: string; now: st
     .limit(1),
 )
 
+const nextOrigin = statement((db, p: { after: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('origin')
+    .where('origin', '>', p.after)
+    .orderBy('origin')
+    .limit(1),
+)
+
+/** From one to the next by index: there are few of them, and millions of jobs. */
 export async function listOrigins(db: Executor): Promise<string[]> {
-  const rows = await db.selectFrom('to0_job').select('origin').distinct().execute()
-  return rows.map(({ origin }) => origin)
+  const origins: string[] = []
+  for (;;) {
+    const next = await nextOrigin.first(db, { after: origins.at(-1) ?? '' })
+    if (!next) return origins
+    origins.push(next.origin)
+  }
 }
 
 export function listJobsOf(db: Executor, party: string, guids: readonly string[]) {
   return db
     .selectFrom('to0_job')
-    .select(['guid', 'origin', 'state', 'last_error', 'expires_at'])
+    .select(['guid', 'origin', 'state', 'last_error', 'expires_at', 'next_at'])
     .where('guid', 'in', guids)
     .where('party', '=', party)
     .orderBy('directive')
     .execute()
 }
 
-const SLICE = 500
+/** All of a voucher are due at once, as if none had ever failed. */
+export const hasten = statement((db, p: { guid: string; party: string; now: string }) =>
+  db
+    .updateTable('to0_job')
+    .set({ next_at: p.now, attempts: 0 })
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party),
+)
 
-export async function listParties(db: Executor): Promise<string[]> {
-  const rows = await db.selectFrom('to0_job').select('party').distinct().execute()
-  return rows.map(({ party }) => party)
+const nextAddresses = statement((db, p: { after: string }) =>
+  db
+    .selectFrom('to0_job')
+    .select('addresses')
+    .where('addresses', '>', p.after)
+    .orderBy('addresses')
+    .limit(1),
+)
+
+/** A party's addresses, as registrations name them: those of one party stand together. */
+export function addressesOf(party: string, digest: string): string {
+  return `${party}:${digest}`
 }
 
-/** Some of the party's registrations that name other addresses become due; false if none are. */
-export async function hastenStale(
-  tx: Executor,
-  { party, addresses }: { readonly party: string; readonly addresses: string },
-  now: string,
-): Promise<boolean> {
-  const stale = tx
+/** The parties of whom something is registered. */
+export async function listParties(db: Executor): Promise<string[]> {
+  const parties: string[] = []
+  let after = ''
+  for (;;) {
+    const [, party] =
+      /^(\w+):/.exec((await nextAddresses.first(db, { after }))?.addresses ?? '') ?? []
+    if (party === undefined) return parties
+    parties.push(party)
+    after = `${party};`
+  }
+}
+
+/** Every digest of addresses that some registration of the party names, but this one. */
+export async function listStaleAddresses(
+  db: Executor,
+  party: string,
+  addresses: string,
+): Promise<string[]> {
+  const stale: string[] = []
+  let after = addressesOf(party, '')
+  for (;;) {
+    const next = await nextAddresses.first(db, { after })
+    if (!next?.addresses?.startsWith(addressesOf(party, ''))) return stale
+    after = next.addresses
+    if (after !== addresses) stale.push(after)
+  }
+}
+
+const SLICE = 500
+
+const someWith = statement((db, p: { addresses: string; after: string }) =>
+  db
     .selectFrom('to0_job')
     .select('guid')
-    .where('party', '=', party)
-    .where('addresses', '!=', addresses)
-    .where('next_at', '>', now)
-    .where('state', '=', 'registered')
-    .limit(SLICE)
-  const { numUpdatedRows } = await tx
+    .where('addresses', '=', p.addresses)
+    .where('guid', '>', p.after)
+    .orderBy('guid')
+    .limit(SLICE),
+)
+
+/**
+ * Some of the registrations that name these addresses become due; gives the last GUID looked at, or
+ * undefined after the last of all.
+ */
+export async function hastenSome(
+  tx: Executor,
+  addresses: string,
+  after: string,
+  now: string,
+): Promise<string | undefined> {
+  const some = await someWith.all(tx, { addresses, after })
+  if (some.length === 0) return undefined
+  const guids = some.map(({ guid }) => guid)
+  await tx
     .updateTable('to0_job')
     .set({ next_at: now })
-    .where('guid', 'in', stale)
-    .where('party', '=', party)
+    .where('guid', 'in', guids)
+    .where('addresses', '=', addresses)
     .where('next_at', '>', now)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
+    .where('state', '=', 'registered')
+    .execute()
+  return guids.at(-1)
 }

@@ -1,7 +1,7 @@
 /** What kind of address an address is. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { kindOf } from '../../../src/addresses.ts'
+import { kindOf, networkOf } from '../../../src/addresses.ts'
 
 describe('an address', () => {
   it.each([
@@ -25,5 +25,15 @@ describe('an address', () => {
         expect(kindOf(`::ffff:${address}`)).toBe(kindOf(address))
       }),
     )
+  })
+
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:0:1:2:3:4:5', '2001:db8:0:1::'],
+    ['', ''],
+  ])('%j is as one caller with %j', (address, other) => {
+    expect(networkOf(address)).toBe(networkOf(other))
+    expect(networkOf(address)).not.toBe(networkOf('2001:db8:0:2::'))
   })
 })

@@ -38,6 +38,7 @@ describe('loadConfig', () => {
       trust: undefined,
       uniqueSerials: false,
       outboundAllow: undefined,
+      to0Seconds: 2_592_000,
     })
   })
 
@@ -94,6 +95,8 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
     ['FIRSTLIGHT_OUTBOUND_ALLOW', { FIRSTLIGHT_OUTBOUND_ALLOW: 'intranet' }],
+    ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: '59' }],
+    ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: 'a week' }],
     ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
     ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
     ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
@@ -103,6 +106,21 @@ describe('loadConfig', () => {
   ])('refuses what is wrong with %s, by its name: %o', (variable, environment) => {
     expect(() => loadConfig(environment)).toThrow(ConfigError)
     expect(() => loadConfig(environment)).toThrow(variable)
+  })
+
+  it('wants a token whole, or not at all', () => {
+    const all = {
+      FIRSTLIGHT_PKCS11_MODULE: pem,
+      FIRSTLIGHT_PKCS11_TOKEN: 'keys',
+      FIRSTLIGHT_PKCS11_PIN_FILE: pem,
+    }
+    expect(loadConfig(all).pkcs11).toEqual({ module: pem, token: 'keys', pinFile: pem })
+    expect(loadConfig({}).pkcs11).toBeUndefined()
+    for (const name of Object.keys(all)) {
+      expect(() => loadConfig({ ...all, [name]: undefined })).toThrow('all three, or none')
+    }
+    const none = { ...all, FIRSTLIGHT_PKCS11_MODULE: '/none.so' }
+    expect(() => loadConfig(none)).toThrow('FIRSTLIGHT_PKCS11_MODULE: there is no file')
   })
 
   it('wants a certificate and its key together', () => {

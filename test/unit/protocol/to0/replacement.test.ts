@@ -1,6 +1,12 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../../../protocol/bytes.ts'
-import { type StoredRank, replaces } from '../../../../protocol/to0/replacement.ts'
+import {
+  FormerOwnerError,
+  type StoredRank,
+  chainOf,
+  replaces,
+} from '../../../../protocol/to0/replacement.ts'
 
 const bytes = (text: string): Bytes => new Uint8Array(Buffer.from(text))
 const sales = (...names: string[]) => names.map(bytes)
@@ -10,17 +16,22 @@ const rank = (order: number, ownerKey: string, ...entries: string[]) => ({
   entryHashes: sales(...entries),
   order,
 })
-const stored: StoredRank = { ...rank(5, 'bob', 'mfg→alice', 'alice→bob'), lapsed: false }
+const remembered = (order: number, ownerKey: string, ...entries: string[]): StoredRank => {
+  const { to1d, entryHashes, ...rest } = rank(order, ownerKey, ...entries)
+  return { to1d, ...rest, ...chainOf(entryHashes) }
+}
+const stored = remembered(5, 'bob', 'mfg→alice', 'alice→bob')
+const lapsed = { ...stored, to1d: null }
 
 describe('replacing a registration', () => {
   it('lets the same owner register again', () => {
     const again = rank(6, 'bob', 'mfg→alice', 'alice→bob')
-    expect(replaces(stored, again)).toEqual(stored.entryHashes)
+    expect(replaces(stored, again)).toEqual(chainOf(again.entryHashes))
   })
 
   it('lets the next owner take over', () => {
     const sold = rank(6, 'carol', 'mfg→alice', 'alice→bob', 'bob→carol')
-    expect(replaces(stored, sold)).toEqual(sold.entryHashes)
+    expect(replaces(stored, sold)).toEqual(chainOf(sold.entryHashes))
   })
 
   it('refuses a former owner with the voucher as it was', () => {
@@ -39,17 +50,16 @@ describe('replacing a registration', () => {
   })
 
   it('remembers the sales that the same owner leaves out', () => {
-    const round = { ...rank(5, 'alice', 'mfg→alice', 'alice→bob', 'bob→alice'), lapsed: false }
+    const round = remembered(5, 'alice', 'mfg→alice', 'alice→bob', 'bob→alice')
     const short = rank(6, 'alice', 'mfg→alice')
-    expect(replaces(round, short)).toEqual(round.entryHashes)
-    const afterwards = { ...short, entryHashes: round.entryHashes, lapsed: false }
+    expect(replaces(round, short)).toMatchObject(chainOf(sales('x', 'y', 'bob→alice')))
     const bob = rank(7, 'bob', 'mfg→alice', 'alice→bob')
-    expect(() => replaces(afterwards, bob)).toThrow('sold on')
+    expect(() => replaces(round, bob)).toThrow('sold on')
   })
 
   it('takes the same owner’s voucher of other sales as it is', () => {
-    const other = rank(6, 'bob', 'mfg→bob')
-    expect(replaces(stored, other)).toEqual(other.entryHashes)
+    const other = rank(6, 'bob', 'mfg→carol', 'carol→bob')
+    expect(replaces(stored, other)).toEqual(chainOf(other.entryHashes))
   })
 
   it('changes nothing for a repeat', () => {
@@ -64,11 +74,37 @@ describe('replacing a registration', () => {
   it('refuses one of a run that began earlier, even where the other has lapsed', () => {
     const older = rank(4, 'bob', 'mfg→alice', 'alice→bob')
     expect(() => replaces(stored, older)).toThrow('older')
-    expect(() => replaces({ ...stored, lapsed: true }, older)).toThrow('older')
+    expect(() => replaces(lapsed, older)).toThrow('older')
   })
 
-  it('lets anybody follow one that has lapsed', () => {
-    const forked = rank(6, 'dave', 'mfg→alice', 'alice→dave')
-    expect(replaces({ ...stored, lapsed: true }, forked)).toEqual(forked.entryHashes)
+  it('knows nobody better for having lapsed', () => {
+    for (const entries of [['mfg→alice'], ['mfg→alice', 'alice→dave'], ['mfg→dave', 'x', 'y']]) {
+      const former = rank(6, 'dave', ...entries)
+      expect(() => replaces(lapsed, former)).toThrow(FormerOwnerError)
+    }
+    const again = rank(6, 'bob', 'mfg→alice', 'alice→bob')
+    expect(replaces(lapsed, again)).toEqual(chainOf(again.entryHashes))
+  })
+
+  it('does not bring back what was withdrawn by sending it once more', () => {
+    const again = rank(5, 'bob', 'mfg→alice', 'alice→bob')
+    expect(() => replaces(lapsed, again)).toThrow('older')
+  })
+
+  it('lets in, of all that follow any sale, those only who go on from the last', () => {
+    const names = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 5 })
+    // An entry names all before it, as real ones do by their hashes.
+    const chain = (owners: string[]) => owners.map((_, i) => owners.slice(0, i + 1).join('→'))
+    fc.assert(
+      fc.property(names, names, fc.boolean(), (first, second, isLapsed) => {
+        const before = remembered(5, first.at(-1)!, ...chain(first))
+        const known = isLapsed ? { ...before, to1d: null } : before
+        const offered = rank(6, second.at(-1)!, ...chain(second))
+        const goesOn = first.every((owner, i) => second[i] === owner)
+        const isSameOwner = first.at(-1) === second.at(-1)
+        if (!goesOn && !isSameOwner) expect(() => replaces(known, offered)).toThrow('sold on')
+        else expect(replaces(known, offered)!.entries).toBeGreaterThanOrEqual(second.length)
+      }),
+    )
   })
 })

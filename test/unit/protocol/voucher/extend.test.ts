@@ -4,7 +4,7 @@ import { PS256 } from '../../../../protocol/cose/algorithms.ts'
 import { X509, X5CHAIN } from '../../../../protocol/crypto/public-key.ts'
 import { signerFromPkcs8 } from '../../../../protocol/crypto/signer.ts'
 import { extendVoucher } from '../../../../protocol/voucher/extend.ts'
-import { findVoucherFlaw } from '../../../../protocol/voucher/verify.ts'
+import { entryStyleOf, findVoucherFlaw } from '../../../../protocol/voucher/verify.ts'
 import { VoucherError, ownerKeyOf, parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { makeVoucher, partsOf, sell, voucherVectors } from '../../../support/vouchers.ts'
 import { fromHex } from '../../../support/wire.ts'
@@ -67,12 +67,9 @@ describe('extending a voucher', () => {
     const [, next] = parts.publicKeys
     const unsold = await makeVoucher(parts, { sales: 0 })
     const extra = fromHex('a139ffff4101')
-    const extended = await extendVoucher(
-      unsold,
-      signer ?? expect.fail(),
-      next ?? expect.fail(),
+    const extended = await extendVoucher(unsold, signer ?? expect.fail(), next ?? expect.fail(), {
       extra,
-    )
+    })
     expect(parseVoucher(extended).entries[0]?.payload.extra).toEqual(extra)
   })
 })
@@ -121,7 +118,50 @@ describe('refuses to extend a voucher', () => {
   it('beyond what a message holds', async () => {
     const voucher = await makeVoucher(parts)
     const extra = new Uint8Array(65_000)
-    const work = extendVoucher(voucher, owner1 ?? expect.fail(), next ?? expect.fail(), extra)
+    const work = extendVoucher(voucher, owner1 ?? expect.fail(), next ?? expect.fail(), { extra })
     expect(await checkOf(work)).toBe('too-large')
+  })
+})
+
+describe('entries that are signed with a tag', () => {
+  const tagged = { entryStyle: 'tagged' } as const
+
+  async function sold(styles: readonly ('fdo-1.1' | 'tagged')[]) {
+    const parts = partsOf()
+    let voucher = await makeVoucher(parts, { sales: 0 })
+    for (const [i, entryStyle] of styles.entries()) {
+      const [signer, next] = [parts.signers[i], parts.publicKeys[i + 1]]
+      const extended = extendVoucher(voucher, signer ?? expect.fail(), next ?? expect.fail(), {
+        entryStyle,
+      })
+      voucher = parseVoucher(await extended)
+    }
+    return voucher
+  }
+
+  it('verify as such, and as nothing else', async () => {
+    const voucher = await sold(['tagged', 'tagged'])
+    expect(await findVoucherFlaw(voucher, tagged)).toBeUndefined()
+    expect((await findVoucherFlaw(voucher))?.check).toBe('entry-signature')
+    expect(await entryStyleOf(voucher)).toBe('tagged')
+  })
+
+  it('are not mixed with others', async () => {
+    for (const styles of [
+      ['tagged', 'fdo-1.1'],
+      ['fdo-1.1', 'tagged'],
+    ] as const) {
+      const voucher = await sold(styles)
+      expect(await entryStyleOf(voucher)).toBe(styles[0])
+      const flaw = await findVoucherFlaw(voucher, { entryStyle: styles[0] })
+      expect(flaw).toEqual({ check: 'entry-signature', detail: 'entry 1' })
+    }
+  })
+
+  it('are not what an ordinary voucher, or one without entries, has', async () => {
+    expect(await entryStyleOf(await sold(['fdo-1.1']))).toBe('fdo-1.1')
+    expect(await entryStyleOf(await sold([]))).toBe('fdo-1.1')
+    const flaw = await findVoucherFlaw(await sold(['fdo-1.1']), tagged)
+    expect(flaw?.check).toBe('entry-signature')
   })
 })

@@ -158,6 +158,20 @@ describe('/devices', () => {
     expect((await world.call('/devices/fdod_nobody')).status).toBe(404)
   })
 
+  it('registers none at once that is not to be registered, and only for who may', async () => {
+    const device = await world.call(`/devices/${id}`)
+    expect(device.json.to0).toEqual({
+      state: 'none',
+      last_error: null,
+      expires_at: null,
+      servers: [],
+    })
+    expect(await post(`/devices/${id}/register`, {})).toMatchObject({ status: 409 })
+    expect(await post('/devices/fdod_nobody/register', {})).toMatchObject({ status: 404 })
+    world.allow('device:read')
+    expect(await post(`/devices/${id}/register`, {})).toMatchObject({ status: 403 })
+  })
+
   it('lists devices a page at a time', async () => {
     await world.make(other, 'SN-2')
     const { json } = await world.call('/devices?limit=1')

@@ -6,13 +6,14 @@ import { concat, toHex } from '../../../../protocol/bytes.ts'
 import type { FdoTransport } from '../../../../protocol/converse.ts'
 import { errorMessage } from '../../../../protocol/error-message.ts'
 import { SHA256, hashOf } from '../../../../protocol/crypto/hash.ts'
-import { FdoError } from '../../../../protocol/errors.ts'
+import { FdoError, HasteError } from '../../../../protocol/errors.ts'
 import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
 import { type To2Addresses, to2AddressesFromText } from '../../../../protocol/types/to2-address.ts'
 import { TransportError } from '../../../../src/fdo/client.ts'
 import { type Log, silentLog } from '../../../../src/log.ts'
 import { Register } from '../../../../src/onboarding/register/register.ts'
-import { rendezvousRoles } from '../../../../src/rendezvous/role.ts'
+import { createEvents } from '../../../../src/events.ts'
+import { openRendezvous } from '../../../../src/rendezvous/assembly.ts'
 import { transportTo } from '../../../support/mounted.ts'
 import { openTestPki, p256 } from '../../../support/pki.ts'
 import { type VoucherWorld, guid, openVoucherWorld } from '../../../support/voucher-world.ts'
@@ -36,12 +37,17 @@ let addresses: To2Addresses
 let announceAddresses: () => void
 let logged: string[]
 let reported: string[]
+/** How many vouchers were read. */
+let loaded = 0
 
 beforeEach(async () => {
   reported = []
   world = await openVoucherWorld({ owners: partsOf().signers })
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
-  const roles = rendezvousRoles({ ...world, randomBytes, deviceAnchors: () => undefined })
+  const { roles } = openRendezvous({
+    ...{ ...world, randomBytes, events: createEvents(silentLog) },
+    ...{ deviceAnchors: () => undefined, urls: () => [] },
+  })
   rendezvous = transportTo(roles, world.database)
   places = new Map()
   sent = []
@@ -68,6 +74,14 @@ function newRegister(): Register {
       registrationFailed: ({ guid: name }) => reported.push(`failed ${name.slice(0, 2)}`),
     },
     random: () => 0.5,
+    askedSeconds: 7 * 86_400,
+    vouchers: {
+      findServableOf: (party, guid) => {
+        loaded++
+        return world.vouchers.findServableOf(party, guid)
+      },
+      findDeviceId: (voucher, executor) => world.vouchers.findDeviceId(voucher, executor),
+    },
     ownerAddresses: {
       value: async () => addresses,
       onChange: (listener) => void (announceAddresses = () => listener(HOME_PARTY)),
@@ -362,5 +376,95 @@ describe('the register', () => {
     await quiet()
     expect(await statusOf(name)).toMatchObject({ lastError: 'an internal error, see the log' })
     expect(logged).toHaveLength(1)
+  })
+
+  it('tells of each rendezvous how it stands and when it is tried next', async () => {
+    places.set('far.test', gone)
+    const name = await hold(1, NEAR, FAR)
+    await quiet()
+    const now = world.clock.now().getTime()
+    const in5Days = new Date(now + 5.6 * DAY_MS).toISOString()
+    expect(await register.serversOf({ party: HOME_PARTY, guid: name })).toEqual([
+      {
+        url: 'http://near.test:80',
+        state: 'registered',
+        lastError: null,
+        expiresAt: new Date(now + 7 * DAY_MS).toISOString(),
+        nextAt: in5Days,
+      },
+      {
+        url: 'http://far.test:80',
+        state: 'failing',
+        lastError: 'connection refused',
+        expiresAt: null,
+        nextAt: new Date(now + 2_000).toISOString(),
+      },
+    ])
+    expect(await register.serversOf({ party: HOME_PARTY, guid: '00'.repeat(16) })).toEqual([])
+  })
+
+  it('registers at once what somebody asks for, at a place it had given up, too', async () => {
+    places.set('far.test', gone)
+    const name = await hold(1, NEAR, FAR)
+    await quiet()
+    places.clear()
+    expect(await register.hasten({ party: HOME_PARTY, guid: name })).toBe(true)
+    await quiet()
+    expect([attempts('near.test'), attempts('far.test')]).toEqual([2, 2])
+    expect(
+      (await register.serversOf({ party: HOME_PARTY, guid: name })).map(({ state }) => state),
+    ).toEqual(['registered', 'registered'])
+    expect(await register.hasten({ party: HOME_PARTY, guid: '00'.repeat(16) })).toBe(false)
+  })
+
+  it('leaves a place alone that says it is asked too often', async () => {
+    places.set('near.test', async ({ number }) => ({
+      message: errorMessage(new HasteError(7), number, new Date(0)),
+      authorization: undefined,
+    }))
+    const names = [await hold(1, NEAR), await hold(2, NEAR), await hold(3, NEAR)]
+    await quiet()
+    expect(sent.length).toBeLessThan(4)
+    const states = await register.statusOf(HOME_PARTY, names)
+    for (const name of names) {
+      expect(states.get(name)?.lastError).toMatch('try again in 7 s')
+    }
+  })
+
+  it('loads no voucher at its start that is not due', async () => {
+    for (let byte = 1; byte <= 10; byte++) await hold(byte, byte < 6 ? NEAR : FAR)
+    await quiet()
+    await register.stop()
+    loaded = 0
+    register = newRegister()
+    await register.start()
+    await quiet()
+    expect(loaded).toBe(0)
+    world.clock.advance(5.7 * DAY_MS)
+    await quiet()
+    expect(loaded).toBe(10)
+  })
+
+  it('finds all that name old addresses, by whichever they are, and no others', async () => {
+    const moveTo = async (dns: string) => {
+      addresses = to2AddressesFromText([{ dns, port: 80, protocol: 'http' }])
+      announceAddresses()
+      await quiet()
+    }
+    await hold(1, NEAR)
+    await quiet()
+    places.set('near.test', gone)
+    await moveTo('second.test')
+    await hold(2, FAR)
+    await quiet()
+    await moveTo('third.test')
+    expect(attempts('far.test')).toBe(2)
+    places.clear()
+    await moveTo('first.test')
+    world.clock.advance(60_000)
+    await quiet()
+    expect(attempts('far.test')).toBe(3)
+    const rows = await world.database.db.selectFrom('to0_job').select('addresses').execute()
+    expect(new Set(rows.map((row) => row.addresses)).size).toBe(1)
   })
 })

@@ -1,6 +1,6 @@
 /** The rendezvous with its database: who may register, what devices are told, what is forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bytes } from '../../../../protocol/bytes.ts'
+import { type Bytes, toHex } from '../../../../protocol/bytes.ts'
 import { encode } from '../../../../protocol/cbor/cbor.ts'
 import { signSign1 } from '../../../../protocol/cose/sign1.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
@@ -11,10 +11,13 @@ import { buildEat } from '../../../../protocol/types/eat.ts'
 import type { Voucher } from '../../../../protocol/voucher/voucher.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { createEvents } from '../../../../src/events.ts'
 import { HERE } from '../../../../src/http/source.ts'
+import { silentLog } from '../../../../src/log.ts'
 import type { HeldState, MountedRole } from '../../../../src/fdo/mounted-role.ts'
-import { grantedSeconds } from '../../../../src/rendezvous/acceptance.ts'
-import { rendezvousRoles, sweepRegistrations } from '../../../../src/rendezvous/role.ts'
+import { granted } from '../../../../src/rendezvous/admission.ts'
+import { type Rendezvous, openRendezvous } from '../../../../src/rendezvous/assembly.ts'
+import { retireLapsed } from '../../../../src/rendezvous/role.ts'
 import { ownerSignOf, worldOf } from '../../../support/registering.ts'
 import { makeVoucher, sell } from '../../../support/vouchers.ts'
 
@@ -26,22 +29,39 @@ const { guid } = parts.header
 let database: Database
 let clock: FakeClock
 let anchors: readonly Bytes[] | undefined
+let rendezvous: Rendezvous
 let to0: MountedRole
 let to1: MountedRole
+let told: string[]
 
 beforeEach(async () => {
   database = await openDatabase(':memory:')
   clock = new FakeClock('2026-01-02T03:04:05Z')
   anchors = undefined
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
-  const roles = rendezvousRoles({ database, clock, randomBytes, deviceAnchors: () => anchors })
-  ;[to0, to1] = roles as [MountedRole, MountedRole]
+  told = []
+  const events = createEvents({
+    ...silentLog,
+    info: (_: object, event: string) => told.push(event),
+  } as unknown as typeof silentLog)
+  rendezvous = openRendezvous({
+    ...{ database, clock, randomBytes, events },
+    deviceAnchors: () => anchors,
+    urls: () => [],
+  })
+  ;[to0, to1] = rendezvous.roles as [MountedRole, MountedRole]
 })
 afterEach(() => database.close())
 
-async function ask(role: MountedRole, state: HeldState, message: Message) {
-  const answer = await role.answer(state, message, HERE)
-  if (answer.hasEffects) await database.commit((tx) => answer.write(tx))
+async function ask(role: MountedRole, state: HeldState, message: Message, source = HERE) {
+  const answer = await role.answer(state, message, source)
+  if (!answer.hasEffects) return answer
+  await database
+    .commit((tx) => answer.write(tx))
+    .catch(async (error: unknown) => {
+      await answer.refused(error)
+      throw error
+    })
   return answer
 }
 
@@ -140,6 +160,32 @@ describe('the rendezvous', () => {
     await expect(forked).rejects.toMatchObject({ code: 'INVALID_OWNERSHIP_VOUCHER' })
   })
 
+  it.each(['lapsed', 'was swept', 'was withdrawn'])(
+    'lets no former owner in after the registration of the buyer %s',
+    async (what) => {
+      await register({ voucher: soldTwice, signer: secondOwner!, waitSeconds: 60 })
+      if (what !== 'was withdrawn') clock.advance(60_000)
+      if (what === 'was swept') await rendezvous.sweep()
+      if (what === 'was withdrawn') await rendezvous.registrations.withdraw(toHex(guid), 'tok_1')
+      const fork = await sell(parts, await makeVoucher(parts), 2)
+      const forked = { voucher: await sell(parts, fork, 3), signer: parts.signers[3]! }
+      await expect(register()).rejects.toMatchObject({ code: 'INVALID_OWNERSHIP_VOUCHER' })
+      await expect(register(forked)).rejects.toThrow('not sold on')
+      await expect(redirection()).rejects.toMatchObject({ code: 'RESOURCE_NOT_FOUND' })
+      const to1d = await register({ voucher: soldTwice, signer: secondOwner! })
+      expect(Buffer.from(await redirection())).toEqual(Buffer.from(to1d))
+    },
+  )
+
+  it('does not take an OwnerSign begun before the registration was withdrawn', async () => {
+    await register()
+    const late = await prepare()
+    await rendezvous.registrations.withdraw(toHex(guid), 'tok_1')
+    await expect(late.send()).rejects.toMatchObject({ code: 'INVALID_MESSAGE_ERROR' })
+    await register()
+    await redirection()
+  })
+
   it('takes devices of trusted CAs only, where told which', async () => {
     anchors = []
     await expect(register()).rejects.toMatchObject({ check: 'device-ca-not-trusted' })
@@ -147,15 +193,37 @@ describe('the rendezvous', () => {
     await register()
   })
 
-  it('sweeps away what lapsed long ago, and nothing else', async () => {
+  it('keeps of what has lapsed the memory only, and of what has not all', async () => {
     await register({ waitSeconds: 60 })
-    const services = { database, clock, randomBytes: () => guid, deviceAnchors: () => anchors }
-    clock.advance(10 * 60_000)
-    await sweepRegistrations(services)
-    expect(await rows()).toHaveLength(1)
-    clock.advance(10 * 60_000)
-    await sweepRegistrations(services)
-    expect(await rows()).toHaveLength(0)
+    clock.advance(59_000)
+    await rendezvous.sweep()
+    expect((await rows())[0]).toMatchObject({ to1d: expect.anything() })
+    clock.advance(1_000)
+    await rendezvous.sweep()
+    const forgotten = { to1d: null, device_key: null, expires_at: null }
+    expect(await rows()).toEqual([expect.objectContaining({ ...forgotten, entries: 1 })])
+    await expect(redirection()).rejects.toMatchObject({ code: 'RESOURCE_NOT_FOUND' })
+  })
+
+  it('sweeps many, a slice at a time', async () => {
+    await register({ waitSeconds: 60 })
+    const [row] = await rows()
+    for (let i = 0; i < 450; i++) {
+      const copy = { ...row!, guid: i.toString(16).padStart(32, '0') }
+      await database.db.insertInto('registration').values(copy).execute()
+    }
+    clock.advance(60_000)
+    let commits = 0
+    const counted = {
+      ...database,
+      commit: (...args: Parameters<Database['commit']>) => {
+        commits++
+        return database.commit(...args)
+      },
+    } as Database
+    await retireLapsed({ database: counted, clock })
+    expect((await rows()).filter(({ to1d }) => to1d !== null)).toEqual([])
+    expect(commits).toBe(3)
   })
 
   it('writes nothing in TO1', async () => {
@@ -176,7 +244,7 @@ describe('the rendezvous', () => {
     [86_400, 86_400],
     [0xffff_ffff, 2_592_000],
     [0, 3_600],
-  ])('asked for %i seconds, grants %i', (asked, granted) => {
-    expect(grantedSeconds(asked)).toBe(granted)
+  ])('asked for %i seconds, grants %i', (asked, grants) => {
+    expect(granted(asked, { defaultSeconds: 3_600, mostSeconds: 30 * 86_400 })).toBe(grants)
   })
 })

@@ -1,5 +1,5 @@
 /** Wakes one who waits: when called, or at the time that was set. One timer serves many waits. */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from './clock.ts'
 
 const LONGEST_MS = 3_600_000
 

@@ -1,0 +1,966 @@
+/** The management API by its OpenAPI document. Written by `npm run golden`, not by hand. */
+
+interface Schemas {
+  Problem: {
+    readonly type: string
+    readonly title: string
+    readonly status: number
+    readonly code: string
+    readonly detail?: string
+    readonly instance?: string
+  }
+  Party: {
+    readonly id: string
+    readonly name: string
+    readonly roles: readonly string[]
+    readonly created_at: string
+    readonly suspended_at: string | null
+  }
+  Invitation: {
+    readonly id: string
+    readonly name: string
+    readonly roles: readonly string[]
+    readonly created_at: string
+    readonly expires_at: string
+    readonly used_by: string | null
+  }
+  ApiToken: {
+    readonly id: string
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly created_at: string
+    readonly first_used_at: string | null
+    readonly expires_at: string | null
+    readonly revoked_at: string | null
+  }
+  Client: {
+    readonly client_id: string
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly auth: {
+      readonly method:
+        | 'private_key_jwt'
+        | 'self_signed_tls_client_auth'
+        | 'tls_client_auth'
+        | 'client_secret_basic'
+      readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+      readonly jwks_uri?: string
+      readonly thumbprints?: readonly string[]
+      readonly ca?: string
+      readonly subject_dn?: string
+      readonly san_dns?: string
+      readonly san_uri?: string
+    }
+    readonly created_at: string
+    readonly rotated_at: string | null
+    readonly disabled_at: string | null
+  }
+  IdentityProvider: {
+    readonly id: string
+    readonly name: string
+    readonly issuer: string
+    readonly audience: string
+    readonly jwks_uri: string
+    readonly claim: string
+    readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly created_at: string
+  }
+  TokenTest: {
+    readonly accepted: boolean
+    readonly reason?: string
+    readonly principal?: { readonly id: string; readonly name: string }
+    readonly values?: readonly string[]
+    readonly scopes?: readonly string[]
+    readonly permissions?: readonly string[]
+  }
+  Key: {
+    readonly id: string
+    readonly purpose: string
+    readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+    readonly fingerprint: string
+    readonly origin: 'made' | 'imported' | 'token'
+    readonly public_key: string
+    readonly created_at: string
+  }
+  ProtectedKey: { readonly file: string; readonly passphrase: string }
+  AuditEntry: {
+    readonly party: string
+    readonly seq: number
+    readonly at: string
+    readonly type: string
+    readonly by: string
+    readonly subject: { readonly guid?: string; readonly device?: string; readonly id?: string }
+    readonly detail: Readonly<Record<string, unknown>> | null
+    readonly previous: string
+    readonly hash: string
+  }
+  AuditHead: {
+    readonly party: string
+    readonly seq: number
+    readonly hash: string
+    readonly at: string | null
+  }
+  Countersignature: {
+    readonly party: string
+    readonly seq: number
+    readonly hash: string
+    readonly witness: string
+    readonly witnessed_at: string
+    readonly created_at: string
+    readonly signed: string
+  }
+  Witness: {
+    readonly fingerprint: string
+    readonly name: string
+    readonly public_key: string
+    readonly created_at: string
+  }
+  Webhook: {
+    readonly id: string
+    readonly url: string
+    readonly types: readonly string[]
+    readonly state: 'active' | 'disabled'
+    readonly cursor: number
+    readonly pending: number
+    readonly attempts: number
+    readonly failing_since: string | null
+    readonly last_error: string | null
+    readonly next_at: string
+    readonly last_delivered_at: string | null
+    readonly created_at: string
+  }
+  VoucherSummary: {
+    readonly guid: string
+    readonly device_id: string
+    readonly device_info: string
+    readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+    readonly origin: 'made' | 'imported' | 'onboarded'
+    readonly entries: number
+    readonly owner_key: string
+    readonly superseded_by: string | null
+    readonly exported_at: string | null
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  Voucher: Schemas['VoucherSummary'] & {
+    readonly version: number
+    readonly manufacturer_key: {
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+      readonly encoding: 'x509' | 'x5chain' | 'cose'
+      readonly fingerprint: string
+    }
+    readonly sold_to: readonly {
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+      readonly encoding: 'x509' | 'x5chain' | 'cose'
+      readonly fingerprint: string
+    }[]
+    readonly device_certificate: {
+      readonly fingerprint: string
+      readonly not_before: string
+      readonly not_after: string
+    } | null
+    readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
+    readonly bytes: number
+  }
+  DeviceSummary: {
+    readonly id: string
+    readonly guid: string
+    readonly state: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+    readonly serial: string | null
+    readonly model: string
+    readonly group: string
+    readonly to0: {
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly last_error: string | null
+      readonly expires_at: string | null
+    }
+    readonly last_error: string | null
+    readonly created_at: string
+    readonly updated_at: string
+    readonly onboarded_at: string | null
+  }
+  Device: Schemas['DeviceSummary'] & {
+    readonly to0?: {
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly last_error: string | null
+      readonly expires_at: string | null
+      readonly servers: readonly {
+        readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+        readonly last_error: string | null
+        readonly expires_at: string | null
+        readonly url: string
+        readonly next_at: string
+      }[]
+    }
+    readonly history: readonly {
+      readonly at: string
+      readonly type: string
+      readonly state:
+        'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+      readonly detail: Readonly<Record<string, unknown>> | null
+    }[]
+  }
+  Group: {
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  RendezvousDirective: {
+    readonly dns?: string
+    readonly ip?: string
+    readonly dev_port?: number
+    readonly owner_port?: number
+    readonly protocol?: 'rest' | 'http' | 'https' | 'tcp' | 'tls' | 'coap-tcp' | 'coap-udp'
+    readonly delay_seconds?: number
+    readonly dev_only?: boolean
+    readonly owner_only?: boolean
+    readonly bypass?: boolean
+    readonly user_input?: boolean
+    readonly medium?: number
+    readonly wifi_ssid?: string
+    readonly wifi_pw?: string
+    readonly sv_cert_hash?: string
+    readonly cl_cert_hash?: string
+    readonly ext_rv?: string
+  }
+  OwnerAddress: {
+    readonly dns?: string
+    readonly ip?: string
+    readonly port: number
+    readonly protocol: 'tcp' | 'tls' | 'http' | 'coap' | 'https' | 'coaps'
+  }
+  Certificate: {
+    readonly serial: string
+    readonly profile: string
+    readonly device_id: string | null
+    readonly status: 'pending' | 'active' | 'superseded' | 'revoked'
+    readonly not_before: string
+    readonly not_after: string
+    readonly created_at: string
+  }
+  Partner: {
+    readonly id: string
+    readonly name: string
+    readonly did: string | null
+    readonly push_url: string | null
+    readonly pull_url: string | null
+    readonly has_token: boolean
+    readonly keys: readonly {
+      readonly fingerprint: string
+      readonly kind: string
+      readonly jwk: Readonly<Record<string, string>>
+    }[]
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  InboxToken: {
+    readonly id: string
+    readonly name: string
+    readonly created_at: string
+    readonly revoked_at: string | null
+  }
+  Transfer: {
+    readonly id: string
+    readonly partner: string
+    readonly guid: string
+    readonly voucher_hash: string
+    readonly state: 'waiting' | 'delivered' | 'failed'
+    readonly attempts: number
+    readonly next_at: string | null
+    readonly last_error: string | null
+    readonly created_at: string
+    readonly updated_at: string
+  }
+  TransferSource: {
+    readonly id: string
+    readonly name: string
+    readonly pull_url: string
+    readonly every_seconds: number | null
+    readonly next_at: string | null
+    readonly last_at: string | null
+    readonly last_error: string | null
+  }
+  PullResult: {
+    readonly taken: number
+    readonly known: number
+    readonly failed: readonly { readonly id: string; readonly reason: string }[]
+    readonly more: boolean
+  }
+  TransferReceipt: {
+    readonly direction: 'given' | 'got'
+    readonly guid: string
+    readonly voucher_hash: string
+    readonly peer: string
+    readonly at: string
+    readonly receipt: string | null
+  }
+  TransferProfile: {
+    readonly did: string
+    readonly public: boolean
+    readonly push_url: string
+    readonly pull_url: string
+    readonly key: { readonly fingerprint: string; readonly jwk: Readonly<Record<string, string>> }
+  }
+  Registration: {
+    readonly guid: string
+    readonly state: 'live' | 'ended'
+    readonly owner_key: string
+    readonly entries: number
+    readonly registered_at: string
+    readonly expires_at: string | null
+  }
+  RegistrationAlarm: {
+    readonly guid: string
+    readonly owner_key: string | null
+    readonly times: number
+    readonly entries: number
+    readonly source: string
+    readonly first_at: string
+    readonly last_at: string
+  }
+  RendezvousPolicy: {
+    readonly anyone: boolean
+    readonly allow: {
+      readonly owner_keys: readonly string[]
+      readonly manufacturer_keys: readonly string[]
+      readonly device_cas: readonly string[]
+    }
+    readonly deny: {
+      readonly owner_keys: readonly string[]
+      readonly manufacturer_keys: readonly string[]
+      readonly device_cas: readonly string[]
+      readonly guids: readonly string[]
+    }
+    readonly waits: {
+      readonly listed: { readonly default_seconds: number; readonly most_seconds: number }
+      readonly others: { readonly default_seconds: number; readonly most_seconds: number }
+    }
+    readonly limits: {
+      readonly source: { readonly per_second: number; readonly burst: number }
+      readonly guid: { readonly per_second: number; readonly burst: number }
+    }
+  }
+  Plan: {
+    readonly name: string
+    readonly version: number
+    readonly description?: string
+    readonly credential?: 'new' | 'reuse'
+    readonly applies_to?: {
+      readonly devices?: readonly string[]
+      readonly groups?: readonly string[]
+      readonly models?: readonly string[]
+    }
+    readonly steps: readonly Schemas['PlanStep'][]
+    readonly created_at: string | null
+    readonly updated_at: string | null
+  }
+  PlanStep: unknown
+  Content: { readonly ref: string; readonly length: number }
+  Upload: {
+    readonly id: number
+    readonly device_id: string
+    readonly name: string
+    readonly length: number
+    readonly created_at: string
+  }
+}
+
+export interface Operations {
+  'DELETE /audit/witnesses/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /identity-providers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /inbox-tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /partners/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /plan-contents/{ref}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /plans/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /registrations/{guid}': {
+    query: { forget?: 'true' | 'false' }
+    json: undefined
+    result: undefined
+  }
+  'DELETE /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /vouchers/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /webhooks/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'GET /audit': {
+    query: {
+      limit?: number
+      cursor?: string
+      guid?: string
+      device?: string
+      type?: string
+      since?: string
+      until?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['AuditEntry'][]; readonly next: string | null }
+  }
+  'GET /audit/countersignatures': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Countersignature'][]; readonly next: string | null }
+  }
+  'GET /audit/export': {
+    query: { from?: number; limit?: number }
+    json: undefined
+    result: undefined
+  }
+  'GET /audit/head': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['AuditHead']
+  }
+  'GET /audit/witnesses': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Witness'][]; readonly next: string | null }
+  }
+  'GET /certificates': {
+    query: {
+      limit?: number
+      cursor?: string
+      device_id?: string
+      status?: 'pending' | 'active' | 'superseded' | 'revoked'
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['Certificate'][]; readonly next: string | null }
+  }
+  'GET /clients': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Client'][]; readonly next: string | null }
+  }
+  'GET /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Client']
+  }
+  'GET /devices': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+      group?: string
+      model?: string
+      serial?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['DeviceSummary'][]; readonly next: string | null }
+  }
+  'GET /devices/{device}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
+  'GET /devices/{device}/uploads': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Upload'][]; readonly next: string | null }
+  }
+  'GET /groups': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Group'][]; readonly next: string | null }
+  }
+  'GET /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Group']
+  }
+  'GET /identity-providers': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['IdentityProvider'][]; readonly next: string | null }
+  }
+  'GET /identity-providers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['IdentityProvider']
+  }
+  'GET /inbox-tokens': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['InboxToken'][]; readonly next: string | null }
+  }
+  'GET /invitations': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Invitation'][]; readonly next: string | null }
+  }
+  'GET /keys': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Key'][]; readonly next: string | null }
+  }
+  'GET /openapi.json': {
+    query: Record<never, never>
+    json: undefined
+    result: Readonly<Record<string, unknown>>
+  }
+  'GET /owner-addresses': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'GET /parties': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Party'][]; readonly next: string | null }
+  }
+  'GET /partners': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Partner'][]; readonly next: string | null }
+  }
+  'GET /partners/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Partner']
+  }
+  'GET /party': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
+  }
+  'GET /plan-contents': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Content'][]; readonly next: string | null }
+  }
+  'GET /plans': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Plan'][]; readonly next: string | null }
+  }
+  'GET /plans/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Plan']
+  }
+  'GET /registrations': {
+    query: { limit?: number; cursor?: string; owner_key?: string; state?: 'live' | 'ended' }
+    json: undefined
+    result: { readonly items: readonly Schemas['Registration'][]; readonly next: string | null }
+  }
+  'GET /registrations/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Registration']
+  }
+  'GET /rendezvous-alarms': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: {
+      readonly items: readonly Schemas['RegistrationAlarm'][]
+      readonly next: string | null
+    }
+  }
+  'GET /rendezvous-info': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly directives: readonly Schemas['RendezvousDirective'][]
+      readonly is_default: boolean
+    }
+  }
+  'GET /rendezvous-policy': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+  }
+  'GET /tokens': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['ApiToken'][]; readonly next: string | null }
+  }
+  'GET /transfer-profile': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TransferProfile']
+  }
+  'GET /transfer-receipts': {
+    query: { guid?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['TransferReceipt'][] }
+  }
+  'GET /transfer-sources': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['TransferSource'][]; readonly next: string | null }
+  }
+  'GET /transfers': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'waiting' | 'delivered' | 'failed'
+      partner?: string
+      guid?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['Transfer'][]; readonly next: string | null }
+  }
+  'GET /transfers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Transfer']
+  }
+  'GET /uploads/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'GET /vouchers': {
+    query: {
+      limit?: number
+      cursor?: string
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      origin?: 'made' | 'imported' | 'onboarded'
+      device_id?: string
+      device_info?: string
+    }
+    json: undefined
+    result: { readonly items: readonly Schemas['VoucherSummary'][]; readonly next: string | null }
+  }
+  'GET /vouchers/export': {
+    query: {
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      origin?: 'made' | 'imported' | 'onboarded'
+      device_id?: string
+      device_info?: string
+      format?: 'tar.gz' | 'pem'
+    }
+    json: undefined
+    result: undefined
+  }
+  'GET /vouchers/{guid}': {
+    query: { format?: 'json' | 'pem' | 'cbor' }
+    json: undefined
+    result: Schemas['Voucher']
+  }
+  'GET /webhooks': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Webhook'][]; readonly next: string | null }
+  }
+  'GET /webhooks/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Webhook']
+  }
+  'PATCH /clients/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly scopes?: readonly string[]
+      readonly disabled?: boolean
+    }
+    result: Schemas['Client']
+  }
+  'PATCH /devices/{device}': {
+    query: Record<never, never>
+    json: { readonly group: string }
+    result: Schemas['Device']
+  }
+  'PATCH /groups/{name}': {
+    query: Record<never, never>
+    json: { readonly scopes: readonly ('device:whoami' | 'device:certificate')[] }
+    result: Schemas['Group']
+  }
+  'PATCH /identity-providers/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly claim?: string
+      readonly roles?: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
+  }
+  'PATCH /party': {
+    query: Record<never, never>
+    json: { readonly name: string }
+    result: Schemas['Party']
+  }
+  'PATCH /webhooks/{id}': {
+    query: Record<never, never>
+    json: { readonly url?: string; readonly types?: readonly string[]; readonly enabled?: boolean }
+    result: Schemas['Webhook']
+  }
+  'POST /audit/countersignatures': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Countersignature']
+  }
+  'POST /audit/witnesses': {
+    query: Record<never, never>
+    json: { readonly name: string; readonly public_key: string }
+    result: Schemas['Witness']
+  }
+  'POST /clients': {
+    query: Record<never, never>
+    json: { readonly name: string; readonly scopes: readonly string[]; readonly auth: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
+  'POST /clients/{id}/rotate': {
+    query: Record<never, never>
+    json: { readonly auth?: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
+  'POST /devices/{device}/register': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
+  'POST /groups': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly scopes: readonly ('device:whoami' | 'device:certificate')[]
+    }
+    result: Schemas['Group']
+  }
+  'POST /identity-providers': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly issuer: string
+      readonly audience: string
+      readonly jwks_uri?: string
+      readonly claim: string
+      readonly roles: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
+  }
+  'POST /identity-providers/{id}/test': {
+    query: Record<never, never>
+    json: { readonly token: string }
+    result: Schemas['TokenTest']
+  }
+  'POST /inbox-tokens': {
+    query: Record<never, never>
+    json: { readonly name: string }
+    result: Schemas['InboxToken'] & { readonly token: string }
+  }
+  'POST /invitations': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly roles: readonly ('manufacturer' | 'reseller' | 'owner')[]
+      readonly ttl_seconds?: number
+    }
+    result: Schemas['Invitation'] & { readonly code: string }
+  }
+  'POST /keys': {
+    query: { purpose?: 'owner' }
+    json: Schemas['ProtectedKey']
+    result: Schemas['Key']
+  }
+  'POST /parties': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly party: Schemas['Party']; readonly token: string }
+  }
+  'POST /parties/{id}/resume': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
+  }
+  'POST /parties/{id}/suspend': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Party']
+  }
+  'POST /partners': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly did?: string | null
+      readonly push_url?: string | null
+      readonly pull_url?: string | null
+      readonly token?: string | null
+      readonly keys?: readonly string[]
+    }
+    result: Schemas['Partner']
+  }
+  'POST /plan-contents': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Content']
+  }
+  'POST /plans': {
+    query: Record<never, never>
+    json: {
+      readonly description?: string
+      readonly credential?: 'new' | 'reuse'
+      readonly applies_to?: {
+        readonly devices?: readonly string[]
+        readonly groups?: readonly string[]
+        readonly models?: readonly string[]
+      }
+      readonly steps: readonly Schemas['PlanStep'][]
+      readonly name: string
+    }
+    result: Schemas['Plan']
+  }
+  'POST /tokens': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly scopes: readonly string[]
+      readonly ttl_seconds?: number
+    }
+    result: Schemas['ApiToken'] & { readonly token: string }
+  }
+  'POST /transfer-sources/{id}/pull': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['PullResult']
+  }
+  'POST /transfers/{id}/retry': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Transfer']
+  }
+  'POST /vouchers': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly items: readonly {
+        readonly guid: string | null
+        readonly ok: boolean
+        readonly check: string | null
+        readonly detail: string | null
+        readonly name?: string
+      }[]
+    }
+  }
+  'POST /vouchers/{guid}/sell': {
+    query: Record<never, never>
+    json: { readonly to: string }
+    result: Schemas['Voucher']
+  }
+  'POST /webhooks': {
+    query: Record<never, never>
+    json: { readonly url: string; readonly types?: readonly string[] }
+    result: Schemas['Webhook'] & { readonly secret: string }
+  }
+  'POST /webhooks/{id}/replay': {
+    query: Record<never, never>
+    json: { readonly from_seq: number } | { readonly since: string }
+    result: Schemas['Webhook']
+  }
+  'POST /webhooks/{id}/test': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly ok: boolean; readonly status: number | null; readonly error: string | null }
+  }
+  'PUT /owner-addresses': {
+    query: Record<never, never>
+    json: { readonly addresses: readonly Schemas['OwnerAddress'][] }
+    result: { readonly addresses: readonly Schemas['OwnerAddress'][]; readonly is_default: boolean }
+  }
+  'PUT /partners/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly did?: string | null
+      readonly push_url?: string | null
+      readonly pull_url?: string | null
+      readonly token?: string | null
+      readonly keys?: readonly string[]
+    }
+    result: Schemas['Partner']
+  }
+  'PUT /plans/{name}': {
+    query: Record<never, never>
+    json: {
+      readonly description?: string
+      readonly credential?: 'new' | 'reuse'
+      readonly applies_to?: {
+        readonly devices?: readonly string[]
+        readonly groups?: readonly string[]
+        readonly models?: readonly string[]
+      }
+      readonly steps: readonly Schemas['PlanStep'][]
+      readonly version?: number
+    }
+    result: Schemas['Plan']
+  }
+  'PUT /rendezvous-info': {
+    query: Record<never, never>
+    json: { readonly directives: readonly Schemas['RendezvousDirective'][] }
+    result: {
+      readonly directives: readonly Schemas['RendezvousDirective'][]
+      readonly is_default: boolean
+    }
+  }
+  'PUT /rendezvous-policy': {
+    query: Record<never, never>
+    json: Schemas['RendezvousPolicy']
+    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+  }
+  'PUT /transfer-profile': {
+    query: Record<never, never>
+    json: { readonly public: boolean }
+    result: Schemas['TransferProfile']
+  }
+  'PUT /transfer-sources/{id}': {
+    query: Record<never, never>
+    json: { readonly every_seconds: number | null }
+    result: Schemas['TransferSource']
+  }
+}

@@ -1,0 +1,94 @@
+/** The parts of voucher transfer, joined to each other. */
+import type { Clock } from '../clock.ts'
+import type { Database } from '../database/open.ts'
+import type { Events } from '../events.ts'
+import type { Route } from '../http/route.ts'
+import type { Sealer } from '../secrets/seal.ts'
+import { didDoor, transferProfileRoutes } from './did/routes.ts'
+import { Profiles } from './did/service.ts'
+import { holderDoor } from './holder/routes.ts'
+import { Holder } from './holder/service.ts'
+import { inboxDoor, inboxTokenRoutes } from './inbox/routes.ts'
+import { Inbox } from './inbox/service.ts'
+import { keyAuthDoor } from './key-auth/routes.ts'
+import { KeyAuth } from './key-auth/service.ts'
+import { partnerRoutes } from './partners/routes.ts'
+import { Partners } from './partners/service.ts'
+import type { Http, KeyPort, VoucherPort } from './ports.ts'
+import { type DoorServices, PublicDoor } from './public-door.ts'
+import { transferSourceRoutes } from './pull/routes.ts'
+import { PullService } from './pull/service.ts'
+import { transferRoutes } from './push/routes.ts'
+import { PushService } from './push/service.ts'
+import { receiptRoutes } from './receipts/routes.ts'
+
+export interface TransferServices extends DoorServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly events: Events
+  readonly sealer: Sealer
+  readonly http: Http
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly vouchers: VoucherPort
+  readonly keys: KeyPort
+  /** How partners' DID documents are fetched: by HTTPS, unless the installation allows less. */
+  readonly didScheme: 'https' | 'http'
+  /** Where others reach this service. */
+  readonly publicUrl: () => string
+}
+
+export interface Transfer {
+  /** The management API. */
+  readonly routes: readonly Route[]
+  /** What partners call. */
+  readonly others: readonly ReturnType<typeof inboxDoor>[]
+  /** Where a sale leaves what is to be pushed. */
+  readonly pushes: Pick<PushService, 'enqueue'>
+  /** Forgets what has lapsed. */
+  sweep(): Promise<void>
+  start(): void
+  stop(): Promise<void>
+}
+
+export function openTransfer(services: TransferServices): Transfer {
+  const door = new PublicDoor(services)
+  const partners = new Partners(services)
+  const keyAuth = new KeyAuth({ ...services, partners })
+  const inbox = new Inbox({
+    ...services,
+    async findProven(party, token) {
+      const ownerKey = await keyAuth.findProven({ party, name: 'push' }, token)
+      return ownerKey === undefined ? undefined : partners.findByKey(party, ownerKey)
+    },
+  })
+  const holder = new Holder({ ...services, partners })
+  const profiles = new Profiles(services)
+  const pushes = new PushService({ ...services, partners })
+  const pulls = new PullService({ ...services, partners, inbox })
+  return {
+    routes: [
+      ...partnerRoutes(partners),
+      ...inboxTokenRoutes(inbox),
+      ...transferRoutes(pushes),
+      ...transferSourceRoutes(pulls, partners),
+      ...receiptRoutes(services.database),
+      ...transferProfileRoutes(profiles),
+    ],
+    others: [
+      inboxDoor(inbox, door),
+      keyAuthDoor(keyAuth, door),
+      holderDoor(holder, keyAuth, door),
+      didDoor(profiles, door),
+    ],
+    pushes,
+    sweep: () => keyAuth.sweep(),
+    start() {
+      pushes.start()
+      pulls.start()
+    },
+    async stop() {
+      await Promise.all([pushes.stop(), pulls.stop()])
+    },
+  }
+}

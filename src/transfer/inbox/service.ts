@@ -1,0 +1,126 @@
+/**
+ * A party's inbox: vouchers that others push to it. One is verified and taken in before the answer
+ * leaves; sent again it gets the same answer, whatever has become of it since.
+ */
+import { type Bytes, toBase64, toHex } from '../../../protocol/bytes.ts'
+import { signReceipt } from '../../../protocol/transfer/receipt.ts'
+import { type Voucher, ownerKeyOf, parseVoucher } from '../../../protocol/voucher/voucher.ts'
+import type { Clock } from '../../clock.ts'
+import type { Database } from '../../database/open.ts'
+import type { Events } from '../../events.ts'
+import type { Principal } from '../../http/authenticate.ts'
+import { Problem } from '../../http/problem.ts'
+import { TransferRefusal } from '../answer.ts'
+import type { KeyPort, VoucherPort } from '../ports.ts'
+import { type ReceiptRow, addReceipt, findReceipt } from '../receipts/store.ts'
+import { hashOf, isHashOf, newId, newSecret } from '../secret.ts'
+import * as store from './store.ts'
+import type { InboxTokenRow } from './store.ts'
+
+export interface InboxServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly events: Pick<Events, 'voucherReceived' | 'inboxTokenCreated' | 'inboxTokenRevoked'>
+  readonly vouchers: Pick<VoucherPort, 'admit'>
+  readonly keys: Pick<KeyPort, 'findOwnerSigner'>
+  /** Who has proven a key at this door; undefined for nobody. */
+  findProven(party: string, token: string): Promise<Sender | undefined>
+}
+
+/** Who brings a voucher. */
+export interface Sender {
+  readonly id: string
+  /** As the receiving party calls it. */
+  readonly name: string
+}
+
+export interface Taken {
+  readonly guid: string
+  readonly at: string
+  /** Base64 of a COSE_Sign1; null where the key it was sold to is not at hand. */
+  readonly receipt: string | null
+}
+
+/** `fdoi_`, the id, the secret. */
+const TOKEN = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
+
+export class Inbox {
+  readonly #services: InboxServices
+
+  constructor(services: InboxServices) {
+    this.#services = services
+  }
+
+  /** Undefined for a token that is not good at this party's inbox. */
+  async findSender(party: string, token: string): Promise<Sender | undefined> {
+    const [, id, secret] = TOKEN.exec(token) ?? []
+    if (id === undefined || secret === undefined) return this.#services.findProven(party, token)
+    const row = await store.findToken.first(this.#services.database.db, { id })
+    const isIt = isHashOf(row?.hash, secret)
+    if (!row || !isIt || row.party !== party || row.revoked_at !== null) return undefined
+    return { id, name: row.name }
+  }
+
+  /** Throws a TransferRefusal, or a VoucherError for what is no voucher. */
+  async take(party: string, pushed: Bytes, sender: Sender): Promise<Taken> {
+    const { database, vouchers, clock, events } = this.#services
+    const voucher = parseVoucher(pushed)
+    const guid = toHex(voucher.header.value.guid)
+    const name = { party, direction: 'given' as const, guid, voucher_hash: hashOf(pushed) }
+    const known = await findReceipt.first(database.db, name)
+    if (known) return takenOf(known)
+
+    const { ok, check, detail } = await vouchers.admit(party, pushed, sender.id)
+    if (!ok) throw new TransferRefusal(422, `${check ?? 'refused'}: ${detail ?? 'not taken in'}`)
+    const at = clock.now()
+    const receipt = await this.#sign(party, voucher, { receivedAt: at, sender: sender.name })
+    const row = { ...name, peer: sender.name, at: at.toISOString(), receipt }
+    // Of two who bring the same voucher at once both are told what the first was told.
+    const kept = await database.commit(
+      async (tx) => {
+        await addReceipt.run(tx, row)
+        return findReceipt.first(tx, name)
+      },
+      { durable: true },
+    )
+    events.voucherReceived({ guid, party, from: sender.id })
+    return takenOf(kept ?? row)
+  }
+
+  /** Its text is shown this once. */
+  async createToken(name: string, by: Principal): Promise<{ row: InboxTokenRow; token: string }> {
+    const { database, clock, events } = this.#services
+    const [id, secret] = [newId('fdoi'), newSecret()]
+    const row = {
+      ...{ id, party: by.party, name, hash: hashOf(secret) },
+      created_at: clock.now().toISOString(),
+      revoked_at: null,
+    }
+    await database.commit((tx) => store.addToken(tx, row))
+    events.inboxTokenCreated({ token: id, party: by.party, name, by: by.id })
+    return { row, token: `${id}_${secret}` }
+  }
+
+  listTokens(party: string, limit: number, after?: string): Promise<InboxTokenRow[]> {
+    return store.listTokens(this.#services.database.db, party, limit, after)
+  }
+
+  async revokeToken(id: string, { party, id: by }: Principal): Promise<void> {
+    const { database, clock, events } = this.#services
+    const at = clock.now().toISOString()
+    const revoked = await database.commit((tx) => store.revokeToken(tx, { id, party, at }), {
+      durable: true,
+    })
+    if (!revoked) throw new Problem('not-found', `there is no inbox token ${id} to revoke`)
+    events.inboxTokenRevoked({ token: id, party, by })
+  }
+
+  async #sign(party: string, voucher: Voucher, received: { receivedAt: Date; sender: string }) {
+    const signer = await this.#services.keys.findOwnerSigner(party, ownerKeyOf(voucher).value)
+    return signer ? signReceipt(voucher, signer, received) : null
+  }
+}
+
+function takenOf({ guid, at, receipt }: ReceiptRow): Taken {
+  return { guid, at, receipt: receipt && toBase64(receipt) }
+}

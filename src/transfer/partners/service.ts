@@ -1,0 +1,168 @@
+/** To whom a party hands vouchers, and from whom it gets them: addresses, keys, tokens. */
+import { fromUtf8, utf8 } from '../../../protocol/bytes.ts'
+import { type VerifyKey, importSpki } from '../../../protocol/crypto/verify-key.ts'
+import type { PartyDocument } from '../../../protocol/did/document.ts'
+import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
+import type { Database } from '../../database/open.ts'
+import { isConflict } from '../../database/portable.ts'
+import { Problem } from '../../http/problem.ts'
+import type { Sealer } from '../../secrets/seal.ts'
+import { type ResolveServices, resolveDid } from '../did/resolve.ts'
+import { hashOf, newId } from '../secret.ts'
+import { keysFromText } from './keys.ts'
+import * as store from './store.ts'
+import type { PartnerRow } from './store.ts'
+
+export interface PartnersServices extends ResolveServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly sealer: Sealer
+}
+
+/** What people say of a partner. What its DID document says, too, they may leave out. */
+export interface PartnerDetails {
+  readonly name: string
+  readonly did?: string | null | undefined
+  readonly pushUrl?: string | null | undefined
+  readonly pullUrl?: string | null | undefined
+  /** Kept as it is where undefined. */
+  readonly token?: string | null | undefined
+  readonly keys?: readonly string[] | undefined
+}
+
+export interface Partner extends PartnerRow {
+  readonly keys: readonly VerifyKey[]
+}
+
+/** Told in the transaction that takes a partner away. */
+export type PartnerWatcher = (tx: Executor, partner: string) => Promise<void>
+
+export class Partners {
+  readonly #services: PartnersServices
+  readonly #watchers: PartnerWatcher[] = []
+
+  constructor(services: PartnersServices) {
+    this.#services = services
+  }
+
+  onRemoval(watcher: PartnerWatcher): void {
+    this.#watchers.push(watcher)
+  }
+
+  async create(party: string, details: PartnerDetails): Promise<Partner> {
+    const created_at = this.#services.clock.now().toISOString()
+    const base = { id: newId('fdor'), party, created_at, token: null }
+    const { row, keys } = await this.#rowOf(base, details)
+    await this.#write(row, keys, (tx) => store.addPartner(tx, row))
+    return { ...row, keys }
+  }
+
+  /** What is not said any more is gone, save the token. */
+  async replace(party: string, id: string, details: PartnerDetails): Promise<Partner> {
+    const { row, keys } = await this.#rowOf(await this.#row(party, id), details)
+    await this.#write(row, keys, async (tx) => {
+      if (!(await store.updatePartner(tx, row))) throw notFound(id)
+    })
+    return { ...row, keys }
+  }
+
+  async find(party: string, id: string): Promise<Partner> {
+    const row = await this.#row(party, id)
+    return { ...row, keys: await this.#keysOf(id) }
+  }
+
+  async list(party: string, limit: number, after?: string): Promise<Partner[]> {
+    const rows = await store.listPartners(this.#services.database.db, party, limit, after)
+    return Promise.all(rows.map(async (row) => ({ ...row, keys: await this.#keysOf(row.id) })))
+  }
+
+  async remove(party: string, id: string): Promise<void> {
+    const removed = await this.#services.database.commit(async (tx) => {
+      if (!(await store.removePartner(tx, party, id))) return false
+      for (const watcher of this.#watchers) await watcher(tx, id)
+      return true
+    })
+    if (!removed) throw notFound(id)
+  }
+
+  /** Whose key this is; undefined for nobody's. */
+  findByKey(party: string, fingerprint: string) {
+    return store.findByKey.first(this.#services.database.db, { party, fingerprint })
+  }
+
+  /** What to show at its inbox. */
+  tokenOf({ id, token }: PartnerRow): string | undefined {
+    const opened = token && this.#services.sealer.open(contextOf(id), token)
+    return opened ? fromUtf8(opened) : undefined
+  }
+
+  async #rowOf(
+    base: Pick<PartnerRow, 'id' | 'party' | 'created_at' | 'token'>,
+    details: PartnerDetails,
+  ): Promise<{ row: PartnerRow; keys: readonly VerifyKey[] }> {
+    const { id, party, created_at } = base
+    const { name, did = null, token } = details
+    const named = keysFromText(details.keys ?? [])
+    const found = did === null ? undefined : await resolveDid(this.#services, did)
+    const row = {
+      ...{ id, party, name, did, created_at },
+      push_url: withoutSlash(details.pushUrl ?? found?.recipientUrl),
+      pull_url: withoutSlash(details.pullUrl ?? found?.holderUrl),
+      token: token === undefined ? base.token : this.#seal(id, token),
+      updated_at: this.#services.clock.now().toISOString(),
+    }
+    return { row, keys: withKeyOf(found, named) }
+  }
+
+  #seal(id: string, token: string | null) {
+    return token === null ? null : this.#services.sealer.seal(contextOf(id), utf8(token))
+  }
+
+  async #write(
+    { id, party, name }: PartnerRow,
+    keys: readonly VerifyKey[],
+    write: (tx: Executor) => Promise<void>,
+  ): Promise<void> {
+    const rows = keys.map(({ spki }) => ({ party, partner: id, fingerprint: hashOf(spki), spki }))
+    try {
+      await this.#services.database.commit(async (tx) => {
+        await write(tx)
+        await store.replaceKeys(tx, id, rows)
+      })
+    } catch (cause) {
+      if (!isConflict(cause)) throw cause
+      const detail = `there is a partner ${name} already, or one with the same key`
+      throw new Problem('conflict', detail, { cause })
+    }
+  }
+
+  async #row(party: string, id: string): Promise<PartnerRow> {
+    const row = await store.findPartner.first(this.#services.database.db, { id })
+    if (row?.party !== party) throw notFound(id)
+    return row
+  }
+
+  async #keysOf(partner: string): Promise<VerifyKey[]> {
+    const rows = await store.findKeys.all(this.#services.database.db, { partner })
+    return rows.map(({ spki }) => importSpki(spki))
+  }
+}
+
+function contextOf(id: string): string {
+  return `partner-token:${id}`
+}
+
+function notFound(id: string): Problem {
+  return new Problem('not-found', `there is no partner ${id}`)
+}
+
+function withoutSlash(url: string | null | undefined): string | null {
+  return url?.replace(/\/+$/, '') ?? null
+}
+
+/** Each once. */
+function withKeyOf(found: PartyDocument | undefined, keys: readonly VerifyKey[]): VerifyKey[] {
+  const all = found ? [found.key, ...keys] : keys
+  return [...new Map(all.map((key) => [hashOf(key.spki), key])).values()]
+}

@@ -1,0 +1,84 @@
+/** What moving vouchers between parties needs of the rest of this service, and of the network. */
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { PublicKey } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
+
+/** What came of taking a voucher in. */
+export interface Admitted {
+  readonly ok: boolean
+  /** The check it failed, and more about it. */
+  readonly check: string | null
+  readonly detail: string | null
+}
+
+export interface SoldQuery {
+  readonly party: string
+  /** SHA-256 of the SubjectPublicKeyInfo it was sold to, hex. */
+  readonly ownerKey: string
+  /** Sold at or after, and before. */
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+  /** Whether it has been fetched; either if undefined. */
+  readonly isFetched?: boolean | undefined
+}
+
+export interface SoldPage extends SoldQuery {
+  readonly limit: number
+  /** The last GUID of the page before. */
+  readonly after?: string | undefined
+}
+
+export interface SoldVoucher {
+  readonly guid: string
+  readonly serial: string | null
+  readonly model: string | null
+  readonly deviceInfo: string
+  readonly soldAt: string
+}
+
+export interface VoucherPort {
+  /** Verifies it, and takes it in before this resolves. A voucher held already is `ok`, too. */
+  admit(party: string, voucher: Bytes, by: string): Promise<Admitted>
+  /** What a party has sold to a key and nobody has taken back, ordered by GUID. */
+  listSold(page: SoldPage): Promise<readonly SoldVoucher[]>
+  countSold(query: SoldQuery): Promise<number>
+  /** The voucher, to be given away now. */
+  fetchSold(party: string, ownerKey: string, guid: string): Promise<Bytes | undefined>
+  /** One that is to be pushed, as it is now. */
+  findOutgoing(
+    party: string,
+    guid: string,
+  ): Promise<
+    | { readonly voucher: Bytes; readonly serial: string | null; readonly model: string | null }
+    | undefined
+  >
+}
+
+export interface KeyPort {
+  /** Of the key a party is known by: it is in its DID document, and signs its challenges. */
+  signerOf(party: string): Promise<Signer | undefined>
+  /** Signs as the owner that a voucher names. */
+  findOwnerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
+  /** Of all keys that vouchers may have been sold to. */
+  ownerSigners(party: string): Promise<readonly Signer[]>
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Bytes
+  readonly maxBytes: number
+  readonly timeoutMs: number
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body: Bytes
+}
+
+/** Calls other people's addresses: what it must not call it refuses, and it follows no redirect. */
+export interface Http {
+  /** Throws an Error, its message fit to be shown, where there is no answer. */
+  request(url: string, request: HttpRequest): Promise<HttpAnswer>
+}

@@ -1,0 +1,25 @@
+/** Secrets that are shown once and kept as a hash. */
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Bytes } from '../../protocol/bytes.ts'
+
+/** 256 random bits, for a header or a URL. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+export function newId(prefix: string): string {
+  return `${prefix}_${randomBytes(8).toString('hex')}`
+}
+
+/** SHA-256, hex: of a secret, a session id, a voucher. */
+export function hashOf(content: string | Bytes): string {
+  return hash('sha256', content, 'hex')
+}
+
+/** Takes as long whether there is anything to compare with or not. */
+export function isHashOf(expected: string | undefined, secret: string): boolean {
+  const isSame = timingSafeEqual(Buffer.from(expected ?? NO_HASH), Buffer.from(hashOf(secret)))
+  return isSame && expected !== undefined
+}
+
+const NO_HASH = '0'.repeat(64)

@@ -1,0 +1,189 @@
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { decodeAs } from '../../../../protocol/cbor/schema.ts'
+import type { Signer } from '../../../../protocol/crypto/signer.ts'
+import {
+  type SaidHello,
+  proveCaller,
+  readResult,
+  sayHello,
+} from '../../../../protocol/key-auth/caller.ts'
+import { Challenge, ChallengePayload } from '../../../../protocol/key-auth/messages.ts'
+import { KEY_AUTH_CHALLENGE } from '../../../../protocol/cose/tagged-aad.ts'
+import { openPayload } from '../../../../protocol/key-auth/signed.ts'
+import { toPem } from '../../../../protocol/x509/pem.ts'
+import { decoySigner } from '../../../../src/transfer/key-auth/decoy.ts'
+import { KeyAuth } from '../../../../src/transfer/key-auth/service.ts'
+import { buildPush } from '../../../../src/transfer/inbox/multipart.ts'
+import { owner, randomBytes } from '../../../support/key-auth.ts'
+import { call } from '../../../support/listening.ts'
+import { openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 30_000 })
+
+const PUSH = '/api/v1/vouchers'
+const PULL = '/api/v1/pull/vouchers'
+const CBOR = { 'content-type': 'application/cbor' }
+
+const world = await openTransferWorld()
+const [holder] = world.owners
+afterAll(() => world.close())
+// The limit of one address is tested below.
+beforeEach(() => world.clock.advance(120_000))
+
+const post = (path: string, body: Uint8Array, headers: Record<string, string> = CBOR) =>
+  call(`${world.base}${path}`, 'POST', headers, body)
+
+async function prove(said: SaidHello, challenge: Uint8Array, signer: Signer = owner) {
+  return proveCaller(said, challenge, { signer, holderKeys: [holder?.key ?? expect.fail()] })
+}
+
+async function handshake(root: string, signer: Signer = owner) {
+  const said = sayHello(signer, randomBytes)
+  const challenge = await post(`${root}/auth/hello`, said.hello)
+  expect(challenge).toMatchObject({ status: 200, headers: CBOR })
+  const body = await prove(said, challenge.body, signer)
+  return { said, body, answer: await post(`${root}/auth/prove`, body) }
+}
+
+const list = (token: string, base = world.base) =>
+  call(`${base}${PULL}`, 'GET', { authorization: `Bearer ${token}` })
+
+describe('who proves a key', () => {
+  it('gets a token for what was sold to it', async () => {
+    const { said, answer } = await handshake(PULL)
+    const { token, voucherCount, expiresAt } = readResult(said, answer.body)
+    expect(voucherCount).toBe(0)
+    expect(expiresAt).toBe(world.clock.now().getTime() / 1000 + 3600)
+    const { status, body } = await list(token)
+    expect(status).toBe(200)
+    expect(JSON.parse(body.toString())).toEqual({
+      vouchers: [],
+      continuation: '',
+      has_more: false,
+      total_count: 0,
+      receipts: true,
+    })
+  })
+
+  it('is let in at that door of that party, and for an hour', async () => {
+    const { said, answer } = await handshake(PULL)
+    const { token } = readResult(said, answer.body)
+    expect((await list(token, `${world.url}/transfer/fdop_other`)).status).toBe(401)
+    expect((await list(`${token}x`)).status).toBe(401)
+    const push = { authorization: `Bearer ${token}` }
+    expect((await call(`${world.base}${PUSH}`, 'POST', push)).status).toBe(401)
+    world.clock.advance(3_599_000)
+    expect((await list(token)).status).toBe(200)
+    world.clock.advance(1_000)
+    expect((await list(token)).status).toBe(401)
+  })
+
+  it('may bring vouchers once it is a partner’s key', async () => {
+    expect((await handshake(PUSH)).answer.status).toBe(401)
+    const keys = [toPem('PUBLIC KEY', owner.key.spki)]
+    const { json: partner } = await world.api('POST', '/partners', { name: 'Maker', keys })
+    const { said, answer } = await handshake(PUSH)
+    const { token } = readResult(said, answer.body)
+    const [voucher] = await someVouchers(1)
+    const { body, contentType } = buildPush(
+      { voucher: voucher?.bytes ?? expect.fail(), serial: null, model: null },
+      'ab',
+    )
+    const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
+    expect((await call(`${world.base}${PUSH}`, 'POST', headers, body)).status).toBe(200)
+    expect(world.admitted.at(-1)).toContain(partner.id)
+    await world.api('DELETE', `/partners/${partner.id}`)
+    expect((await call(`${world.base}${PUSH}`, 'POST', headers, body)).status).toBe(401)
+  })
+
+  it('does so in one try, right or wrong', async () => {
+    const { body } = await handshake(PULL)
+    expect((await post(`${PULL}/auth/prove`, body)).status).toBe(401)
+    const said = sayHello(owner, randomBytes)
+    const challenge = await post(`${PULL}/auth/hello`, said.hello)
+    const right = await prove(said, challenge.body)
+    const wrong = right.slice()
+    wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
+    expect((await post(`${PULL}/auth/prove`, wrong)).status).toBe(401)
+    expect((await post(`${PULL}/auth/prove`, right)).status).toBe(401)
+  })
+
+  it('does so within a minute, at the door and party it said hello to', async () => {
+    for (const [later, path] of [
+      [60_000, PULL],
+      [0, PUSH],
+    ] as const) {
+      const said = sayHello(owner, randomBytes)
+      const challenge = await post(`${PULL}/auth/hello`, said.hello)
+      world.clock.advance(later)
+      const body = await prove(said, challenge.body)
+      expect((await post(`${path}/auth/prove`, body)).status).toBe(401)
+    }
+    const said = sayHello(owner, randomBytes)
+    const body = await prove(said, (await post(`${PULL}/auth/hello`, said.hello)).body)
+    const elsewhere = `${world.url}/transfer/fdop_other${PULL}/auth/prove`
+    expect((await call(elsewhere, 'POST', CBOR, body)).status).toBe(401)
+  })
+})
+
+describe('a hello', () => {
+  it('is refused in what is no CBOR, of another type, or too long', async () => {
+    const said = sayHello(owner, randomBytes)
+    const path = `${PULL}/auth/hello`
+    expect((await post(path, Uint8Array.of(1, 2))).status).toBe(400)
+    expect((await post(path, said.hello, { 'content-type': 'text/plain' })).status).toBe(415)
+    expect((await post(path, new Uint8Array(70_000))).status).toBe(413)
+    expect((await post(path, said.hello, {})).status).toBe(200)
+  })
+
+  it('tells nothing of what there is for the key', async () => {
+    const said = sayHello(owner, randomBytes)
+    const { body } = await post(`${PULL}/auth/hello`, said.hello)
+    expect(decodeAs(Challenge, body, 'Challenge').serverInfo).toBeNull()
+  })
+
+  it('does not tell which parties there are', async () => {
+    const base = `${world.url}/transfer/fdop_nobody${PULL}/auth`
+    const said = sayHello(owner, randomBytes)
+    const { status, body } = await call(`${base}/hello`, 'POST', CBOR, said.hello)
+    expect(status).toBe(200)
+    const { signature } = decodeAs(Challenge, body, 'Challenge')
+    const { key } = decoySigner('fdop_nobody')
+    await openPayload(signature, [key], ChallengePayload, KEY_AUTH_CHALLENGE)
+    expect(decoySigner('fdop_other').key.spki).not.toEqual(key.spki)
+    const proof = await proveCaller(said, body, { signer: owner, holderKeys: [key] })
+    const answer = await call(`${base}/prove`, 'POST', CBOR, proof)
+    const { token } = readResult(said, answer.body)
+    expect((await list(token, `${world.url}/transfer/fdop_nobody`)).status).toBe(200)
+  })
+
+  it('has to wait where one address says too many', async () => {
+    const said = sayHello(owner, randomBytes)
+    let answer = await post(`${PULL}/auth/hello`, said.hello)
+    for (let i = 0; i < 70 && answer.status === 200; i++) {
+      answer = await post(`${PULL}/auth/hello`, said.hello)
+    }
+    expect(answer.status).toBe(429)
+    expect(answer.headers['retry-after']).toBe('1')
+  })
+
+  it('has to wait where too many have not answered yet', async () => {
+    const { database, clock } = world
+    const keyAuth = new KeyAuth({
+      ...{ database, clock, partners: { findByKey: async () => undefined } },
+      keys: { signerOf: async () => holder },
+      vouchers: { countSold: async () => 0 },
+    })
+    const said = sayHello(owner, randomBytes)
+    const door = { party: 'fdop_crowded', name: 'pull' } as const
+    for (let i = 0; i < 1_000; i++) await keyAuth.challenge(door, said.hello)
+    await expect(keyAuth.challenge(door, said.hello)).rejects.toMatchObject({ status: 429 })
+    await keyAuth.challenge({ ...door, party: 'fdop_quiet' }, said.hello)
+    clock.advance(60_000)
+    await keyAuth.challenge(door, said.hello)
+    await world.transfer.sweep()
+    const rows = await database.db.selectFrom('key_auth_session').selectAll().execute()
+    expect(rows).toHaveLength(1)
+  })
+})

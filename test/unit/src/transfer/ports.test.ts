@@ -1,0 +1,63 @@
+/** Vouchers and keys of a party, as voucher transfer sees them. */
+import { afterAll, describe, expect, it } from 'vitest'
+import { OWNER } from '../../../../src/manufacturing/keys.ts'
+import { KeyStore } from '../../../../src/secrets/key-store.ts'
+import { Sealer } from '../../../../src/secrets/seal.ts'
+import { keyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import { PARTY, TESTER, openTrade, someVouchers } from '../../../support/transfer-world.ts'
+
+const trade = await openTrade()
+const { seller } = trade
+afterAll(() => trade.close())
+const port = voucherPort(seller.desk, seller.database)
+const [sold, held] = await someVouchers(2)
+const { guid, owner_key: ownerKey, cbor } = await trade.sell(sold ?? expect.fail())
+await seller.desk.import([held?.bytes ?? expect.fail()], TESTER)
+
+describe('the vouchers of a party', () => {
+  it('are listed to the key they were sold to, and to no other', async () => {
+    const list = (party: string, key: string) => port.listSold({ party, ownerKey: key, limit: 9 })
+    expect((await list(PARTY, ownerKey)).map((one) => one.guid)).toEqual([guid])
+    expect(await list('fdop_other', ownerKey)).toEqual([])
+    expect(await list(PARTY, '00'.repeat(32))).toEqual([])
+    expect(await port.countSold({ party: PARTY, ownerKey })).toBe(1)
+  })
+
+  it('are pushed once they have been sold, and count as given away then', async () => {
+    expect(await port.findOutgoing(PARTY, '02'.repeat(16))).toBeUndefined()
+    expect(await port.findOutgoing('fdop_other', guid)).toBeUndefined()
+    expect((await seller.desk.find(PARTY, guid)).exported_at).toBeNull()
+    expect((await port.findOutgoing(PARTY, guid))?.voucher).toEqual(cbor)
+    expect((await seller.desk.find(PARTY, guid)).exported_at).not.toBeNull()
+  })
+
+  it('are fetched by the key they were sold to', async () => {
+    expect(await port.fetchSold(PARTY, ownerKey, guid)).toEqual(cbor)
+    expect(await port.fetchSold(PARTY, '00'.repeat(32), guid)).toBeUndefined()
+    expect(await port.fetchSold(PARTY, ownerKey, '02'.repeat(16))).toBeUndefined()
+    expect(await port.fetchSold(PARTY, ownerKey, '03'.repeat(16))).toBeUndefined()
+    expect(await port.fetchSold('fdop_other', ownerKey, guid)).toBeUndefined()
+  })
+})
+
+describe('the keys of a party', () => {
+  it('are its owner keys, the P-256 one to be known by', async () => {
+    const { database, clock } = seller
+    const sealer = new Sealer(new Uint8Array(32).fill(1))
+    const keyStore = await KeyStore.open({ database, clock, sealer })
+    await keyStore.ring(PARTY).ensure(OWNER, ['p384', 'p256'])
+    await keyStore.ring('fdop_other').ensure('manufacturer', ['p256'])
+    const keys = keyPort(keyStore)
+    const known = await keys.signerOf(PARTY)
+    expect(known?.key.kind).toBe('p256')
+    expect((await keys.ownerSigners(PARTY)).map(({ key }) => key.kind).sort()).toEqual([
+      'p256',
+      'p384',
+    ])
+    expect(await keys.signerOf('fdop_other')).toBeUndefined()
+    expect(await keys.ownerSigners('fdop_other')).toEqual([])
+    const key = { type: 10, encoding: 1, key: known?.key ?? expect.fail() } as const
+    expect((await keys.findOwnerSigner(PARTY, key))?.key.spki).toEqual(known?.key.spki)
+    expect(await keys.findOwnerSigner('fdop_other', key)).toBeUndefined()
+  })
+})
