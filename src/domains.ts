@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { toHex } from '../protocol/bytes.ts'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
-import { RemoteKeys } from './callers/remote-documents.ts'
 import { HOME_PARTY } from './database/tables.ts'
 import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
@@ -11,7 +10,7 @@ import { DeviceService } from './devices/service.ts'
 import { inProcess } from './fdo/client.ts'
 import type { Exchange } from './fdo/exchange.ts'
 import type { MountedRole } from './fdo/mounted-role.ts'
-import type { AppEnv, FindPrincipal } from './http/authenticate.ts'
+import type { AppEnv } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
 import {
   type FindFirstOwner,
@@ -27,10 +26,7 @@ import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
-import { findMachine, isOwnToken } from './tokens/api-callers.ts'
-import { deviceApi } from './tokens/device-api/routes.ts'
-import { tokenRoutes } from './tokens/routes.ts'
-import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
+import { type Tokens, openTokens } from './tokens/assembly.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
@@ -50,10 +46,7 @@ export interface Domains {
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
-  /** Whether we have issued it, as it says itself; */
-  readonly isOwnToken: (token: string) => boolean
-  /** then, which program calls with it. */
-  readonly findMachine: FindPrincipal
+  readonly tokens: Tokens
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
   start(signal: AbortSignal, exchange: Exchange): void
@@ -88,7 +81,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
-  const tokens = await tokensOf(services, ground, addresses)
+  const findDevice = (id: string) => devices.findScopes(id)
+  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
   const transfer = transferOf(services, ground, publicUrl)
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
@@ -113,8 +107,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...(rendezvous ? [rendezvous.others] : []),
       ...tokens.routers,
     ],
-    isOwnToken: (token) => isOwnToken(addresses, token),
-    findMachine: tokens.findMachine,
+    tokens,
     sweeps: [
       ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
@@ -213,22 +206,6 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
     },
   })
-}
-
-/** Where devices and programs get their tokens, and use them. */
-async function tokensOf(services: Services, { pki, devices }: Ground, addresses: Addresses) {
-  const { config, keyStore, machines, clock, outbound } = services
-  const key = signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256'))
-  const findDevice = (id: string) => devices.findScopes(id)
-  const { trustedProxies } = config
-  const own = { ...services, pki, addresses, key, findDevice, trustedProxies }
-  return {
-    routers: [
-      tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),
-      ...(config.roles.includes('owner') ? [deviceApi(own)] : []),
-    ],
-    findMachine: findMachine({ addresses, key, machines, now: () => clock.now() }),
-  }
 }
 
 function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {

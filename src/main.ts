@@ -235,12 +235,12 @@ function appOf(
 }
 
 /** Every kind of token there is. One of ours is never a provider's, even if a party names us as one. */
-function findPrincipalOf(services: Services, domains: Domains): FindPrincipal {
+function findPrincipalOf(services: Services, { tokens }: Domains): FindPrincipal {
   const { apiTokens, parties, identityProviders } = services
   return async (token, source) => {
     const known = (await apiTokens.findPrincipal(token)) ?? (await parties.findPrincipal(token))
     if (known) return known
-    if (domains.isOwnToken(token)) return domains.findMachine(token, source)
+    if (tokens.isOwnToken(token)) return tokens.findMachine(token, source)
     return identityProviders.findPrincipal(token)
   }
 }
