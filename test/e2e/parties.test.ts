@@ -234,6 +234,7 @@ function bodiesFor(method: string, path: string): readonly unknown[] {
     'PATCH /devices/{device}': { group: 'default' },
     'PATCH /groups/{name}': { scopes: [] },
     'PUT /plans/{name}': { steps: [] },
+    'POST /identity-providers/{id}/test': { token: 'x' },
   }
   return [known[`${method} ${path}`] ?? {}]
 }
@@ -283,10 +284,28 @@ async function furnish(): Promise<Record<string, string>> {
     'plan-contents/{ref}': ref,
     'uploads/{id}': '1',
     'tokens/{id}': id,
+    'clients/{id}': await furnishClient(),
+    'identity-providers/{id}': await furnishProvider(),
     'parties/{id}': HOME_PARTY,
     'invitations/{id}': invitation,
     'witnesses/{fingerprint}': fingerprint,
   }
+}
+
+async function furnishClient(): Promise<string> {
+  const auth = { method: 'client_secret_basic' }
+  const wanted = { name: 'theirs-too', scopes: ['read'], auth }
+  const { json } = await api('POST', '/clients', undefined, wanted)
+  return (json as { client_id: string }).client_id
+}
+
+async function furnishProvider(): Promise<string> {
+  const { http } = world.service
+  const { json } = await api('POST', '/identity-providers', undefined, {
+    ...{ name: 'theirs-too', issuer: http, audience: 'x', jwks_uri: `${http}/oauth/jwks` },
+    ...{ claim: 'roles', roles: { x: ['read'] } },
+  })
+  return (json as { id: string }).id
 }
 
 function publicKeyPem(): string {
