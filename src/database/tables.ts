@@ -189,8 +189,11 @@ export interface VoucherTable {
    * `replaced`: TO2 is done; served to a Device that did not hear so. `used`: nor will it any more.
    * `superseded`: its Device got another by DI or import. `left`: the same, but its Device had been
    * onboarded. None but the first three changes any more; they tell an old voucher from a new one.
+   * `deleted`: can be had back for a while.
    */
-  state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+  state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
+  /** The state of one that is deleted, before it was. */
+  deleted_from: string | null
   origin: 'made' | 'imported' | 'onboarded'
   entries: number
   /** Moves on with every TO2 that ends: of two that run at once the first wins. */
