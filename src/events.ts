@@ -6,7 +6,20 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Facts {
-  deviceManufactured: { guid: string; device: string; serial: string | null }
+  deviceManufactured: {
+    guid: string
+    device: string
+    serial: string | null
+    /** Null for one made without an order. */
+    order: string | null
+  }
+  stationAdded: { station: string; name: string; by: string }
+  stationRemoved: { station: string; by: string }
+  orderCreated: { order: string; name: string; quantity: number; by: string }
+  /** `forced`: although its rendezvous info was tried and did not answer. */
+  orderOpened: { order: string; forced: boolean; by: string }
+  orderClosed: { order: string; by: string }
+  orderDeleted: { order: string; by: string }
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
@@ -39,6 +52,12 @@ export type Events = { readonly [Name in keyof Facts]: (facts: Facts[Name]) => v
 
 const NAMES: Record<keyof Facts, string> = {
   deviceManufactured: 'device-manufactured',
+  stationAdded: 'station-added',
+  stationRemoved: 'station-removed',
+  orderCreated: 'order-created',
+  orderOpened: 'order-opened',
+  orderClosed: 'order-closed',
+  orderDeleted: 'order-deleted',
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',

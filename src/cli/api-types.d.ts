@@ -301,6 +301,56 @@ interface Schemas {
       readonly guid: { readonly per_second: number; readonly burst: number }
     }
   }
+  Station: {
+    readonly id: string
+    readonly name: string
+    readonly allow: readonly string[]
+    readonly client_cas: string | null
+    readonly has_secret: boolean
+    readonly created_at: string
+  }
+  Order: {
+    readonly id: string
+    readonly name: string
+    readonly state: 'draft' | 'open' | 'closed'
+    readonly is_expired: boolean
+    readonly model: string | null
+    readonly quantity: number
+    readonly made: number
+    readonly first_owner: readonly { readonly model?: string; readonly to: string }[]
+    readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
+    readonly trial: Schemas['RendezvousTrial']
+    readonly stations: readonly string[]
+    readonly unique_serials: boolean
+    readonly label: string
+    readonly device_cas: string | null
+    readonly created_at: string
+    readonly expires_at: string
+    readonly opened_at: string | null
+    readonly closed_at: string | null
+  }
+  RendezvousTrial: {
+    readonly tried_at: string
+    readonly ok: boolean
+    readonly addresses: readonly {
+      readonly url: string
+      readonly as: 'owner' | 'device' | 'device-at-owner'
+      readonly ok: boolean
+      readonly detail: string
+    }[]
+    readonly passed_over: readonly string[]
+  } | null
+  OrderDevice: {
+    readonly number: number
+    readonly serial: string
+    readonly guid: string
+    readonly model: string
+    readonly device_id: string
+    readonly made_at: string
+    readonly voucher_state: string | null
+    readonly voucher: string | null
+    readonly label: string
+  }
   Plan: {
     readonly name: string
     readonly version: number
@@ -347,6 +397,11 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /orders/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /partners/{id}': {
     query: Record<never, never>
     json: undefined
@@ -368,6 +423,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /stations/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -482,6 +542,21 @@ export interface Operations {
     json: undefined
     result: Readonly<Record<string, unknown>>
   }
+  'GET /orders': {
+    query: { limit?: number; cursor?: string; state?: 'draft' | 'open' | 'closed' }
+    json: undefined
+    result: { readonly items: readonly Schemas['Order'][]; readonly next: string | null }
+  }
+  'GET /orders/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
+  }
+  'GET /orders/{id}/devices': {
+    query: { limit?: number; cursor?: string; after?: number | null; format?: 'json' | 'csv' }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderDevice'][]; readonly next: string | null }
+  }
   'GET /owner-addresses': {
     query: Record<never, never>
     json: undefined
@@ -552,6 +627,16 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+  }
+  'GET /stations': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Station'][]; readonly next: string | null }
+  }
+  'GET /stations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Station']
   }
   'GET /tokens': {
     query: { limit?: number; cursor?: string }
@@ -694,6 +779,48 @@ export interface Operations {
     json: Schemas['ProtectedKey']
     result: Schemas['Key']
   }
+  'POST /orders': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly model?: string
+      readonly quantity: number
+      readonly expires_at: string
+      readonly rendezvous_info?: readonly Schemas['RendezvousDirective'][]
+      readonly first_owner?: string | readonly { readonly model?: string; readonly to: string }[]
+      readonly stations?: readonly string[]
+      readonly unique_serials?: boolean
+      readonly label?: string
+      readonly device_cas?: string
+    }
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/close': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/device-certificates': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly items: readonly {
+        readonly key: string
+        readonly ok: boolean
+        readonly detail: string | null
+      }[]
+    }
+  }
+  'POST /orders/{id}/open': {
+    query: Record<never, never>
+    json: { readonly force?: boolean }
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/try': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
+  }
   'POST /parties': {
     query: Record<never, never>
     json: undefined
@@ -740,6 +867,16 @@ export interface Operations {
       readonly name: string
     }
     result: Schemas['Plan']
+  }
+  'POST /stations': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly allow?: readonly string[]
+      readonly client_cas?: string
+      readonly secret?: boolean
+    }
+    result: Schemas['Station'] & { readonly secret: string | null; readonly di_url: string }
   }
   'POST /tokens': {
     query: Record<never, never>

@@ -11,6 +11,12 @@ import type {
 import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from './tables/devices.ts'
 import type { SealingKeyTable, SessionTable } from './tables/fdo.ts'
 import type { IdempotencyTable } from './tables/http.ts'
+import type {
+  OrderCertificateTable,
+  OrderDeviceTable,
+  ProductionOrderTable,
+  StationTable,
+} from './tables/manufacturing.ts'
 import type { PlanTable, To0JobTable, UploadTable } from './tables/onboarding.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
 import type { CertificateTable } from './tables/pki.ts'
@@ -56,6 +62,12 @@ export interface Tables {
   pulled_voucher: PulledVoucherTable
   transfer_receipt: TransferReceiptTable
   transfer_profile: TransferProfileTable
+
+  // ── manufacturing: stations, orders, and what was made to them
+  station: StationTable
+  production_order: ProductionOrderTable
+  order_device: OrderDeviceTable
+  order_certificate: OrderCertificateTable
 
   // ── rendezvous: what others have registered
   registration: RegistrationTable

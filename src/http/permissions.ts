@@ -29,6 +29,10 @@ export const PERMISSIONS = [
   'inbox:write',
   'transfer:read',
   'transfer:write',
+  'station:read',
+  'station:write',
+  'order:read',
+  'order:write',
   'certificate:read',
   'party:read',
   'party:write',
@@ -63,7 +67,7 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   admin: PERMISSIONS,
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
-  factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
+  factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read', 'order:read'],
   /** For who runs devices and may not touch keys or tokens, nor say who watches the log. */
   operator: PERMISSIONS.filter(
     (permission) => permission.endsWith(':read') || !/^(token|key|party|audit):/.test(permission),

@@ -10,16 +10,20 @@ export interface Source {
   readonly forwarded: boolean
   /** The DER certificate the client showed over TLS, not yet checked against anything. */
   readonly clientCertificate: Uint8Array | undefined
+  /** What stood in the path to tell which station of a factory is calling. */
+  readonly stationSecret?: string | undefined
 }
 
 /** Worked out when asked for: most messages need none of it. */
 export class IncomingSource implements Source {
   readonly #incoming: IncomingMessage
   readonly #trustedProxies: Ranges
+  readonly stationSecret: string | undefined
 
-  constructor(incoming: IncomingMessage, trustedProxies: Ranges) {
+  constructor(incoming: IncomingMessage, trustedProxies: Ranges, stationSecret?: string) {
     this.#incoming = incoming
     this.#trustedProxies = trustedProxies
+    this.stationSecret = stationSecret
   }
 
   get address(): string {

@@ -176,10 +176,10 @@ function sellRoute(desk: VoucherDesk): Route {
         .openapi({ description: 'PEM, a public key or certificates; or "self"' }),
     }),
     result: VoucherView,
-    async handle({ params: { guid }, body: { to }, principal: { party } }) {
-      const row = await desk.find(party, guid)
+    async handle({ params: { guid }, body: { to }, principal }) {
+      const row = await desk.find(principal.party, guid)
       const buyer = to === 'self' ? ownerKeyOf(desk.parse(row)).value : buyerFromPem(to)
-      const sold = await desk.sell(party, guid, buyer)
+      const sold = await desk.sell(principal, { guid, to: buyer })
       return viewOf(sold, desk.parse(sold))
     },
   })

@@ -170,7 +170,10 @@ export async function openTrade(
     /** Takes it in and sells it on; gives the voucher as the buyer gets it. */
     async sell(voucher: Voucher) {
       await seller.desk.import([voucher.bytes], TESTER)
-      return seller.desk.sell(PARTY, toHex(voucher.header.value.guid), buyer)
+      return seller.desk.sell(
+        { id: 'test', party: PARTY },
+        { guid: toHex(voucher.header.value.guid), to: buyer },
+      )
     },
     async close() {
       await seller.close()

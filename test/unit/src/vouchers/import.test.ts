@@ -186,7 +186,10 @@ describe('importing a voucher of a GUID we know', () => {
     world = await openVoucherWorld()
     await importAll(ours)
     const buyer = parts.publicKeys[2] ?? expect.fail()
-    const sold = await world.desk.sell(HOME_PARTY, guidText(0xa1), buyer)
+    const sold = await world.desk.sell(
+      { id: 'tok_1', party: HOME_PARTY },
+      { guid: guidText(0xa1), to: buyer },
+    )
     expect(sold.state).toBe('handed-over')
     expect(await checkOf(ours)).toBe('voucher-truncated')
     const back = await sell(parts, parseVoucher(sold.cbor), 3)
