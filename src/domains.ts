@@ -30,8 +30,7 @@ import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
-import { tokenRoutes } from './tokens/routes.ts'
-import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
+import { type Tokens, openTokens } from './tokens/assembly.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
@@ -50,6 +49,7 @@ export interface Domains {
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
+  readonly tokens: Tokens
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
   start(signal: AbortSignal, exchange: Exchange): void
@@ -71,7 +71,6 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
-  const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
   const reach = reachOf(services, publicUrl)
   const rendezvous = plays.has('rendezvous')
     ? openRendezvous({
@@ -89,6 +88,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
+  const findDevice = (id: string) => devices.findScopes(id)
+  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
   const transfer = transferOf(services, ground, publicUrl)
   const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
@@ -112,8 +113,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       authorityRoutes(pki),
       ...transfer.others,
       ...(rendezvous ? [rendezvous.others] : []),
-      ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : []),
+      ...tokens.routers,
     ],
+    tokens,
     sweeps: [
       ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
@@ -210,19 +212,6 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
       const url = tlsUrl()
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
     },
-  })
-}
-
-/** Where onboarded devices get their tokens, and use them. */
-async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: () => string) {
-  const { config, keyStore } = services
-  return tokenRoutes({
-    ...services,
-    pki,
-    tlsUrl,
-    trustedProxies: config.trustedProxies,
-    key: signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256')),
-    findDevice: (id) => devices.findScopes(id),
   })
 }
 

@@ -41,6 +41,13 @@ export interface Facts {
   onboardingFailed: { guid: string; device: string; reason: string }
   certificateIssued: { serial: string; device: string; profile: string }
   accessTokenIssued: { device: string; scopes: string }
+  clientTokenIssued: { client: string; party: string; scopes: string }
+  clientAdded: { client: string; name: string; scopes: string; method: string; by: string }
+  clientChanged: { client: string; what: 'changed' | 'disabled' | 'rotated'; by: string }
+  clientRemoved: { client: string; by: string }
+  identityProviderAdded: { provider: string; issuer: string; audience: string; by: string }
+  identityProviderChanged: { provider: string; by: string }
+  identityProviderRemoved: { provider: string; by: string }
   keyImported: { key: string; purpose: string; by: string }
   apiTokenCreated: { token: string; name: string; scopes: string; by: string }
   apiTokenRevoked: { token: string; by: string }
@@ -77,6 +84,13 @@ const NAMES: Record<keyof Facts, string> = {
   onboardingFailed: 'onboarding-failed',
   certificateIssued: 'certificate-issued',
   accessTokenIssued: 'access-token-issued',
+  clientTokenIssued: 'client-token-issued',
+  clientAdded: 'client-added',
+  clientChanged: 'client-changed',
+  clientRemoved: 'client-removed',
+  identityProviderAdded: 'identity-provider-added',
+  identityProviderChanged: 'identity-provider-changed',
+  identityProviderRemoved: 'identity-provider-removed',
   keyImported: 'key-imported',
   apiTokenCreated: 'api-token-created',
   apiTokenRevoked: 'api-token-revoked',
@@ -85,7 +99,12 @@ const NAMES: Record<keyof Facts, string> = {
 }
 
 /** Those of a single device come by the thousand. */
-const FREQUENT = new Set<string>(['deviceRedirected', 'onboardingStarted', 'accessTokenIssued'])
+const FREQUENT = new Set<string>([
+  'deviceRedirected',
+  'onboardingStarted',
+  'accessTokenIssued',
+  'clientTokenIssued',
+])
 
 export function createEvents(log: Log, metrics?: Metrics): Events {
   const entries = Object.entries(NAMES).map(([member, event]) => {

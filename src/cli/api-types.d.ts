@@ -33,6 +33,46 @@ interface Schemas {
     readonly expires_at: string | null
     readonly revoked_at: string | null
   }
+  Client: {
+    readonly client_id: string
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly auth: {
+      readonly method:
+        | 'private_key_jwt'
+        | 'self_signed_tls_client_auth'
+        | 'tls_client_auth'
+        | 'client_secret_basic'
+      readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+      readonly jwks_uri?: string
+      readonly thumbprints?: readonly string[]
+      readonly ca?: string
+      readonly subject_dn?: string
+      readonly san_dns?: string
+      readonly san_uri?: string
+    }
+    readonly created_at: string
+    readonly rotated_at: string | null
+    readonly disabled_at: string | null
+  }
+  IdentityProvider: {
+    readonly id: string
+    readonly name: string
+    readonly issuer: string
+    readonly audience: string
+    readonly jwks_uri: string
+    readonly claim: string
+    readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly created_at: string
+  }
+  TokenTest: {
+    readonly accepted: boolean
+    readonly reason?: string
+    readonly principal?: { readonly id: string; readonly name: string }
+    readonly values?: readonly string[]
+    readonly scopes?: readonly string[]
+    readonly permissions?: readonly string[]
+  }
   Key: {
     readonly id: string
     readonly purpose: string
@@ -382,7 +422,17 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /identity-providers/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -490,6 +540,16 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Certificate'][]; readonly next: string | null }
   }
+  'GET /clients': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Client'][]; readonly next: string | null }
+  }
+  'GET /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Client']
+  }
   'GET /devices': {
     query: {
       limit?: number
@@ -521,6 +581,16 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Schemas['Group']
+  }
+  'GET /identity-providers': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['IdentityProvider'][]; readonly next: string | null }
+  }
+  'GET /identity-providers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['IdentityProvider']
   }
   'GET /inbox-tokens': {
     query: { limit?: number; cursor?: string }
@@ -717,6 +787,15 @@ export interface Operations {
     json: undefined
     result: Schemas['Webhook']
   }
+  'PATCH /clients/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly scopes?: readonly string[]
+      readonly disabled?: boolean
+    }
+    result: Schemas['Client']
+  }
   'PATCH /devices/{device}': {
     query: Record<never, never>
     json: { readonly group: string }
@@ -726,6 +805,15 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly scopes: readonly ('device:whoami' | 'device:certificate')[] }
     result: Schemas['Group']
+  }
+  'PATCH /identity-providers/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly claim?: string
+      readonly roles?: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
   }
   'PATCH /party': {
     query: Record<never, never>
@@ -747,6 +835,16 @@ export interface Operations {
     json: { readonly name: string; readonly public_key: string }
     result: Schemas['Witness']
   }
+  'POST /clients': {
+    query: Record<never, never>
+    json: { readonly name: string; readonly scopes: readonly string[]; readonly auth: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
+  'POST /clients/{id}/rotate': {
+    query: Record<never, never>
+    json: { readonly auth?: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
   'POST /devices/{device}/register': {
     query: Record<never, never>
     json: undefined
@@ -759,6 +857,23 @@ export interface Operations {
       readonly scopes: readonly ('device:whoami' | 'device:certificate')[]
     }
     result: Schemas['Group']
+  }
+  'POST /identity-providers': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly issuer: string
+      readonly audience: string
+      readonly jwks_uri?: string
+      readonly claim: string
+      readonly roles: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
+  }
+  'POST /identity-providers/{id}/test': {
+    query: Record<never, never>
+    json: { readonly token: string }
+    result: Schemas['TokenTest']
   }
   'POST /inbox-tokens': {
     query: Record<never, never>

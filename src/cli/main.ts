@@ -67,6 +67,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'what owners have left at a rendezvous',
     load: async () => (await import('./commands/registration.ts')).registrationCommand(),
   },
+  client: {
+    description: 'programs that call the management API',
+    load: async () => (await import('./commands/client.ts')).clientCommand(),
+  },
+  'identity-provider': {
+    description: 'OpenID providers whose tokens are accepted for people',
+    load: async () => (await import('./commands/identity-provider.ts')).identityProviderCommand(),
+  },
   token: {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),

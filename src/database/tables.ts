@@ -8,6 +8,11 @@ import type {
   AuditEntryTable,
   AuditWitnessTable,
 } from './tables/audit.ts'
+import type {
+  IdentityProviderTable,
+  MachineClientTable,
+  UsedAssertionTable,
+} from './tables/callers.ts'
 import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from './tables/devices.ts'
 import type { SealingKeyTable, SessionTable } from './tables/fdo.ts'
 import type { IdempotencyTable } from './tables/http.ts'
@@ -97,6 +102,11 @@ export interface Tables {
   private_key: PrivateKeyTable
   api_token: ApiTokenTable
   setting: SettingTable
+
+  // ── callers: programs and people that call the management API
+  machine_client: MachineClientTable
+  used_assertion: UsedAssertionTable
+  identity_provider: IdentityProviderTable
 
   // ── http: requests that must not be carried out twice
   idempotency: IdempotencyTable
