@@ -36,7 +36,7 @@ import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/address
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import { type Transfer, openTransfer } from './transfer/assembly.ts'
-import { keyPort, voucherPort } from './transfer-ports.ts'
+import { didSchemeOf, keyPort, voucherPort } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
 import { trustRoutes } from './vouchers/trust/routes.ts'
@@ -240,8 +240,7 @@ function transferOf(services: Services, { desk }: Ground, publicUrl: () => strin
   return openTransfer({
     ...{ ...services, http, publicUrl, random: Math.random },
     trustedProxies: config.trustedProxies,
-    // Who has no HTTPS himself is trying things out.
-    didScheme: config.tlsPort === undefined ? 'http' : 'https',
+    didScheme: didSchemeOf(config),
     vouchers: voucherPort(desk, database),
     keys: keyPort(keyStore),
   })

@@ -1,6 +1,7 @@
 /** What voucher transfer needs of vouchers and keys, over those of this service. */
 import type { Bytes } from '../protocol/bytes.ts'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
+import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
 import { Problem } from './http/problem.ts'
 import { OWNER } from './manufacturing/keys.ts'
@@ -71,4 +72,15 @@ export function keyPort(keyStore: KeyStore): KeyPort {
       return signers.filter((one) => one !== undefined)
     },
   }
+}
+
+/**
+ * A DID document says whom to trust, and plain HTTP is for trying things out: for a service that is
+ * reached in no other way. One behind a proxy has no HTTPS of its own, and says so in its public URL.
+ */
+export function didSchemeOf({
+  tlsPort,
+  publicUrl,
+}: Pick<Config, 'tlsPort' | 'publicUrl'>): 'http' | 'https' {
+  return tlsPort === undefined && !publicUrl?.startsWith('https:') ? 'http' : 'https'
 }

@@ -1,7 +1,7 @@
 /** The Ownership Vouchers this service holds, sold and has held. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { VoucherTable } from '../database/tables.ts'
+import type { VoucherTable } from '../database/tables/vouchers.ts'
 
 export type VoucherRow = VoucherTable
 export type VoucherState = VoucherRow['state']

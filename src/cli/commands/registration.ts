@@ -119,7 +119,7 @@ function addPolicy(registration: Command): void {
       const policy =
         set === undefined
           ? await api.json<object>(path)
-          : await api.json<object>(path, { method: 'PUT', json: documentOf(set) })
+          : await api.json<object>(path, { method: 'PUT', json: policyIn(set) })
       output.result(policy, (one) => JSON.stringify(one, undefined, 2))
     },
   )
@@ -195,11 +195,15 @@ function guidOf(text: string): string {
   throw new CliFailure('usage', `not a GUID: ${text}`, { next: 'firstlight registration list' })
 }
 
-function documentOf(file: string): unknown {
+/** As `registration policy` prints it: whether it is the default is not for us to say. */
+function policyIn(file: string): unknown {
+  let document: unknown
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    document = JSON.parse(readFileSync(file, 'utf8'))
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
     throw new CliFailure('failed', `${file} is not JSON`, { code: 'file', cause })
   }
+  if (typeof document !== 'object' || document === null) return document
+  return Object.fromEntries(Object.entries(document).filter(([name]) => name !== 'is_default'))
 }

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../../src/manufacturing/keys.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
-import { keyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import { didSchemeOf, keyPort, voucherPort } from '../../../../src/transfer-ports.ts'
 import { PARTY, TESTER, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
 const trade = await openTrade()
@@ -59,5 +59,15 @@ describe('the keys of a party', () => {
     const key = { type: 10, encoding: 1, key: known?.key ?? expect.fail() } as const
     expect((await keys.findOwnerSigner(PARTY, key))?.key.spki).toEqual(known?.key.spki)
     expect(await keys.findOwnerSigner('fdop_other', key)).toBeUndefined()
+  })
+})
+
+describe('DID documents', () => {
+  it('are read over plain HTTP only by a service that is reached in no other way', () => {
+    const https = 'https://fdo.example'
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: undefined })).toBe('http')
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: 'http://192.0.2.10:8080' })).toBe('http')
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: https })).toBe('https')
+    expect(didSchemeOf({ tlsPort: 8443, publicUrl: 'http://192.0.2.10:8080' })).toBe('https')
   })
 })
