@@ -185,13 +185,14 @@ async function servicesOver(
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
   const outbound = new Outbound(new OutboundPolicy(config))
+  const audit = new AuditLog({ clock })
   return {
     config,
     clock,
     log,
     metrics,
     events,
-    audit: new AuditLog({ clock }),
+    audit,
     database,
     sealer,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
@@ -200,7 +201,7 @@ async function servicesOver(
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     parties,
-    apiTokens: new ApiTokens({ database, clock, events, parties }),
+    apiTokens: new ApiTokens({ database, clock, events, audit, parties }),
     machines: new MachineClients({ database, clock, events, parties }),
     identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
     outbound,

@@ -1,5 +1,6 @@
 /** Tokens of the management API: made, shown once, checked, revoked. */
 import { randomBytes } from 'node:crypto'
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
@@ -16,6 +17,7 @@ export interface ApiTokensServices {
   readonly database: Database
   readonly clock: Clock
   readonly events: Events
+  readonly audit: Pick<AuditLog, 'append'>
   readonly parties: Pick<Parties, 'isActive'>
 }
 
@@ -65,8 +67,12 @@ export class ApiTokens {
       throw new Problem('not-permitted', `your own token lacks ${beyond.join(', ')}`)
     }
     const { row, token } = this.#make(by.party, wanted)
-    await this.#services.database.commit((tx) => this.#store.add(tx, row))
     const { id, name, scopes } = row
+    const entry = { party: by.party, type: 'token-created', by: by.id, subject: { id } }
+    await this.#services.database.commit(async (tx) => {
+      await this.#store.add(tx, row)
+      await this.#services.audit.append(tx, { ...entry, detail: { name, scopes } })
+    })
     this.#services.events.apiTokenCreated({ token: id, name, scopes, by: by.id })
     return { row, token }
   }
@@ -76,15 +82,16 @@ export class ApiTokens {
   }
 
   async revoke(id: string, by: Principal): Promise<void> {
-    const { database, clock, events } = this.#services
-    const now = clock.now().toISOString()
-    const revoked = await database.commit(
-      (tx) => this.#store.revoke(tx, { party: by.party, id, at: now }),
-      {
-        durable: true,
-      },
-    )
-    if (!revoked) throw new Problem('not-found', `there is no token ${id} to revoke`)
+    const { database, clock, events, audit } = this.#services
+    const { party } = by
+    const at = clock.now().toISOString()
+    const entry = { party, type: 'token-revoked', by: by.id, subject: { id } }
+    const revoke = async (tx: Executor) => {
+      const revoked = await this.#store.revoke(tx, { party, id, at })
+      if (!revoked) throw new Problem('not-found', `there is no token ${id} to revoke`)
+      await audit.append(tx, entry)
+    }
+    await database.commit(revoke, { durable: true })
     events.apiTokenRevoked({ token: id, by: by.id })
   }
 

@@ -50,6 +50,15 @@ describe('a token', () => {
     expect((await create({ name: 'x', scopes: ['read'] }, token)).status).toBe(403)
   })
 
+  it('is made and revoked in the audit log, too', async () => {
+    const { id } = await made({ name: 'logged', scopes: ['voucher:read'] })
+    await world.api('DELETE', `/api/v1/tokens/${id}`)
+    const { json } = await world.api('GET', '/api/v1/audit')
+    const { items } = json as { items: { type: string; subject: { id?: string } }[] }
+    const told = items.filter(({ subject }) => subject.id === id).map(({ type }) => type)
+    expect(told).toEqual(['token-revoked', 'token-created'])
+  })
+
   it('gives no more than its maker holds', async () => {
     const { token } = await made({ name: 'maker', scopes: ['token:create', 'voucher:read'] })
     expect((await create({ name: 'x', scopes: ['voucher:read'] }, token)).status).toBe(201)

@@ -7,6 +7,7 @@ import { hash } from 'node:crypto'
 import { encodeAs } from '../../../protocol/cbor/schema.ts'
 import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
@@ -19,6 +20,7 @@ import type { Job } from './store.ts'
 
 export interface RegisterServices extends AttemptServices {
   readonly database: Database
+  readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
   readonly events: Pick<Events, 'registrationMade' | 'registrationFailed'>
   /** In [0, 1). */
@@ -208,7 +210,7 @@ export class Register {
     { job, nextAt, origin: rendezvous }: Settled,
     { waitSeconds, deviceId: id, addresses }: Extract<Outcome, { kind: 'registered' }>,
   ): Promise<void> {
-    const { clock, devices } = this.#services
+    const { clock, devices, audit } = this.#services
     const { guid, party, directive } = job
     const now = clock.now()
     const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
@@ -224,6 +226,15 @@ export class Register {
     if (stored === 0 || job.state === 'registered') return
     const detail = { guid, rendezvous, expires_at }
     await devices.moveDevice(tx, { id, move: 'registered', detail })
+    // The first time only: renewals would fill the log.
+    const subject = { guid, device: id }
+    await audit.append(tx, {
+      party,
+      type: 'registered',
+      by: 'system',
+      subject,
+      detail: { rendezvous },
+    })
   }
 
   async #failed(tx: Executor, { job, nextAt }: Settled, reason: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** The owner's side of TO0 as a service: when it registers what, where, and what it tells of it. */
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -68,6 +69,7 @@ function newRegister(): Register {
   return new Register({
     ...world,
     log: log as unknown as Log,
+    audit: new AuditLog(world),
     events: {
       registrationMade: ({ guid: name, seconds }) =>
         reported.push(`made ${name.slice(0, 2)} ${seconds}`),
