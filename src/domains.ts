@@ -31,8 +31,8 @@ import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
-import { type Transfer, openTransfer } from './transfer/assembly.ts'
-import { keyPort, voucherPort } from './transfer-ports.ts'
+import type { Transfer } from './transfer/assembly.ts'
+import { knownHolders, transferOf } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { deviceIdOf } from './vouchers/device-id.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
@@ -77,12 +77,12 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
+  const transfer = transferOf(services, ground, publicUrl)
   const roles = [
-    ...(plays.has('manufacturer') ? [manufacturerOf(services, ground)] : []),
+    ...(plays.has('manufacturer') ? [manufacturerOf(services, ground, transfer)] : []),
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
-  const transfer = transferOf(services, ground, publicUrl)
   const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await registering?.register.statusOf(party, guids)) ?? new Map()
@@ -91,7 +91,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     pki,
     roles,
     routes: [
-      ...voucherRoutes(ground.desk),
+      ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
       ...deviceRoutes({ devices, vouchers, to0StatusOf, register: registering?.register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
@@ -168,7 +168,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
   }
 }
 
-function manufacturerOf(services: Services, ground: Ground): MountedRole {
+function manufacturerOf(services: Services, ground: Ground, transfer: Transfer): MountedRole {
   const { config, events } = services
   const { pki, devices, vouchers, settings, manufacturerKeys: keys } = ground
   const { diAllow: allow, diClientCaFile, uniqueSerials } = config
@@ -189,6 +189,7 @@ function manufacturerOf(services: Services, ground: Ground): MountedRole {
     deviceMade({ guid, deviceKey, serial }) {
       const device = deviceIdOf(HOME_PARTY, deviceKey)
       events.deviceManufactured({ guid: toHex(guid), device, serial })
+      transfer.rules.wake(HOME_PARTY)
     },
   })
 }
@@ -229,19 +230,6 @@ function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefine
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
   }
-}
-
-/** Vouchers to and from the services of others. */
-function transferOf(services: Services, { desk }: Ground, publicUrl: () => string): Transfer {
-  const { config, database, keyStore, outbound: http } = services
-  return openTransfer({
-    ...{ ...services, http, publicUrl, random: Math.random },
-    trustedProxies: config.trustedProxies,
-    // Who has no HTTPS himself is trying things out.
-    didScheme: config.tlsPort === undefined ? 'http' : 'https',
-    vouchers: voucherPort(desk, database),
-    keys: keyPort(keyStore),
-  })
 }
 
 /** Our own rendezvous, where there is one, is spoken to without a socket. */

@@ -12,6 +12,7 @@ export interface Facts {
   voucherDeleted: { guid: string; by: string }
   voucherReceived: { guid: string; party: string; from: string }
   voucherDelivered: { guid: string; party: string; partner: string }
+  partnerKeyProven: { party: string; partner: string; key: string; by: string }
   voucherNotDelivered: { guid: string; party: string; partner: string; reason: string }
   registrationMade: { guid: string; rendezvous: string; seconds: number }
   registrationFailed: { guid: string; rendezvous: string; reason: string }
@@ -44,6 +45,7 @@ const NAMES: Record<keyof Facts, string> = {
   voucherDeleted: 'voucher-deleted',
   voucherReceived: 'voucher-received',
   voucherDelivered: 'voucher-delivered',
+  partnerKeyProven: 'partner-key-proven',
   voucherNotDelivered: 'voucher-not-delivered',
   registrationMade: 'registration-made',
   registrationFailed: 'registration-failed',

@@ -32,6 +32,13 @@ export interface ImportResult {
 /** Who does something, and for whom. */
 export type Actor = Pick<Principal, 'id' | 'party'>
 
+interface Sale {
+  readonly guid: string
+  readonly to: PublicKey
+  /** In the transaction that sells it: what throws undoes the sale. */
+  readonly alongside?: (tx: Executor, sold: VoucherRow) => Promise<void>
+}
+
 const MOST_AT_ONCE = 16
 
 export class VoucherDesk {
@@ -111,7 +118,7 @@ export class VoucherDesk {
    * Sells a Device by one more entry. Sold to another party the voucher is theirs; sold to a key
    * of ours it stays, ready to onboard the Device once more.
    */
-  async sell(party: string, guid: string, to: PublicKey): Promise<VoucherRow> {
+  async sell({ party }: Actor, { guid, to, alongside }: Sale): Promise<VoucherRow> {
     const ledger = this.#ledger
     const row = await this.find(party, guid)
     if (row.state !== 'held') throw new Problem('conflict', `this voucher is ${row.state}`)
@@ -125,7 +132,13 @@ export class VoucherDesk {
     const { device_id, origin } = row
     const after = ledger.rowOf(sold, { party, device_id, origin, state })
     const { database, events } = ledger.services
-    await database.commit((tx) => this.#storeSale(tx, row, after), { durable: true })
+    await database.commit(
+      async (tx) => {
+        await this.#storeSale(tx, row, after)
+        await alongside?.(tx, after)
+      },
+      { durable: true },
+    )
     events.voucherExtended({ guid, to: after.owner_key })
     return this.find(party, guid)
   }

@@ -9,9 +9,9 @@ import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
-import { voucherPort } from '../../src/transfer-ports.ts'
+import { salePort, voucherPort } from '../../src/transfer-ports.ts'
 import { type TransferServices, openTransfer } from '../../src/transfer/assembly.ts'
-import type { Http, VoucherPort } from '../../src/transfer/ports.ts'
+import type { Http, PartyPort, VoucherPort } from '../../src/transfer/ports.ts'
 import { certificateOf, ecKey } from './certificates.ts'
 import { call, listening } from './listening.ts'
 import { openVoucherWorld } from './voucher-world.ts'
@@ -25,6 +25,14 @@ export const plainHttp: Http = {
   async request(url, { method, headers = {}, body = new Uint8Array(0) }) {
     return call(url, method, { ...headers, 'content-length': String(body.length) }, body)
   },
+}
+
+/** Nobody else shares this installation. */
+const noOtherParties: PartyPort = {
+  find: async () => undefined,
+  findById: async () => undefined,
+  keyOf: async () => undefined,
+  holds: async () => false,
 }
 
 const PATIENCE_MS = 10_000
@@ -66,6 +74,8 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     didScheme: 'http',
     publicUrl: () => publicUrl,
     vouchers,
+    sales: salePort(desk),
+    parties: noOtherParties,
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
@@ -170,7 +180,8 @@ export async function openTrade(
     /** Takes it in and sells it on; gives the voucher as the buyer gets it. */
     async sell(voucher: Voucher) {
       await seller.desk.import([voucher.bytes], TESTER)
-      return seller.desk.sell(PARTY, toHex(voucher.header.value.guid), buyer)
+      const guid = toHex(voucher.header.value.guid)
+      return seller.desk.sell(TESTER, { guid, to: buyer })
     },
     async close() {
       await seller.close()
