@@ -83,6 +83,10 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     },
     ...options.services,
   })
+  world.ledger.watch({
+    held: async (_tx, held) => transfer.rules.wake(held.party),
+    released: async () => {},
+  })
   let party: string = PARTY
   const app = createApp({
     log: silentLog,

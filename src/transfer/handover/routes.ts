@@ -2,16 +2,10 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from '../../http/problem.ts'
 import { type Route, route } from '../../http/route.ts'
+import { GuidText } from '../../vouchers/view.ts'
 import type { Handover } from './service.ts'
 
 const MOST_VOUCHERS = 1_000
-
-/** 32 hexadecimal digits; dashes are accepted. */
-const GuidText = z
-  .string()
-  .transform((text) => text.replaceAll('-', '').toLowerCase())
-  .pipe(z.string().regex(/^[0-9a-f]{32}$/, 'a GUID has 32 hexadecimal digits'))
-  .openapi({ type: 'string', pattern: '^(-*[0-9a-fA-F]){32}-*$' })
 
 const Receiver = {
   partner: z.string().min(1).max(100).optional().openapi({ description: 'by its id or its name' }),

@@ -34,8 +34,8 @@ export interface KeyChallenge {
   readonly expiresAt: Date
 }
 
-/** What is signed begins so: a signature made for something else is none of these. */
-const PREFIX = 'firstlight-key-proof-1:'
+/** What is signed begins so, for which key it is: what was signed for anything else proves nothing. */
+const TEXT = /^firstlight-key-proof-1:([0-9a-f]{64}):([\w-]{1,1024})$/
 const CONTEXT = 'key-proof'
 const LIFETIME_MS = 86_400_000
 
@@ -53,7 +53,8 @@ export class KeyProof {
     const expiresAt = new Date(clock.now().getTime() + LIFETIME_MS)
     const said = [...wordsOf(name), expiresAt.toISOString(), newSecret()]
     const sealed = sealer.seal(CONTEXT, utf8(JSON.stringify(said)))
-    return { challenge: PREFIX + Buffer.from(sealed).toString('base64url'), expiresAt }
+    const encoded = Buffer.from(sealed).toString('base64url')
+    return { challenge: `firstlight-key-proof-1:${name.fingerprint}:${encoded}`, expiresAt }
   }
 
   /** The signature is base64. Throws check-failed where it proves nothing. */
@@ -84,11 +85,12 @@ export class KeyProof {
 
   #checkChallenge(name: KeyName, text: string): void {
     const { sealer, clock } = this.#services
-    const sealed = Buffer.from(text.slice(PREFIX.length), 'base64url')
-    const opened = text.startsWith(PREFIX) ? sealer.open(CONTEXT, sealed) : undefined
+    const [, shown, encoded = ''] = TEXT.exec(text) ?? []
+    const opened = sealer.open(CONTEXT, Buffer.from(encoded, 'base64url'))
     const said = opened && jsonOf(fromUtf8(opened))
     const [party, partner, fingerprint, expiresAt] = Array.isArray(said) ? said.map(String) : []
-    if (expiresAt === undefined || [party, partner, fingerprint].join() !== wordsOf(name).join()) {
+    const isFor = [party, partner, fingerprint].join() === wordsOf(name).join()
+    if (expiresAt === undefined || !isFor || shown !== fingerprint) {
       throw new Problem('check-failed', 'this is no challenge for this key: ask for a new one')
     }
     if (expiresAt <= clock.now().toISOString()) {

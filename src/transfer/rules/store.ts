@@ -65,12 +65,10 @@ export async function listDue(db: Executor, filter: DueFilter): Promise<string[]
     // Written out: the index is of these alone, and is not used for values that come later.
     .where('state', '=', sql.lit('held' as const))
     .where('origin', '<>', sql.lit('onboarded' as const))
-    .where((eb) =>
+    .where(({ and, eb }) =>
       typeof model === 'string'
         ? eb('device_info', '=', model)
-        : model.noneOf.length === 0
-          ? eb.val(true)
-          : eb('device_info', 'not in', model.noneOf),
+        : and(model.noneOf.map((other) => eb('device_info', '<>', other))),
     )
     .where('guid', '>', after)
     .where(({ not, exists, selectFrom }) =>
