@@ -94,7 +94,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     trustedProxies: [],
     isReady: async () => true,
     metrics: { text: async () => '' },
-    routes: transfer.routes,
+    routes: [...world.routes, ...transfer.routes],
     others: transfer.others,
     findPrincipal: async () => ({
       id: 'tok_1',
