@@ -27,8 +27,18 @@ function known(range: string): ReturnType<typeof parseRange> {
   return parsed
 }
 
+export function isRange(text: string): boolean {
+  try {
+    parseRange(text)
+    return true
+  } catch {
+    // What ipaddr.js throws says no more than that.
+    return false
+  }
+}
+
 /** Throws an Error for what is neither an address nor a range. */
-export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   if (range.includes('/')) return ipaddr.parseCIDR(range)
   const address = ipaddr.process(range)
   return [address, address.kind() === 'ipv4' ? 32 : 128]

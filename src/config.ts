@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { parseRange } from './addresses.ts'
+import { isRange } from './addresses.ts'
 import { LOG_LEVELS } from './log.ts'
 
 const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
@@ -237,16 +237,6 @@ function wordOrFile(variable: string, value: string, ...words: readonly string[]
     throw new ConfigError(`${variable}: neither ${words.join(' nor ')} nor a file: ${value}`)
   }
   return resolve(value)
-}
-
-function isRange(text: string): boolean {
-  try {
-    parseRange(text)
-    return true
-  } catch {
-    // What ipaddr.js throws says no more than that.
-    return false
-  }
 }
 
 /** Listens on every address, and so is none that a device could be told. */

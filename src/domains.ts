@@ -1,24 +1,28 @@
 /** The domains of the roles this service plays, joined to each other. Part of the composition root. */
 import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
-import { toHex } from '../protocol/bytes.ts'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
+import type { Target } from '../protocol/types/rendezvous-plan.ts'
 import { HOME_PARTY } from './database/tables.ts'
 import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
 import { DeviceService } from './devices/service.ts'
-import { inProcess } from './fdo/client.ts'
+import { type FdoTransport, inProcess } from './fdo/client.ts'
 import type { Exchange } from './fdo/exchange.ts'
 import type { MountedRole } from './fdo/mounted-role.ts'
 import type { AppEnv } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
 import {
+  type Manufacturing,
+  type ManufacturingServices,
+  openManufacturing,
+} from './manufacturing/assembly.ts'
+import {
   type FindFirstOwner,
   firstOwnerFromPem,
   firstOwnerHere,
 } from './manufacturing/first-owner.ts'
-import { MANUFACTURER, ManufacturerKeys, OWNER } from './manufacturing/keys.ts'
-import { manufacturerRole } from './manufacturing/role.ts'
+import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
 import { Connections } from './onboarding/register/connections.ts'
 import { Register } from './onboarding/register/register.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
@@ -26,15 +30,13 @@ import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
 import { openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
-import { tokenRoutes } from './tokens/routes.ts'
-import { TOKEN_KEY_PURPOSE, signingKeyOf } from './tokens/signing-key.ts'
+import { type Tokens, openTokens } from './tokens/assembly.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import type { Transfer } from './transfer/assembly.ts'
 import { knownHolders, transferOf } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
-import { deviceIdOf } from './vouchers/device-id.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
 import { voucherRoutes } from './vouchers/routes.ts'
 import { VoucherService } from './vouchers/service.ts'
@@ -47,6 +49,7 @@ export interface Domains {
   readonly routes: readonly Route[]
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
+  readonly tokens: Tokens
   readonly sweeps: readonly (() => Promise<unknown>)[]
   /** Begins what goes on by itself, once the service can be reached. */
   start(signal: AbortSignal, exchange: Exchange): void
@@ -68,7 +71,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
-  const hasDoor = plays.has('owner') && services.config.tlsPort !== undefined
+  const reach = reachOf(services, publicUrl)
   const rendezvous = plays.has('rendezvous')
     ? openRendezvous({
         ...services,
@@ -76,36 +79,43 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined
-  const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const transfer = transferOf(services, ground, publicUrl)
+  const manufacturing = plays.has('manufacturer')
+    ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
+    : undefined
+  const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
-    ...(plays.has('manufacturer') ? [manufacturerOf(services, ground, transfer)] : []),
+    ...(manufacturing ? [manufacturing.role] : []),
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
-  const registering = plays.has('owner') ? registerOf(services, ground, publicUrl) : undefined
+  const findDevice = (id: string) => devices.findScopes(id)
+  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
+  const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
-    (await registering?.register.statusOf(party, guids)) ?? new Map()
+    (await register?.statusOf(party, guids)) ?? new Map()
 
   return {
     pki,
     roles,
     routes: [
       ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf, register: registering?.register }),
+      ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
       ...transfer.routes,
       ...(rendezvous?.routes ?? []),
+      ...(manufacturing?.routes ?? []),
       ...(onboarding?.routes ?? []),
     ],
     others: [
       authorityRoutes(pki),
       ...transfer.others,
       ...(rendezvous ? [rendezvous.others] : []),
-      ...(hasDoor ? [await tokensOf(services, ground, tlsUrl)] : []),
+      ...tokens.routers,
     ],
+    tokens,
     sweeps: [
       ...(rendezvous ? [() => rendezvous.sweep()] : []),
       () => pki.maintain(),
@@ -116,13 +126,15 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()
-      registering?.start(exchange).catch((err: unknown) => {
+      reach.start(exchange)
+      register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
     },
     async stop() {
-      await Promise.all([registering?.stop(), transfer.stop()])
+      await Promise.all([register?.stop(), transfer.stop()])
       await onboarding?.stop()
+      reach.stop()
     },
   }
 }
@@ -137,9 +149,6 @@ async function groundOf(services: Services, publicUrl: () => string) {
     now: () => clock.now(),
     serverAnchors: listenerAuthorities(config),
   })
-  const manufacturerKeys = new ManufacturerKeys(keyStore.ring(HOME_PARTY), (spki) =>
-    pki.certifyVoucherKey(spki),
-  )
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock })
   parties.opensWith((tx, party) => devices.openFor(tx, party))
@@ -149,6 +158,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
     trustedDeviceCas: async () => authorities,
     findManufacturerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
+    findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
@@ -158,7 +168,6 @@ async function groundOf(services: Services, publicUrl: () => string) {
   }
   return {
     pki,
-    manufacturerKeys,
     authorities,
     devices,
     ledger,
@@ -168,29 +177,36 @@ async function groundOf(services: Services, publicUrl: () => string) {
   }
 }
 
-function manufacturerOf(services: Services, ground: Ground, transfer: Transfer): MountedRole {
-  const { config, events } = services
-  const { pki, devices, vouchers, settings, manufacturerKeys: keys } = ground
+/** DI, and the orders behind it. */
+function manufacturingOf(
+  services: Services,
+  { pki, devices, vouchers, settings }: Ground,
+  { rules }: Transfer,
+  outward: Pick<ManufacturingServices, 'publicUrl' | 'connect'>,
+): Manufacturing {
+  const { config, keyStore } = services
   const { diAllow: allow, diClientCaFile, uniqueSerials } = config
   const clientAnchors =
     diClientCaFile === undefined
       ? undefined
       : readAuthorities('FIRSTLIGHT_DI_CLIENT_CA', diClientCaFile)
-  return manufacturerRole({
+  return openManufacturing({
     ...services,
+    ...outward,
+    ...{ pki, devices, uniqueSerials, rendezvousInfo: settings.rendezvousInfo },
+    vouchers: {
+      async voucherMade(tx, made) {
+        await vouchers.voucherMade(tx, made)
+        rules.wake(made.party)
+      },
+    },
     party: HOME_PARTY,
-    keys,
-    pki,
-    vouchers,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
-    rendezvousInfo: settings.rendezvousInfo,
-    findSerial: uniqueSerials ? (named, tx) => devices.findIdBySerial(named, tx) : undefined,
-    deviceMade({ guid, deviceKey, serial }) {
-      const device = deviceIdOf(HOME_PARTY, deviceKey)
-      events.deviceManufactured({ guid: toHex(guid), device, serial })
-      transfer.rules.wake(HOME_PARTY)
-    },
+    ruledOwner: (...device) => rules.firstOwner(...device),
+    ringOf: (party) => keyStore.ring(party),
+    certify: (spki) => pki.certifyVoucherKey(spki),
+    findSerial: (named, tx) => devices.findIdBySerial(named, tx),
   })
 }
 
@@ -207,19 +223,6 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
   })
 }
 
-/** Where onboarded devices get their tokens, and use them. */
-async function tokensOf(services: Services, { pki, devices }: Ground, tlsUrl: () => string) {
-  const { config, keyStore } = services
-  return tokenRoutes({
-    ...services,
-    pki,
-    tlsUrl,
-    trustedProxies: config.trustedProxies,
-    key: signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256')),
-    findDevice: (id) => devices.findScopes(id),
-  })
-}
-
 function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {
   const { firstOwner } = config
   if (firstOwner === 'none') return undefined
@@ -232,12 +235,13 @@ function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefine
   }
 }
 
-/** Our own rendezvous, where there is one, is spoken to without a socket. */
-function registerOf(services: Services, ground: Ground, publicUrl: () => string) {
-  const { vouchers, devices, ledger, settings } = ground
+type Connect = (target: Target) => FdoTransport
+
+/** How a rendezvous is reached: our own, where there is one, is spoken to without a socket. */
+function reachOf(services: Services, publicUrl: () => string) {
   let exchange: Exchange | undefined
   const transport = () => {
-    if (!exchange) throw new Error('the register was used before the service was up')
+    if (!exchange) throw new Error('a rendezvous was called before the service was up')
     return inProcess(exchange)
   }
   const isOwn = services.config.roles.includes('rendezvous')
@@ -245,6 +249,17 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
     isOwn ? { url: publicUrl, transport } : undefined,
     services.outbound,
   )
+  return {
+    connect: (target: Target) => connections.to(target),
+    start(started: Exchange) {
+      exchange = started
+    },
+    stop: () => connections.close(),
+  }
+}
+
+function registerOf(services: Services, ground: Ground, connect: Connect): Register {
+  const { vouchers, devices, ledger, settings } = ground
   const register = new Register({
     ...services,
     vouchers,
@@ -252,20 +267,10 @@ function registerOf(services: Services, ground: Ground, publicUrl: () => string)
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
     askedSeconds: services.config.to0Seconds,
-    connect: (target) => connections.to(target),
+    connect,
   })
   ledger.watch(register)
-  return {
-    register,
-    start(started: Exchange): Promise<void> {
-      exchange = started
-      return register.start()
-    },
-    async stop(): Promise<void> {
-      await register.stop()
-      connections.close()
-    },
-  }
+  return register
 }
 
 /** Signs vouchers. */

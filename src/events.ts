@@ -6,7 +6,20 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Facts {
-  deviceManufactured: { guid: string; device: string; serial: string | null }
+  deviceManufactured: {
+    guid: string
+    device: string
+    serial: string | null
+    /** Null for one made without an order. */
+    order: string | null
+  }
+  stationAdded: { station: string; name: string; by: string }
+  stationRemoved: { station: string; by: string }
+  orderCreated: { order: string; name: string; quantity: number; by: string }
+  /** `forced`: although its rendezvous info was tried and did not answer. */
+  orderOpened: { order: string; forced: boolean; by: string }
+  orderClosed: { order: string; by: string }
+  orderDeleted: { order: string; by: string }
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
@@ -29,6 +42,13 @@ export interface Facts {
   onboardingFailed: { guid: string; device: string; reason: string }
   certificateIssued: { serial: string; device: string; profile: string }
   accessTokenIssued: { device: string; scopes: string }
+  clientTokenIssued: { client: string; party: string; scopes: string }
+  clientAdded: { client: string; name: string; scopes: string; method: string; by: string }
+  clientChanged: { client: string; what: 'changed' | 'disabled' | 'rotated'; by: string }
+  clientRemoved: { client: string; by: string }
+  identityProviderAdded: { provider: string; issuer: string; audience: string; by: string }
+  identityProviderChanged: { provider: string; by: string }
+  identityProviderRemoved: { provider: string; by: string }
   keyImported: { key: string; purpose: string; by: string }
   apiTokenCreated: { token: string; name: string; scopes: string; by: string }
   apiTokenRevoked: { token: string; by: string }
@@ -40,6 +60,12 @@ export type Events = { readonly [Name in keyof Facts]: (facts: Facts[Name]) => v
 
 const NAMES: Record<keyof Facts, string> = {
   deviceManufactured: 'device-manufactured',
+  stationAdded: 'station-added',
+  stationRemoved: 'station-removed',
+  orderCreated: 'order-created',
+  orderOpened: 'order-opened',
+  orderClosed: 'order-closed',
+  orderDeleted: 'order-deleted',
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',
@@ -60,6 +86,13 @@ const NAMES: Record<keyof Facts, string> = {
   onboardingFailed: 'onboarding-failed',
   certificateIssued: 'certificate-issued',
   accessTokenIssued: 'access-token-issued',
+  clientTokenIssued: 'client-token-issued',
+  clientAdded: 'client-added',
+  clientChanged: 'client-changed',
+  clientRemoved: 'client-removed',
+  identityProviderAdded: 'identity-provider-added',
+  identityProviderChanged: 'identity-provider-changed',
+  identityProviderRemoved: 'identity-provider-removed',
   keyImported: 'key-imported',
   apiTokenCreated: 'api-token-created',
   apiTokenRevoked: 'api-token-revoked',
@@ -68,7 +101,12 @@ const NAMES: Record<keyof Facts, string> = {
 }
 
 /** Those of a single device come by the thousand. */
-const FREQUENT = new Set<string>(['deviceRedirected', 'onboardingStarted', 'accessTokenIssued'])
+const FREQUENT = new Set<string>([
+  'deviceRedirected',
+  'onboardingStarted',
+  'accessTokenIssued',
+  'clientTokenIssued',
+])
 
 export function createEvents(log: Log, metrics?: Metrics): Events {
   const entries = Object.entries(NAMES).map(([member, event]) => {

@@ -6,6 +6,10 @@ import { ApiTokens } from './api-tokens/service.ts'
 import { AuditLog } from './audit/log.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { Witnesses } from './audit/witnesses.ts'
+import { clientRoutes } from './callers/clients/routes.ts'
+import { MachineClients } from './callers/clients/service.ts'
+import { identityProviderRoutes } from './callers/providers/routes.ts'
+import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
 import { openDatabase } from './database/open.ts'
@@ -16,6 +20,7 @@ import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import { createApp } from './http/app.ts'
+import type { FindPrincipal } from './http/authenticate.ts'
 import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
@@ -23,10 +28,10 @@ import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './listeners.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
-import { partyRoutes } from './parties/routes.ts'
-import { Parties } from './parties/service.ts'
 import { Outbound } from './outbound/outbound.ts'
 import { OutboundPolicy } from './outbound/policy.ts'
+import { partyRoutes } from './parties/routes.ts'
+import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
@@ -112,6 +117,7 @@ async function startOver(services: Services): Promise<RunningService> {
     () => exchange.sweep(),
     () => keys.replaceIfDue(),
     () => services.parties.sweep(),
+    () => services.machines.sweep(),
     () => idempotency.sweep(),
     ...domains.sweeps,
   ])
@@ -178,6 +184,7 @@ async function servicesOver(
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
+  const outbound = new Outbound(new OutboundPolicy(config))
   return {
     config,
     clock,
@@ -194,7 +201,9 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, parties }),
-    outbound: new Outbound(new OutboundPolicy(config)),
+    machines: new MachineClients({ database, clock, events, parties }),
+    identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
+    outbound,
   }
 }
 
@@ -204,17 +213,18 @@ function appOf(
   fdo: FdoHttp,
   isRunning: () => boolean,
 ) {
-  const { config, database, apiTokens, parties } = services
+  const { config, database, apiTokens, machines, identityProviders } = services
   const { trustedProxies } = config
   return createApp({
     ...services,
     trustedProxies,
-    findPrincipal: async (token) =>
-      (await apiTokens.findPrincipal(token)) ?? parties.findPrincipal(token),
+    findPrincipal: findPrincipalOf(services, domains),
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes(services),
       ...apiTokenRoutes(apiTokens),
+      ...clientRoutes(machines),
+      ...identityProviderRoutes(identityProviders),
       ...keyRoutes(services),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
@@ -222,6 +232,17 @@ function appOf(
     ],
     others: [fdoRoutes(fdo), ...domains.others],
   })
+}
+
+/** Every kind of token there is. One of ours is never a provider's, even if a party names us as one. */
+function findPrincipalOf(services: Services, { tokens }: Domains): FindPrincipal {
+  const { apiTokens, parties, identityProviders } = services
+  return async (token, source) => {
+    const known = (await apiTokens.findPrincipal(token)) ?? (await parties.findPrincipal(token))
+    if (known) return known
+    if (tokens.isOwnToken(token)) return tokens.findMachine(token, source)
+    return identityProviders.findPrincipal(token)
+  }
 }
 
 /** Forgets what has lapsed, every minute; one that fails is tried again with the next. */

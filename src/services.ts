@@ -2,14 +2,16 @@
 import type { RandomBytes } from '../protocol/types/base.ts'
 import type { ApiTokens } from './api-tokens/service.ts'
 import type { AuditLog } from './audit/log.ts'
+import type { MachineClients } from './callers/clients/service.ts'
+import type { IdentityProviders } from './callers/providers/service.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
 import type { Events } from './events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import type { Parties } from './parties/service.ts'
 import type { Outbound } from './outbound/outbound.ts'
+import type { Parties } from './parties/service.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 import type { Sealer } from './secrets/seal.ts'
 
@@ -27,6 +29,8 @@ export interface Services {
   readonly sealer: Sealer
   readonly parties: Parties
   readonly apiTokens: ApiTokens
+  readonly machines: MachineClients
+  readonly identityProviders: IdentityProviders
   /** For every address that somebody else named. */
   readonly outbound: Outbound
 }

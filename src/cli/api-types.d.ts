@@ -33,6 +33,46 @@ interface Schemas {
     readonly expires_at: string | null
     readonly revoked_at: string | null
   }
+  Client: {
+    readonly client_id: string
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly auth: {
+      readonly method:
+        | 'private_key_jwt'
+        | 'self_signed_tls_client_auth'
+        | 'tls_client_auth'
+        | 'client_secret_basic'
+      readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+      readonly jwks_uri?: string
+      readonly thumbprints?: readonly string[]
+      readonly ca?: string
+      readonly subject_dn?: string
+      readonly san_dns?: string
+      readonly san_uri?: string
+    }
+    readonly created_at: string
+    readonly rotated_at: string | null
+    readonly disabled_at: string | null
+  }
+  IdentityProvider: {
+    readonly id: string
+    readonly name: string
+    readonly issuer: string
+    readonly audience: string
+    readonly jwks_uri: string
+    readonly claim: string
+    readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly created_at: string
+  }
+  TokenTest: {
+    readonly accepted: boolean
+    readonly reason?: string
+    readonly principal?: { readonly id: string; readonly name: string }
+    readonly values?: readonly string[]
+    readonly scopes?: readonly string[]
+    readonly permissions?: readonly string[]
+  }
   Key: {
     readonly id: string
     readonly purpose: string
@@ -312,6 +352,56 @@ interface Schemas {
       readonly guid: { readonly per_second: number; readonly burst: number }
     }
   }
+  Station: {
+    readonly id: string
+    readonly name: string
+    readonly allow: readonly string[]
+    readonly client_cas: string | null
+    readonly has_secret: boolean
+    readonly created_at: string
+  }
+  Order: {
+    readonly id: string
+    readonly name: string
+    readonly state: 'draft' | 'open' | 'closed'
+    readonly is_expired: boolean
+    readonly model: string | null
+    readonly quantity: number
+    readonly made: number
+    readonly first_owner: readonly { readonly model?: string; readonly to: string }[]
+    readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
+    readonly trial: Schemas['RendezvousTrial']
+    readonly stations: readonly string[]
+    readonly unique_serials: boolean
+    readonly label: string
+    readonly device_cas: string | null
+    readonly created_at: string
+    readonly expires_at: string
+    readonly opened_at: string | null
+    readonly closed_at: string | null
+  }
+  RendezvousTrial: {
+    readonly tried_at: string
+    readonly ok: boolean
+    readonly addresses: readonly {
+      readonly url: string
+      readonly as: 'owner' | 'device' | 'device-at-owner'
+      readonly ok: boolean
+      readonly detail: string
+    }[]
+    readonly passed_over: readonly string[]
+  } | null
+  OrderDevice: {
+    readonly number: number
+    readonly serial: string
+    readonly guid: string
+    readonly model: string
+    readonly device_id: string
+    readonly made_at: string
+    readonly voucher_state: string | null
+    readonly voucher: string | null
+    readonly label: string
+  }
   Plan: {
     readonly name: string
     readonly version: number
@@ -343,7 +433,17 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /groups/{name}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /identity-providers/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -354,6 +454,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /orders/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -379,6 +484,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /stations/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -446,6 +556,16 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Certificate'][]; readonly next: string | null }
   }
+  'GET /clients': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Client'][]; readonly next: string | null }
+  }
+  'GET /clients/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Client']
+  }
   'GET /devices': {
     query: {
       limit?: number
@@ -478,6 +598,16 @@ export interface Operations {
     json: undefined
     result: Schemas['Group']
   }
+  'GET /identity-providers': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['IdentityProvider'][]; readonly next: string | null }
+  }
+  'GET /identity-providers/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['IdentityProvider']
+  }
   'GET /inbox-tokens': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -497,6 +627,21 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Readonly<Record<string, unknown>>
+  }
+  'GET /orders': {
+    query: { limit?: number; cursor?: string; state?: 'draft' | 'open' | 'closed' }
+    json: undefined
+    result: { readonly items: readonly Schemas['Order'][]; readonly next: string | null }
+  }
+  'GET /orders/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
+  }
+  'GET /orders/{id}/devices': {
+    query: { limit?: number; cursor?: string; after?: number | null; format?: 'json' | 'csv' }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderDevice'][]; readonly next: string | null }
   }
   'GET /owner-addresses': {
     query: Record<never, never>
@@ -568,6 +713,16 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+  }
+  'GET /stations': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['Station'][]; readonly next: string | null }
+  }
+  'GET /stations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Station']
   }
   'GET /tokens': {
     query: { limit?: number; cursor?: string }
@@ -658,6 +813,15 @@ export interface Operations {
     json: undefined
     result: Schemas['Webhook']
   }
+  'PATCH /clients/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly scopes?: readonly string[]
+      readonly disabled?: boolean
+    }
+    result: Schemas['Client']
+  }
   'PATCH /devices/{device}': {
     query: Record<never, never>
     json: { readonly group: string }
@@ -667,6 +831,15 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly scopes: readonly ('device:whoami' | 'device:certificate')[] }
     result: Schemas['Group']
+  }
+  'PATCH /identity-providers/{id}': {
+    query: Record<never, never>
+    json: {
+      readonly name?: string
+      readonly claim?: string
+      readonly roles?: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
   }
   'PATCH /party': {
     query: Record<never, never>
@@ -688,6 +861,16 @@ export interface Operations {
     json: { readonly name: string; readonly public_key: string }
     result: Schemas['Witness']
   }
+  'POST /clients': {
+    query: Record<never, never>
+    json: { readonly name: string; readonly scopes: readonly string[]; readonly auth: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
+  'POST /clients/{id}/rotate': {
+    query: Record<never, never>
+    json: { readonly auth?: unknown }
+    result: Schemas['Client'] & { readonly client_secret?: string }
+  }
   'POST /devices/{device}/register': {
     query: Record<never, never>
     json: undefined
@@ -700,6 +883,23 @@ export interface Operations {
       readonly scopes: readonly ('device:whoami' | 'device:certificate')[]
     }
     result: Schemas['Group']
+  }
+  'POST /identity-providers': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly issuer: string
+      readonly audience: string
+      readonly jwks_uri?: string
+      readonly claim: string
+      readonly roles: Readonly<Record<string, readonly string[]>>
+    }
+    result: Schemas['IdentityProvider']
+  }
+  'POST /identity-providers/{id}/test': {
+    query: Record<never, never>
+    json: { readonly token: string }
+    result: Schemas['TokenTest']
   }
   'POST /inbox-tokens': {
     query: Record<never, never>
@@ -719,6 +919,48 @@ export interface Operations {
     query: { purpose?: 'owner' }
     json: Schemas['ProtectedKey']
     result: Schemas['Key']
+  }
+  'POST /orders': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly model?: string
+      readonly quantity: number
+      readonly expires_at: string
+      readonly rendezvous_info?: readonly Schemas['RendezvousDirective'][]
+      readonly first_owner?: string | readonly { readonly model?: string; readonly to: string }[]
+      readonly stations?: readonly string[]
+      readonly unique_serials?: boolean
+      readonly label?: string
+      readonly device_cas?: string
+    }
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/close': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/device-certificates': {
+    query: Record<never, never>
+    json: undefined
+    result: {
+      readonly items: readonly {
+        readonly key: string
+        readonly ok: boolean
+        readonly detail: string | null
+      }[]
+    }
+  }
+  'POST /orders/{id}/open': {
+    query: Record<never, never>
+    json: { readonly force?: boolean }
+    result: Schemas['Order']
+  }
+  'POST /orders/{id}/try': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Order']
   }
   'POST /parties': {
     query: Record<never, never>
@@ -776,6 +1018,16 @@ export interface Operations {
       readonly name: string
     }
     result: Schemas['Plan']
+  }
+  'POST /stations': {
+    query: Record<never, never>
+    json: {
+      readonly name: string
+      readonly allow?: readonly string[]
+      readonly client_cas?: string
+      readonly secret?: boolean
+    }
+    result: Schemas['Station'] & { readonly secret: string | null; readonly di_url: string }
   }
   'POST /tokens': {
     query: Record<never, never>

@@ -35,6 +35,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),
   },
+  station: {
+    description: 'from where devices may be made',
+    load: async () => (await import('./commands/station.ts')).stationCommand(),
+  },
+  order: {
+    description: 'production orders, and the devices made to them',
+    load: async () => (await import('./commands/order.ts')).orderCommand(),
+  },
   fleet: {
     description: 'make and onboard many devices at once, against any FDO server',
     load: async () => (await import('./commands/fleet.ts')).fleetCommand(),
@@ -58,6 +66,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   registration: {
     description: 'what owners have left at a rendezvous',
     load: async () => (await import('./commands/registration.ts')).registrationCommand(),
+  },
+  client: {
+    description: 'programs that call the management API',
+    load: async () => (await import('./commands/client.ts')).clientCommand(),
+  },
+  'identity-provider': {
+    description: 'OpenID providers whose tokens are accepted for people',
+    load: async () => (await import('./commands/identity-provider.ts')).identityProviderCommand(),
   },
   token: {
     description: 'tokens of the management API',

@@ -1,17 +1,20 @@
 /**
- * The whole data model on one page. Times are ISO 8601 in UTC, blobs say what they hold, flags are
- * 0 or 1. migrations/ creates what is declared here; both are changed together.
+ * The whole data model on one page (callers on caller-tables.ts). Times are ISO 8601 in UTC, blobs
+ * say what they hold, flags are 0 or 1. migrations/ creates what is declared here; both are changed
+ * together.
  */
 import type { Generated } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
+import type { CallerTables } from './caller-tables.ts'
 import type { WebhookTable } from './webhook-tables.ts'
 import type { TransferTables } from './transfer-tables.ts'
+import type { ManufacturingTables } from './manufacturing-tables.ts'
 
 /** The party an installation belongs to: it is there from the start, and runs what all share. */
 export const HOME_PARTY = 'fdop_home'
 
-export interface Tables extends TransferTables {
+export interface Tables extends CallerTables, ManufacturingTables, TransferTables {
   // ── fdo: conversations between one message and the next
   session: SessionTable
   sealing_key: SealingKeyTable

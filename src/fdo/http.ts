@@ -10,6 +10,7 @@ import { FdoError } from '../../protocol/errors.ts'
 import type { Ranges } from '../addresses.ts'
 import { IncomingSource } from '../http/source.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
+import { protocolOf } from './mounted-role.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */
 const MOST_MESSAGE_BYTES = 65_535
@@ -20,6 +21,11 @@ const MOST_DISCARDED_BYTES = 1 << 20
 
 /** What stands before a message's number in its path. */
 export const MESSAGE_PATH = '/fdo/101/msg/'
+/** What may stand before that, followed by a station's secret, in DI. */
+const STATION_PATH = '/station/'
+const MOST_SECRET_LETTERS = 64
+/** The first message of DI's protocol. */
+const DI = 10
 
 export interface FdoHttpServices {
   readonly exchange: Exchange
@@ -44,15 +50,22 @@ export class FdoHttp {
 
   /** Takes a message for a role served here; false, and nothing done, for any other request. */
   take(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
-    const number = incoming.method === 'POST' ? messageNumber(incoming.url ?? '') : undefined
+    const { method, url = '' } = incoming
+    if (method !== 'POST') return false
+    const { secret, number = messageNumber(url) } = stationPath(url) ?? {}
     if (number === undefined || !this.serves(number)) return false
-    void this.answer(number, incoming, outgoing)
+    void this.answer(number, incoming, outgoing, secret)
     return true
   }
 
   /** Never rejects: what cannot be answered is cut off. */
-  async answer(number: number, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const source = new IncomingSource(incoming, this.#trustedProxies)
+  async answer(
+    number: number,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    stationSecret?: string,
+  ): Promise<void> {
+    const source = new IncomingSource(incoming, this.#trustedProxies, stationSecret)
     try {
       send(outgoing, await this.#answerFor(number, incoming, source))
     } catch (error) {
@@ -84,6 +97,17 @@ function messageNumber(url: string): number | undefined {
   if (digits < 1 || digits > 3 || !url.startsWith(MESSAGE_PATH)) return undefined
   const number = url.slice(MESSAGE_PATH.length)
   return /^\d+$/.test(number) ? Number(number) : undefined
+}
+
+/** `/station/SECRET/fdo/101/msg/N`, for the messages of DI and for errors. */
+function stationPath(url: string): { secret: string; number: number } | undefined {
+  if (!url.startsWith(STATION_PATH)) return undefined
+  const end = url.indexOf('/', STATION_PATH.length)
+  if (end < 0 || end > STATION_PATH.length + MOST_SECRET_LETTERS) return undefined
+  const number = messageNumber(url.slice(end))
+  if (number === undefined) return undefined
+  if (number !== ERROR_MESSAGE && protocolOf(number) !== DI) return undefined
+  return { secret: url.slice(STATION_PATH.length, end), number }
 }
 
 /** Throws MESSAGE_BODY_ERROR for what is no message by its length, its type or its slowness. */

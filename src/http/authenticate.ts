@@ -10,7 +10,7 @@ import type { Source } from './source.ts'
 export interface Principal {
   readonly id: string
   readonly name: string
-  readonly kind: 'token' | 'invitation'
+  readonly kind: 'token' | 'client' | 'operator' | 'invitation'
   /** For whom it acts: it sees nothing of any other party. */
   readonly party: string
   readonly permissions: ReadonlySet<Permission>
@@ -27,8 +27,8 @@ export type AppEnv = {
   }
 }
 
-/** Undefined for a token that is not, or no longer, good for anything. */
-export type FindPrincipal = (token: string) => Promise<Principal | undefined>
+/** Undefined for a token that is not, or no longer, good for anything; `source` has shown it. */
+export type FindPrincipal = (token: string, source: Source) => Promise<Principal | undefined>
 
 /** Wrong tokens from one address; a good one always gets through. */
 const GUESSES = { perSecond: 10, burst: 300 }
@@ -43,7 +43,7 @@ export function authenticate(
   const calls = new RateLimit(CALLS, clock)
   return async (c, next) => {
     const token = bearerTokenOf(c)
-    const principal = token === undefined ? undefined : await findPrincipal(token)
+    const principal = token === undefined ? undefined : await findPrincipal(token, c.var.source)
     if (!principal) {
       if (token !== undefined) refuseHaste(guesses.take(c.var.source.address))
       throw notAuthenticated(token)

@@ -2,7 +2,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from './authenticate.ts'
 import { registerProblems, tagOf } from './definition.ts'
-import { SCOPES, permissionsOf } from './permissions.ts'
+import { PERMISSIONS, SCOPES, permissionsOf } from './permissions.ts'
 import { type Route, route } from './route.ts'
 
 const ABOUT = {
@@ -20,9 +20,11 @@ const ABOUT = {
 const ABOUT_TAGS: Readonly<Record<string, string>> = {
   audit: 'What happened, so that a rewritten past is found',
   certificates: 'Certificates issued here',
+  clients: 'Programs that call with tokens of the token endpoint',
   devices: 'Devices, and how they got where they are',
   invitations: 'Organisations that are to become parties',
   groups: 'Groups of devices, and what their tokens may carry',
+  'identity-providers': 'OpenID providers whose tokens are accepted',
   keys: 'Private keys, by what may be known of them',
   openapi: 'This document',
   'owner-addresses': 'Where the rendezvous sends devices',
@@ -71,17 +73,27 @@ const Document = z.object({
   paths: z.record(z.string(), z.record(z.string(), z.object({ 'x-permission': z.string() }))),
 })
 
-/** Every operation in a document, what it takes, and which bundles of scopes hold that; sorted. */
+/** Who may do what: roles by permission, then every operation and the permission it takes. */
 export function permissionTable(document: unknown): readonly string[] {
+  const operations = Object.entries(Document.parse(document).paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, { 'x-permission': permission }]) =>
+        `${method.toUpperCase()} /api/v1${path} ${permission}`,
+    ),
+  )
+  return [...roleTable(), '', ...operations.toSorted()]
+}
+
+/** A line for each permission, a column for each bundle of them. */
+function roleTable(): readonly string[] {
   const bundles = SCOPES.filter((scope) => !scope.includes(':'))
-  const holds = (bundle: string, permission: string) =>
-    [...(permissionsOf([bundle]) ?? [])].some((one) => one === permission)
-  return Object.entries(Document.parse(document).paths)
-    .flatMap(([path, operations]) =>
-      Object.entries(operations).map(([method, { 'x-permission': permission }]) => {
-        const holders = bundles.filter((bundle) => holds(bundle, permission))
-        return `${method.toUpperCase()} /api/v1${path} ${permission} (${holders.join(', ')})`
-      }),
-    )
-    .toSorted()
+  const width = Math.max(...PERMISSIONS.map((permission) => permission.length))
+  const line = (name: string, cell: (bundle: string) => string) =>
+    [name.padEnd(width), ...bundles.map((one) => cell(one).padEnd(one.length))].join('  ').trimEnd()
+  return [
+    line('', (bundle) => bundle),
+    ...PERMISSIONS.map((permission) =>
+      line(permission, (bundle) => (permissionsOf([bundle])?.has(permission) ? 'x' : '-')),
+    ),
+  ]
 }

@@ -29,6 +29,10 @@ export const PERMISSIONS = [
   'inbox:write',
   'transfer:read',
   'transfer:write',
+  'station:read',
+  'station:write',
+  'order:read',
+  'order:write',
   'certificate:read',
   'party:read',
   'party:write',
@@ -38,6 +42,10 @@ export const PERMISSIONS = [
   'token:read',
   'token:create',
   'token:revoke',
+  'client:read',
+  'client:write',
+  'identity-provider:read',
+  'identity-provider:write',
   'audit:read',
   'audit:witness',
   'audit:write',
@@ -63,14 +71,40 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   admin: PERMISSIONS,
   read: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
   /** For the hook that carries vouchers from a factory to its customer. */
-  factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read'],
-  /** For who runs devices and may not touch keys or tokens, nor say who watches the log. */
+  factory: ['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read', 'order:read'],
+  /** For who runs devices and may not touch keys, nor say who may call or watches the log. */
   operator: PERMISSIONS.filter(
-    (permission) => permission.endsWith(':read') || !/^(token|key|party|audit):/.test(permission),
+    (permission) =>
+      permission.endsWith(':read') ||
+      !/^(token|key|client|identity-provider|party|audit):/.test(permission),
   ),
+  /** The roles of people: those of an identity provider are mapped to them. */
+  administrator: PERMISSIONS,
+  /** Makes, buys and sells devices: vouchers, where they are registered, and who gets them. */
+  'supply-chain-operator': [
+    ...all('voucher', 'rendezvous-info', 'registration', 'station', 'order'),
+    ...all('partner', 'inbox', 'transfer'),
+    ...reading('device', 'group', 'key', 'certificate', 'party', 'openapi'),
+  ],
+  /** Runs devices that are owned: what they are given, and what they may do. */
+  'fleet-operator': [
+    ...all('device', 'group', 'plan', 'owner-address'),
+    ...reading('voucher', 'rendezvous-info', 'key', 'certificate', 'party', 'openapi'),
+  ],
+  /** Sees everything and changes nothing. */
+  auditor: PERMISSIONS.filter((permission) => permission.endsWith(':read')),
 }
 
 export const SCOPES: readonly string[] = [...Object.keys(BUNDLES), ...PERMISSIONS]
+
+/** Whatever can be done with these things. */
+function all(...things: readonly string[]): readonly Permission[] {
+  return PERMISSIONS.filter((permission) => things.some((one) => permission.startsWith(`${one}:`)))
+}
+
+function reading(...things: readonly string[]): readonly Permission[] {
+  return all(...things).filter((permission) => permission.endsWith(':read'))
+}
 
 function isOfTheInstallation(scope: string): boolean {
   return OF_THE_INSTALLATION.has(scope as Permission)
@@ -97,4 +131,12 @@ export function permissionsOf(scopes: readonly string[]): ReadonlySet<Permission
     for (const permission of permissions) permitted.add(permission)
   }
   return permitted
+}
+
+/** Every scope that permits nothing beyond these. */
+export function scopesWithin(held: ReadonlySet<Permission>): readonly string[] {
+  return SCOPES.filter((scope) => {
+    const permitted = permissionsOf([scope])
+    return permitted !== undefined && [...permitted].every((one) => held.has(one))
+  })
 }

@@ -10,16 +10,22 @@ export interface Source {
   readonly forwarded: boolean
   /** The DER certificate the client showed over TLS, not yet checked against anything. */
   readonly clientCertificate: Uint8Array | undefined
+  /** What stood in the path to tell which station of a factory is calling. */
+  readonly stationSecret?: string | undefined
 }
+
+const LOOPBACK: Ranges = ['127.0.0.0/8', '::1/128']
 
 /** Worked out when asked for: most messages need none of it. */
 export class IncomingSource implements Source {
   readonly #incoming: IncomingMessage
   readonly #trustedProxies: Ranges
+  readonly stationSecret: string | undefined
 
-  constructor(incoming: IncomingMessage, trustedProxies: Ranges) {
+  constructor(incoming: IncomingMessage, trustedProxies: Ranges, stationSecret?: string) {
     this.#incoming = incoming
     this.#trustedProxies = trustedProxies
+    this.stationSecret = stationSecret
   }
 
   get address(): string {
@@ -35,6 +41,18 @@ export class IncomingSource implements Source {
     const { socket } = this.#incoming
     if (!(socket instanceof TLSSocket) || this.#isForwarded()) return undefined
     return socket.getPeerX509Certificate()?.raw
+  }
+
+  /** What it sends can be read by nobody on the way, as far as we know: secrets may come by it. */
+  get confidential(): boolean {
+    const { socket, headers } = this.#incoming
+    if (socket instanceof TLSSocket) return true
+    if (!this.#isForwarded()) return isWithin(this.#peer(), LOOPBACK)
+    if (!isWithin(this.#peer(), this.#trustedProxies)) return false
+    const [scheme] = String(headers['x-forwarded-proto'] ?? '')
+      .split(',')
+      .slice(-1)
+    return scheme?.trim().toLowerCase() === 'https'
   }
 
   #peer(): string {

@@ -1,19 +1,15 @@
-/** Which device gets in at DI, and what it leaves with: certificate, rendezvous, manufacturer key. */
+/** Which device gets in at DI, and what it leaves with: certificate and manufacturer key. */
 import { type Bytes, utf8 } from '../../protocol/bytes.ts'
-import type { Kept } from '../../protocol/cbor/schema.ts'
 import type { Admission } from '../../protocol/di/manufacturer.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import type { DeviceMfgInfo } from '../../protocol/types/device-mfg-info.ts'
-import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
-import type { Csr } from '../../protocol/x509/csr.ts'
 import type { Executor } from '../database/connection.ts'
 import { deviceIdOf } from '../vouchers/device-id.ts'
 import type { ManufacturerKeys } from './keys.ts'
+import type { Applicant, Terms } from './terms.ts'
 
 export interface IntakeServices {
-  /** The manufacturer. */
-  readonly party: string
-  readonly keys: ManufacturerKeys
+  /** A party's keys. */
+  readonly keysOf: (party: string) => ManufacturerKeys
   readonly pki: {
     issueDeviceCertificate(birth: {
       readonly serial: string
@@ -21,43 +17,42 @@ export interface IntakeServices {
       readonly spki: Bytes
     }): Promise<readonly Bytes[]>
   }
-  readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo>> }
-  /** Where serial numbers must be unique: the device that has this one; else undefined. */
-  readonly findSerial?:
-    | ((
-        named: { readonly party: string; readonly serial: string },
-        executor?: Executor,
-      ) => Promise<string | undefined>)
-    | undefined
+  /** The device that has a serial number. */
+  findSerial(named: SerialNumber, executor?: Executor): Promise<string | undefined>
+}
+
+interface SerialNumber {
+  readonly party: string
+  readonly serial: string
 }
 
 /** The header they go into has to fit the buffers of small devices. */
-const MOST_NAME_BYTES = 512
+export const MOST_NAME_BYTES = 512
 
 export async function admitDevice(
   services: IntakeServices,
-  info: DeviceMfgInfo,
-  { key }: Csr,
+  terms: Terms,
+  { info, csr: { key } }: Applicant,
 ): Promise<Admission> {
-  const { party, keys, pki, rendezvousInfo } = services
+  const { keysOf, pki } = services
+  const { party, rvInfo, ownChain, order } = terms
   const { serial, deviceInfo: model, keyType, keyEncoding } = info
   checkLength(serial)
   checkLength(model)
-  const manufacturerKey = await keys.publicKey(keyType, keyEncoding)
-  const rvInfo = await rendezvousInfo.value(party)
-  await checkSerial(services, serial, key.spki)
-  const deviceCertChain = await pki.issueDeviceCertificate({ serial, model, spki: key.spki })
-  return { rvInfo, deviceCertChain, manufacturerKey, order: '' }
+  const manufacturerKey = await keysOf(party).publicKey(keyType, keyEncoding)
+  await terms.checkFirstOwner?.(manufacturerKey)
+  if (terms.isSerialUnique) await checkSerial(services, { party, serial, deviceKey: key.spki })
+  const birth = { serial, model, spki: key.spki }
+  const deviceCertChain = ownChain ?? (await pki.issueDeviceCertificate(birth))
+  return { rvInfo, deviceCertChain, manufacturerKey, order }
 }
 
 /** The same device may come again: a lost DI.Done leaves it no other way. */
 export async function checkSerial(
-  { party, findSerial }: IntakeServices,
-  serial: string,
-  deviceKey: Bytes,
+  { findSerial }: Pick<IntakeServices, 'findSerial'>,
+  { party, serial, deviceKey }: SerialNumber & { readonly deviceKey: Bytes },
   tx?: Executor,
 ): Promise<void> {
-  if (!findSerial) return
   if (serial === '') throw refused('serial numbers are unique here, and this one is empty')
   const holder = await findSerial({ party, serial }, tx)
   if (holder !== undefined && holder !== deviceIdOf(party, deviceKey)) {

@@ -46,6 +46,7 @@ export class KeyStore {
   #named: ReadonlyMap<string, KeyInfo> = new Map()
   /** Of those in a token, else of those made here, the newest of each kind. */
   #own: ReadonlyMap<string, KeyInfo> = new Map()
+  #holders: ReadonlyMap<string, readonly string[]> = new Map()
   readonly #objects = new Map<string, KeyObject>()
   readonly #signers = new Map<string, Signer>()
   readonly #making = new Map<string, Promise<KeyInfo>>()
@@ -97,6 +98,11 @@ export class KeyStore {
   /** The key with this public half, own or imported, if the party has it. */
   find(party: string, purpose: string, spki: Bytes): KeyInfo | undefined {
     return this.#named.get(keyName({ party, purpose, fingerprint: fingerprintOf(spki) }))
+  }
+
+  /** The parties that have the key with this public half. */
+  holders(purpose: string, spki: Bytes): readonly string[] {
+    return this.#holders.get(holderName({ purpose, fingerprint: fingerprintOf(spki) })) ?? []
   }
 
   /** Adds the key in a file made elsewhere. One that is here already is left as it is. */
@@ -172,6 +178,11 @@ export class KeyStore {
     const keys = [...stored, ...this.#external]
     this.#keys = keys
     this.#named = new Map(keys.map((key) => [keyName(key), key]))
+    const holders = new Map<string, string[]>()
+    for (const key of keys) {
+      holders.set(holderName(key), [...(holders.get(holderName(key)) ?? []), key.party])
+    }
+    this.#holders = holders
     const own = keys.filter(({ origin }) => origin !== 'imported')
     this.#own = new Map(own.map((key) => [slotName(key), key]))
   }
@@ -196,6 +207,10 @@ function fingerprintOf(spki: Bytes): string {
 
 function keyName(key: Pick<KeyInfo, 'party' | 'purpose' | 'fingerprint'>): string {
   return `${key.party} ${key.purpose} ${key.fingerprint}`
+}
+
+function holderName({ purpose, fingerprint }: Pick<KeyInfo, 'purpose' | 'fingerprint'>): string {
+  return `${purpose} ${fingerprint}`
 }
 
 function slotName({ party, purpose, kind }: KeySlot): string {

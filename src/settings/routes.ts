@@ -15,7 +15,7 @@ const port = z.number().int().min(1).max(65_535)
 const certificateHash = z.string().regex(/^(sha256|sha384):[0-9a-f]+$/i)
 
 /** The names of protocol/types/rendezvous-text.ts, which has the last word. */
-const Directive = z
+export const Directive = z
   .strictObject({
     dns: z.string().optional(),
     ip: z.string().optional(),

@@ -1,39 +1,53 @@
-/** The OAuth 2.0 server: client credentials over mutual TLS, for tokens bound to the certificate. */
+/** The OAuth 2.0 server: client credentials, for tokens that are bound to a certificate if there is one. */
 import type { RequestListener } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import type { Configuration } from 'oidc-provider'
+import type { MachineClients } from '../callers/clients/service.ts'
+import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
+import type { RemoteKeys } from '../callers/remote-documents.ts'
+import type { Clock } from '../clock.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../log.ts'
-import { deviceUrn } from '../pki/profiles.ts'
 import { adapterFactory } from './adapter.ts'
-import type { ClientsOfRequests, FindDevice } from './clients.ts'
-import { knownScopes } from './scopes.ts'
+import {
+  SKEW_SECONDS,
+  checkAssertion,
+  compareSecrets,
+  expectOwnAudience,
+  fetchOfKeys,
+  mutualTls,
+} from './client-auth.ts'
+import { type FindDevice, tokenRequests } from './clients.ts'
+import { JWKS_PATH, type Names, TOKEN_PATH } from './names.ts'
+import { resources } from './resources.ts'
 import type { SigningKey } from './signing-key.ts'
 
-export const TOKEN_PATH = '/oauth/token'
-export const JWKS_PATH = '/oauth/jwks'
 const TOKEN_LIFETIME_SECONDS = 300
 
 export interface ProviderServices {
-  /** An https URL without a path. */
-  readonly issuer: string
-  /** What tokens are good for. */
-  readonly audience: string
+  readonly names: Names
   readonly key: SigningKey
-  readonly clients: ClientsOfRequests
+  readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
+  /** Those that clients publish. */
+  readonly keys: RemoteKeys
   readonly findDevice: FindDevice
-  readonly events: Pick<Events, 'accessTokenIssued'>
+  readonly clock: Clock
+  readonly events: Pick<Events, 'accessTokenIssued' | 'clientTokenIssued'>
   readonly log: Log
 }
 
 /** Loading it takes a third of a second: not to be done before a token is asked for. */
 export async function loadProvider(services: ProviderServices): Promise<RequestListener> {
-  const { log, events, issuer } = services
+  const { log, events, names } = services
   const library = await importQuietly(log)
-  const provider = new library.Provider(issuer, configurationOf(services, library))
+  const provider = new library.Provider(names.issuer, configurationOf(services, library))
+  compareSecrets(provider)
+  expectOwnAudience(provider, names)
   provider.on('grant.success', ({ oidc }) => {
-    const { clientId: device, scope = '' } = oidc.entities.ClientCredentials ?? {}
-    if (device !== undefined) events.accessTokenIssued({ device, scopes: scope })
+    const { clientId = '', scope: scopes = '' } = oidc.entities.ClientCredentials ?? {}
+    const machine = tokenRequests.getStore()?.machine
+    if (!machine) events.accessTokenIssued({ device: clientId, scopes })
+    else events.clientTokenIssued({ client: clientId, party: machine.party, scopes })
   })
   provider.on('grant.error', (_, error) => {
     log.info({ error: error.error, detail: error.error_detail ?? error.message }, 'no access token')
@@ -56,72 +70,43 @@ async function importQuietly(log: Log): Promise<Library> {
 }
 
 function configurationOf(services: ProviderServices, library: Library): Configuration {
+  const { names, machines, findDevice, clock, keys, log } = services
   return {
-    adapter: adapterFactory(services.findDevice),
+    adapter: adapterFactory({ machines, findDevice, now: () => clock.now() }),
     jwks: { keys: [externalKey(services.key, library)] },
     routes: { token: TOKEN_PATH, jwks: JWKS_PATH },
     // It insists on a secret for cookies, and is never asked to set one.
     cookies: { keys: [randomBytes(32)] },
     ttl: { ClientCredentials: TOKEN_LIFETIME_SECONDS },
+    clockTolerance: SKEW_SECONDS,
     scopes: [],
     responseTypes: [],
-    clientAuthMethods: ['tls_client_auth'],
+    clientAuthMethods: ['tls_client_auth', 'private_key_jwt', 'client_secret_basic'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    enabledJWA: {
+      idTokenSigningAlgValues: ['ES256'],
+      clientAuthSigningAlgValues: ASSERTION_SIGNATURES,
+    },
+    assertJwtClientAuthClaimsAndHeader: checkAssertion({ names, machines, clock }, library),
+    extraTokenClaims: () => ofParty(tokenRequests.getStore()?.machine?.party),
+    fetch: fetchOfKeys(keys, log),
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-      mTLS: mutualTls(services),
+      mTLS: mutualTls(),
       pushedAuthorizationRequests: { enabled: false },
-      resourceIndicators: deviceApi(services, library),
+      resourceIndicators: resources(names, library),
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
     },
   }
 }
 
-type Features = NonNullable<Configuration['features']>
-
-/** The certificate is the one in force that ClientsOfRequests has, or there is none. */
-function mutualTls({ clients }: ProviderServices): Features['mTLS'] {
-  return {
-    enabled: true,
-    certificateBoundAccessTokens: true,
-    tlsClientAuth: true,
-    getCertificate({ req }) {
-      const client = clients.of(req)
-      return client && Buffer.from(client.certificate).toString('base64')
-    },
-    certificateAuthorized: ({ req }) => clients.of(req) !== undefined,
-    certificateSubjectMatches({ req }, property, expected) {
-      const client = clients.of(req)
-      const isName = property === 'tls_client_auth_san_uri'
-      return client !== undefined && isName && expected === deviceUrn(client.deviceId)
-    },
-  }
-}
-
-/** Scopes that the device's group does not hold are left out; asked for none, it gets them all. */
-function deviceApi(services: ProviderServices, library: Library): Features['resourceIndicators'] {
-  const { audience, clients } = services
-  return {
-    enabled: true,
-    defaultResource: () => audience,
-    getResourceServerInfo({ req, oidc }, resource) {
-      if (resource !== audience) throw new library.errors.InvalidTarget()
-      const scope = knownScopes(clients.of(req)?.scopes ?? []).join(' ')
-      const { params } = oidc
-      if (params && params['scope'] === undefined) params['scope'] = scope
-      return {
-        scope,
-        audience,
-        accessTokenFormat: 'jwt',
-        jwt: { sign: { alg: 'ES256' } },
-      }
-    },
-  }
+/** Tokens of devices name none: a device is known by its certificate alone. */
+function ofParty(party: string | undefined) {
+  return party === undefined ? undefined : { party }
 }
 
 /** Our Signer, so that the private key is not handed out. */

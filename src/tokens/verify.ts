@@ -1,6 +1,6 @@
-/** What our own APIs check of an access token, and of the certificate it is bound to. */
+/** What our own APIs check of an access token, and of the certificate it is bound to, if it is. */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { errors, jwtVerify } from 'jose'
+import { type JWTPayload, errors, jwtVerify } from 'jose'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { Pki } from '../pki/service.ts'
 import type { DeviceClient, FindDevice } from './clients.ts'
@@ -13,13 +13,16 @@ export interface DeviceCaller extends DeviceClient {
   readonly granted: readonly DeviceScope[]
 }
 
-export interface VerifyServices {
+export interface TokenVerifier {
   readonly issuer: string
-  readonly audience: string
+  readonly audience: string | readonly string[]
   readonly key: SigningKey
+  readonly now: () => Date
+}
+
+export interface VerifyServices extends TokenVerifier {
   readonly pki: Pick<Pki, 'findActiveCertificate'>
   readonly findDevice: FindDevice
-  readonly now: () => Date
 }
 
 /** The device whose certificate this is, if it is one of ours and the certificate in force. */
@@ -39,38 +42,50 @@ export async function findCaller(
   certificate: Bytes | undefined,
 ): Promise<DeviceCaller | undefined> {
   const claims = await readToken(services, token)
-  if (!claims || !certificate || !isBoundTo(claims.confirmation, certificate)) return undefined
+  if (claims?.thumbprint === undefined || !isBoundTo(claims.thumbprint, certificate))
+    return undefined
   const client = await findClient(services, certificate)
-  if (client?.deviceId !== claims.deviceId) return undefined
+  if (client?.deviceId !== claims.clientId) return undefined
   return { ...client, granted: knownScopes(parseScopes(claims.scope)) }
 }
 
-interface Claims {
-  readonly deviceId: string
+export interface AccessTokenClaims {
+  readonly clientId: string
   readonly scope: string
-  readonly confirmation: string
+  /** Whom a program acts for. */
+  readonly party: string | undefined
+  /** Of the certificate that has to come with it; undefined for one that needs none. */
+  readonly thumbprint: string | undefined
 }
 
 /** RFC 9068, section 4: by our key and algorithm, whatever the token's header would like. */
-async function readToken(services: VerifyServices, token: string): Promise<Claims | undefined> {
-  const { issuer, audience, key, now } = services
+export async function readToken(
+  { issuer, audience, key, now }: TokenVerifier,
+  token: string,
+): Promise<AccessTokenClaims | undefined> {
   try {
     const { payload } = await jwtVerify(token, key.publicKey, {
       algorithms: ['ES256'],
       typ: 'at+jwt',
       issuer,
-      audience,
+      audience: typeof audience === 'string' ? audience : [...audience],
       currentDate: now(),
-      requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id', 'cnf'],
+      requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'],
     })
-    const { sub = '', client_id, scope = '', cnf } = payload
-    if (client_id !== sub || typeof scope !== 'string') return undefined
-    const confirmation = thumbprintIn(cnf)
-    return confirmation === undefined ? undefined : { deviceId: sub, scope, confirmation }
+    return claimsOf(payload)
   } catch (error) {
     if (error instanceof errors.JOSEError) return undefined
     throw error
   }
+}
+
+/** Undefined where what they say is none of what we write. */
+function claimsOf({ sub = '', client_id, scope = '', party, cnf }: JWTPayload) {
+  if (client_id !== sub || typeof scope !== 'string') return undefined
+  if (party !== undefined && typeof party !== 'string') return undefined
+  const thumbprint = thumbprintIn(cnf)
+  if (cnf !== undefined && thumbprint === undefined) return undefined
+  return { clientId: sub, scope, party, thumbprint }
 }
 
 function thumbprintIn(confirmation: unknown): string | undefined {
@@ -81,7 +96,8 @@ function thumbprintIn(confirmation: unknown): string | undefined {
 }
 
 /** RFC 8705, section 3. */
-function isBoundTo(thumbprint: string, certificate: Bytes): boolean {
+export function isBoundTo(thumbprint: string, certificate: Bytes | undefined): boolean {
+  if (!certificate) return false
   const expected = Buffer.from(hash('sha256', certificate, 'base64url'))
   const actual = Buffer.from(thumbprint)
   return actual.length === expected.length && timingSafeEqual(actual, expected)

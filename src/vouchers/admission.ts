@@ -12,6 +12,7 @@ import {
 } from '../../protocol/voucher/voucher.ts'
 import { spkiOfCertificate } from '../../protocol/x509/certificate.ts'
 import { deviceIdOf } from './device-id.ts'
+import type { Principal } from '../http/authenticate.ts'
 import type { VoucherRow } from './store.ts'
 
 /** Why an import is refused: a check of the voucher itself, or one of these. */
@@ -36,6 +37,9 @@ export interface Trust {
   /** The device CAs whose vouchers the party takes in; undefined for any. */
   trustedDeviceCas(party: string): Promise<readonly Bytes[] | undefined>
 }
+
+/** Who does something, and for whom. */
+export type Actor = Pick<Principal, 'id' | 'party'>
 
 export interface GenuineVoucher {
   readonly party: string

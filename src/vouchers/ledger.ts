@@ -4,6 +4,7 @@ import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { type Voucher, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { AuditLog, NewEntry } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
@@ -17,6 +18,9 @@ import type { VoucherRow } from './store.ts'
 export interface VoucherServices extends Trust {
   /** Signs the first sale of what DI made here; undefined for a key that is not ours. */
   findManufacturerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
+  /** The parties of this installation that sign as the owner with this key. */
+  findHolders(key: PublicKey): readonly string[]
+  readonly audit: Pick<AuditLog, 'append'>
   readonly database: Database
   readonly clock: Clock
   readonly devices: DeviceBook
@@ -98,8 +102,18 @@ export class VoucherLedger {
       const state = displaced(earlier)
       await store.setState.run(tx, { guid, deviceId, state, supersededBy: by, at: this.now() })
       await this.devices.note(tx, deviceId, `voucher-${state}`, { guid, by })
+      if (state !== earlier.state) {
+        const subject = { guid, device: deviceId }
+        const detail = { state, superseded_by: by }
+        await this.record(tx, { party, type: 'voucher-superseded', by: 'system', subject, detail })
+      }
       await this.released(tx, { party, guid })
     }
+  }
+
+  /** Into the party's log, with what it tells about. */
+  async record(tx: Executor, entry: NewEntry): Promise<void> {
+    await this.services.audit.append(tx, entry)
   }
 
   watch(watcher: VoucherWatcher): void {

@@ -2,9 +2,11 @@
 import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
+import { type Voucher, ownerKeyOf, parseVoucher } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
+import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
+import { entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 
@@ -76,7 +78,31 @@ export class VoucherService {
     ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
+    await this.#recordMade(tx, row)
+    if (state === 'handed-over') await this.#deliver(tx, row, made)
     if (owned) await ledger.held(tx, { party, guid, voucher })
+  }
+
+  async #recordMade(tx: Executor, row: store.VoucherRow): Promise<void> {
+    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' }
+    const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
+    const entries = row.state === 'handed-over' ? [made, sold] : [made]
+    await this.#ledger.services.audit.append(tx, ...entries)
+  }
+
+  /** A party of this installation has bought the Device: it has its voucher at once. */
+  async #deliver(tx: Executor, row: store.VoucherRow, { serial, deviceKey }: MadeVoucher) {
+    const ledger = this.#ledger
+    const { guid, party: maker } = row
+    const voucher = ledger.parse(guid, row.cbor)
+    const holders = ledger.services.findHolders(ownerKeyOf(voucher).value)
+    const party = holders.find((holder) => holder !== maker)
+    if (party === undefined) return
+    const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
+    const admission = await takeIn(ledger, tx, genuine, { by: 'system', serial })
+    if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
+    const { device_id: deviceId, updated_at: at } = row
+    await store.markExported.run(tx, { guid, deviceId, at })
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
@@ -153,6 +179,11 @@ export class VoucherService {
       await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
+    await ledger.record(tx, {
+      ...{ party, by: 'device', type: newGuid === null ? 'credential-reused' : 'onboarded' },
+      subject: { guid: newGuid ?? guid, device: deviceId },
+      detail: { previous_guid: guid },
+    })
   }
 
   /** The Device has shown up under this GUID: the voucher before is not served any more. */

@@ -125,4 +125,16 @@ describe('vouchers', { timeout: PATIENCE_MS }, () => {
     await send(seller, `/transfers/${jobs[0]?.id}/retry`)
     await until('it is with the buyer', () => heldByBuyer([guid]))
   })
+
+  it('of a model are sold to who fetches them as the devices are made', async () => {
+    const { fingerprint } = (
+      await get<{ keys: { fingerprint: string }[] }>(seller, `/partners/${partner}`)
+    ).keys[0]!
+    // Nothing is pushed there, so that nothing is missing once DI has sold it.
+    const put = { name: 'Buyer', keys: [pem] }
+    await seller.api('PUT', `/api/v1/partners/${partner}`, { json: put })
+    await send(seller, '/transfer-rules', { model: 'five', partner })
+    const sold = await get<object>(seller, `/vouchers/${await make('five-1', 'five')}`)
+    expect(sold).toMatchObject({ state: 'handed-over', entries: 1, owner_key: fingerprint })
+  })
 })

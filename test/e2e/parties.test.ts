@@ -227,17 +227,26 @@ const MAKES_ITS_OWN = new Set(['PUT /plans/{name}', 'GET /plans/{name}', 'DELETE
 /** Bodies that the operation would take, were the thing the caller's. */
 function bodiesFor(method: string, path: string): readonly unknown[] {
   if (method === 'GET' || method === 'DELETE') return [undefined]
+  // Takes PEM: order-parties.test.ts sends some.
+  if (path === '/orders/{id}/device-certificates') return []
   const known: Record<string, unknown> = {
     'POST /vouchers/{guid}/sell': { to: 'self' },
     'PATCH /devices/{device}': { group: 'default' },
     'PATCH /groups/{name}': { scopes: [] },
     'PUT /plans/{name}': { steps: [] },
+    'POST /webhooks/{id}/replay': { from_seq: 1 },
+    'PUT /partners/{id}': { name: 'mine' },
+    'PUT /transfer-sources/{id}': { every_seconds: null },
+    'POST /identity-providers/{id}/test': { token: 'x' },
   }
   return [known[`${method} ${path}`] ?? {}]
 }
 
 /** One of everything, for the installation's own party. */
 async function furnish(): Promise<Record<string, string>> {
+  // Those that take long to make must not turn up between two looks.
+  const ring = world.service.services.keyStore.ring(HOME_PARTY)
+  await Promise.all(['manufacturer', 'owner'].map((purpose) => ring.ensure(purpose)))
   const [vector] = voucherVectors.filter(({ name }) => name === 'p256-x509-devP256')
   await upload('/keys', fromHex(vector?.ownerKeysPkcs8[1] ?? ''))
   const voucher = await makeVoucher(partsOf())
@@ -265,7 +274,16 @@ async function furnish(): Promise<Record<string, string>> {
   })
   const { fingerprint } = witness.json as { fingerprint: string }
   const invitation = (await invite('they-invite')).slice(0, 'fdoi_'.length + 16)
+  const station = await api('POST', '/stations', undefined, { name: 'their-line', secret: true })
+  const wanted = { name: 'their-order', quantity: 1, expires_at: '2999-01-01T00:00:00Z' }
+  const order = await api('POST', '/orders', undefined, wanted)
   return {
+    ...(await furnishTransfer(guid)),
+    'registrations/{guid}': guid,
+    'rendezvous-alarms/{guid}': guid,
+    'webhooks/{id}': await furnishWebhook(),
+    'stations/{id}': (station.json as { id: string }).id,
+    'orders/{id}': (order.json as { id: string }).id,
     'vouchers/{guid}': guid,
     'devices/{device}': device,
     'groups/{name}': name,
@@ -273,10 +291,58 @@ async function furnish(): Promise<Record<string, string>> {
     'plan-contents/{ref}': ref,
     'uploads/{id}': '1',
     'tokens/{id}': id,
+    'clients/{id}': await furnishClient(),
+    'identity-providers/{id}': await furnishProvider(),
     'parties/{id}': HOME_PARTY,
     'invitations/{id}': invitation,
     'witnesses/{fingerprint}': fingerprint,
   }
+}
+
+async function furnishTransfer(guid: string): Promise<Record<string, string>> {
+  const pull_url = `${world.service.http}/transfer/nobody/api/v1/pull/vouchers`
+  const partner = await api('POST', '/partners', undefined, {
+    ...{ name: 'theirs-too', pull_url, keys: [publicKeyPem()] },
+  })
+  const { id } = partner.json as { id: string }
+  const token = await api('POST', '/inbox-tokens', undefined, { name: 'theirs-too' })
+  const job = {
+    ...{ id: 'fdot_theirs', party: HOME_PARTY, partner: id, guid, voucher_hash: '00' },
+    ...{ state: 'delivered' as const, attempts: 1, next_at: '', last_error: 'theirs-alone' },
+    ...{ created_at: '', updated_at: '' },
+  }
+  await world.service.services.database.db.insertInto('push_job').values(job).execute()
+  return {
+    'partners/{id}': id,
+    'transfer-sources/{id}': id,
+    'inbox-tokens/{id}': (token.json as { id: string }).id,
+    'transfers/{id}': job.id,
+  }
+}
+
+/** It is told nothing while it is looked at. */
+async function furnishWebhook(): Promise<string> {
+  const url = `${world.service.http}/theirs-alone`
+  const { json } = await api('POST', '/webhooks', undefined, { url })
+  const { id } = json as { id: string }
+  await api('PATCH', `/webhooks/${id}`, undefined, { enabled: false })
+  return id
+}
+
+async function furnishClient(): Promise<string> {
+  const auth = { method: 'client_secret_basic' }
+  const wanted = { name: 'theirs-too', scopes: ['read'], auth }
+  const { json } = await api('POST', '/clients', undefined, wanted)
+  return (json as { client_id: string }).client_id
+}
+
+async function furnishProvider(): Promise<string> {
+  const { http } = world.service
+  const { json } = await api('POST', '/identity-providers', undefined, {
+    ...{ name: 'theirs-too', issuer: http, audience: 'x', jwks_uri: `${http}/oauth/jwks` },
+    ...{ claim: 'roles', roles: { x: ['read'] } },
+  })
+  return (json as { id: string }).id
 }
 
 function publicKeyPem(): string {
@@ -300,6 +366,6 @@ async function namesOfTheirs(): Promise<string[]> {
     ...keys.flatMap(({ id, fingerprint }) => [id, fingerprint]),
     ...vouchers.items.flatMap(({ guid = '', device_id = '' }) => [guid, device_id]),
     ...tokens.items.map(({ id }) => id),
-    ...['cameras', 'theirs-alone', 'theirs-too'],
+    ...['cameras', 'theirs-alone', 'theirs-too', 'their-line', 'their-order'],
   ]
 }

@@ -5,13 +5,18 @@ import { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
+import { MachineClients } from '../../src/callers/clients/service.ts'
+import { RemoteKeys } from '../../src/callers/remote-documents.ts'
 import { FakeClock } from '../../src/clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
+import { createEvents } from '../../src/events.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type Listening, listen } from '../../src/http/listen.ts'
 import { silentLog } from '../../src/log.ts'
+import { Parties } from '../../src/parties/service.ts'
 import { Pki } from '../../src/pki/service.ts'
 import type { DeviceFacts } from '../../src/tokens/clients.ts'
+import { type DeviceApiServices, deviceApi } from '../../src/tokens/device-api/routes.ts'
 import { type TokenServices, tokenRoutes } from '../../src/tokens/routes.ts'
 import { type SigningKey, signingKeyOf } from '../../src/tokens/signing-key.ts'
 import { type TestPki, memoryKeys, openTestPki } from './pki.ts'
@@ -64,14 +69,19 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   const issued: { device: string; scopes: string }[] = []
   const key = signingKeyOf(await keys.signer('token-signing'))
   let url = ''
+  const events = createEvents(silentLog)
+  const parties = await Parties.open({ database, clock })
+  const machines = new MachineClients({ database, clock, events, parties })
   const listening = await openListener(test.pki, {
-    tlsUrl: () => url,
+    addresses: { publicUrl: () => url, tlsUrl: () => url },
     key,
     pki: test.pki,
     findDevice: async (id) => devices.get(id),
+    machines,
+    keys: new RemoteKeys({ request: () => Promise.reject(new Error('offline')) }, clock),
     trustedProxies: [],
     clock,
-    events: { accessTokenIssued: (facts) => void issued.push(facts) },
+    events: { ...events, accessTokenIssued: (facts) => void issued.push(facts) },
     log: silentLog,
   })
   url = `https://localhost:${listening.port}`
@@ -96,14 +106,17 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   }
 }
 
-async function openListener(pki: Pki, services: TokenServices): Promise<Listening> {
+async function openListener(
+  pki: Pki,
+  services: TokenServices & DeviceApiServices,
+): Promise<Listening> {
   const app = createApp({
     ...services,
     findPrincipal: async () => undefined,
     isReady: async () => true,
     metrics: { text: async () => '' },
     routes: [],
-    others: [tokenRoutes(services)],
+    others: [tokenRoutes(services), deviceApi(services)],
   })
   const handler = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const { key, chain } = await pki.issueServerCertificate(['localhost', '127.0.0.1'])

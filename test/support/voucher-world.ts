@@ -6,6 +6,7 @@ import type { Signer } from '../../protocol/crypto/signer.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
 import { spkiOfCertificate } from '../../protocol/x509/certificate.ts'
+import { AuditLog } from '../../src/audit/log.ts'
 import { FakeClock } from '../../src/clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { deviceRoutes, groupRoutes } from '../../src/devices/routes.ts'
@@ -48,6 +49,8 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     findOwnerSigner: async (_party, { key }) => owners.find((signer) => sameKey(signer.key, key)),
     findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
+    findHolders: () => [],
+    audit: new AuditLog({ clock }),
     trustedDeviceCas: async () => anchors,
   })
   const watched: string[] = []

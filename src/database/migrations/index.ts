@@ -8,6 +8,8 @@ import { transfer } from './0005-transfer.ts'
 import { rendezvous } from './0006-rendezvous.ts'
 import { border } from './0007-border.ts'
 import { webhooks } from './0008-webhooks.ts'
+import { orders } from './0009-orders.ts'
+import { callers } from './0010-callers.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -18,4 +20,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-rendezvous': rendezvous,
   '0007-border': border,
   '0008-webhooks': webhooks,
+  '0009-orders': orders,
+  '0010-callers': callers,
 }

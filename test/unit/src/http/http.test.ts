@@ -5,7 +5,13 @@ import { describe, expect, it } from 'vitest'
 import { FdoError } from '../../../../protocol/errors.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { createApp } from '../../../../src/http/app.ts'
-import { PERMISSIONS, SCOPES, permissionsOf } from '../../../../src/http/permissions.ts'
+import {
+  PERMISSIONS,
+  type Permission,
+  SCOPES,
+  permissionsOf,
+  scopesWithin,
+} from '../../../../src/http/permissions.ts'
 import { problemOf } from '../../../../src/http/problem.ts'
 import { RateLimit } from '../../../../src/http/rate-limit.ts'
 import { route } from '../../../../src/http/route.ts'
@@ -46,6 +52,35 @@ describe('scopes', () => {
       new Set(['voucher:read', 'key:read']),
     )
     for (const scope of SCOPES) expect(permissionsOf([scope])?.size).toBeGreaterThan(0)
+  })
+
+  it('are roles of people, of whom none but the administrator says who may call', () => {
+    const may = (role: string, permission: Permission) => permissionsOf([role])?.has(permission)
+    for (const role of ['supply-chain-operator', 'fleet-operator', 'auditor']) {
+      for (const permission of [
+        'token:create',
+        'client:write',
+        'identity-provider:write',
+      ] as const) {
+        expect(may('administrator', permission)).toBe(true)
+        expect(may(role, permission), `${role} ${permission}`).toBe(false)
+      }
+    }
+    expect(may('supply-chain-operator', 'voucher:sell')).toBe(true)
+    expect(may('supply-chain-operator', 'device:write')).toBe(false)
+    expect(may('fleet-operator', 'device:write')).toBe(true)
+    expect(may('fleet-operator', 'voucher:sell')).toBe(false)
+    const auditor = [...(permissionsOf(['auditor']) ?? [])]
+    expect(auditor.filter((permission) => !permission.endsWith(':read'))).toEqual([])
+  })
+
+  it('are known by what they are less than', () => {
+    const within = scopesWithin(
+      new Set(['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read']),
+    )
+    expect(within).toContain('factory')
+    expect(within).toContain('voucher:read')
+    expect(within).not.toContain('read')
   })
 
   it('are all known, or none count', () => {

@@ -1,6 +1,7 @@
 /** Where a request came from, and who may say so for another. */
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { isWithin } from '../../../../src/addresses.ts'
 import { IncomingSource } from '../../../../src/http/source.ts'
@@ -52,6 +53,33 @@ describe('the source of a request', () => {
       const headers = { 'x-forwarded-for': forwardedFor }
       expect(sourceOf('192.0.2.1', headers, ['192.0.2.0/24']).forwarded).toBe(true)
     }
+  })
+})
+
+describe('secrets may come', () => {
+  const confidential = (peer: string, headers: Record<string, string> = {}, socket?: Socket) => {
+    const from = socket ?? new Socket()
+    Object.defineProperty(from, 'remoteAddress', { value: peer })
+    const incoming = new IncomingMessage(from)
+    Object.assign(incoming.headers, headers)
+    return new IncomingSource(incoming, ['192.0.2.0/24']).confidential
+  }
+
+  it('over TLS, from this machine, or through a trusted proxy that got them over TLS', () => {
+    expect(confidential('203.0.113.9', {}, new TLSSocket(new Socket()))).toBe(true)
+    expect(confidential('127.0.0.1')).toBe(true)
+    expect(confidential('::1')).toBe(true)
+    expect(confidential('192.0.2.1', { 'x-forwarded-proto': 'https' })).toBe(true)
+    expect(confidential('192.0.2.1', { 'x-forwarded-proto': 'http, HTTPS' })).toBe(true)
+  })
+
+  it('in no other way', () => {
+    expect(confidential('203.0.113.9')).toBe(false)
+    expect(confidential('192.0.2.1')).toBe(false)
+    expect(confidential('192.0.2.1', { 'x-forwarded-proto': 'https, http' })).toBe(false)
+    expect(confidential('192.0.2.1', { 'x-forwarded-for': '203.0.113.9' })).toBe(false)
+    expect(confidential('127.0.0.1', { 'x-forwarded-proto': 'https' })).toBe(false)
+    expect(confidential('203.0.113.9', { 'x-forwarded-proto': 'https' })).toBe(false)
   })
 })
 

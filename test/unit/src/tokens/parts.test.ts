@@ -33,11 +33,13 @@ describe('the key that signs tokens', () => {
 })
 
 describe('what the OAuth server keeps', () => {
-  const adapter = adapterFactory(async (id) =>
-    id === 'fdod_a' ? { guid: 'a', scopes: [] } : undefined,
-  )
+  const adapter = adapterFactory({
+    findDevice: async (id) => (id === 'fdod_a' ? { guid: 'a', scopes: [] } : undefined),
+    machines: { findActive: async () => undefined },
+    now: () => new Date(),
+  })
 
-  it('is nothing: its clients are our devices', async () => {
+  it('is nothing: its clients are looked up where they are', async () => {
     expect(await adapter('Client').find('fdod_a')).toMatchObject({
       client_id: 'fdod_a',
       tls_client_auth_san_uri: 'urn:fdo:device:fdod_a',

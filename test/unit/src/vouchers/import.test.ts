@@ -11,7 +11,6 @@ import {
 import { makeVoucher, partsOf, sell, voucherVectors } from '../../../support/vouchers.ts'
 import { fromHex } from '../../../support/wire.ts'
 
-const TESTER = { id: 'tok_1', party: HOME_PARTY }
 const parts = partsOf()
 const ours = await makeVoucher(parts, { sales: 1, header: { guid: guid(0xa1) } })
 
@@ -21,7 +20,7 @@ afterEach(() => world.database.close())
 async function importAll(...vouchers: Pick<Voucher, 'bytes'>[]) {
   return world.desk.import(
     vouchers.map(({ bytes }) => bytes),
-    TESTER,
+    { id: 'tok_1', party: HOME_PARTY },
   )
 }
 
@@ -73,7 +72,7 @@ describe('importing a voucher', () => {
     world = await openVoucherWorld()
     await importAll(ours)
     expect(await world.vouchers.findServable(guid(0xa1))).toBeDefined()
-    await world.desk.delete(guidText(0xa1), TESTER)
+    await world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY })
     // The owner signs anew each time: the same sale, in other bytes.
     const other = await withGuid(0xa1)
     await importAll(other)
@@ -187,7 +186,10 @@ describe('importing a voucher of a GUID we know', () => {
     world = await openVoucherWorld()
     await importAll(ours)
     const buyer = parts.publicKeys[2] ?? expect.fail()
-    const sold = await world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer })
+    const sold = await world.desk.sell(
+      { id: 'tok_1', party: HOME_PARTY },
+      { guid: guidText(0xa1), to: buyer },
+    )
     expect(sold.state).toBe('handed-over')
     expect(await checkOf(ours)).toBe('voucher-truncated')
     const back = await sell(parts, parseVoucher(sold.cbor), 3)

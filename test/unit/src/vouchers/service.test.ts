@@ -11,7 +11,6 @@ import {
 } from '../../../support/voucher-world.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
 
-const TESTER = { id: 'tok_1', party: HOME_PARTY }
 const parts = partsOf()
 const DAY_MS = 86_400_000
 
@@ -213,18 +212,21 @@ describe('selling a device', () => {
   })
 
   it('to another party makes its voucher theirs', async () => {
-    const sold = await world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer })
+    const sold = await world.desk.sell(
+      { id: 'tok_1', party: HOME_PARTY },
+      { guid: guidText(0xa1), to: buyer },
+    )
     expect(sold).toMatchObject({ state: 'handed-over', entries: 2 })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(world.watched.at(-1)).toBe('released a1a1')
-    await expect(world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer })).rejects.toThrow(
-      'handed-over',
-    )
+    await expect(
+      world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xa1), to: buyer }),
+    ).rejects.toThrow('handed-over')
   })
 
   it('after it was onboarded takes the voucher it left out of service, too', async () => {
     await onboard(0xa1, 0xb1)
-    await world.desk.sell(TESTER, { guid: guidText(0xb1), to: buyer })
+    await world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xb1), to: buyer })
     expect(await world.voucherStates()).toEqual({ a1a1: 'left', b1b1: 'handed-over' })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
   })
@@ -233,7 +235,10 @@ describe('selling a device', () => {
     await onboard(0xa1, 0xb1)
     expect(await world.vouchers.findServable(guid(0xb1))).toBeUndefined()
     const [ours] = parts.publicKeys
-    await world.desk.sell(TESTER, { guid: guidText(0xb1), to: ours ?? expect.fail() })
+    await world.desk.sell(
+      { id: 'tok_1', party: HOME_PARTY },
+      { guid: guidText(0xb1), to: ours ?? expect.fail() },
+    )
     expect(await world.vouchers.findServable(guid(0xb1))).toBeDefined()
     expect(await device()).toMatchObject({ state: 'owned' })
     expect(world.watched.at(-1)).toBe('held b1b1 by 1')
@@ -241,7 +246,10 @@ describe('selling a device', () => {
 
   it('with another kind of key is refused and changes nothing', async () => {
     const [other] = partsOf('p384-x509-devP384').publicKeys
-    const sale = world.desk.sell(TESTER, { guid: guidText(0xa1), to: other ?? expect.fail() })
+    const sale = world.desk.sell(
+      { id: 'tok_1', party: HOME_PARTY },
+      { guid: guidText(0xa1), to: other ?? expect.fail() },
+    )
     await expect(sale).rejects.toMatchObject({
       code: 'check-failed',
       members: { check: 'next-owner-key-type' },
@@ -254,8 +262,8 @@ describe('selling a device', () => {
 
   it('twice at once sells it once', async () => {
     const sales = await Promise.allSettled([
-      world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer }),
-      world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer }),
+      world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xa1), to: buyer }),
+      world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xa1), to: buyer }),
     ])
     expect(sales.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     expect(await world.desk.find(HOME_PARTY, guidText(0xa1))).toMatchObject({ entries: 2 })
@@ -265,9 +273,9 @@ describe('selling a device', () => {
     await world.database.close()
     world = await openVoucherWorld({ owners: [] })
     await world.make(await voucherOf(0xa1, 0))
-    await expect(world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer })).rejects.toThrow(
-      'not in this service',
-    )
+    await expect(
+      world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xa1), to: buyer }),
+    ).rejects.toThrow('not in this service')
   })
 
   it('that nobody bought yet is the manufacturer’s to do', async () => {
@@ -275,7 +283,12 @@ describe('selling a device', () => {
     const [manufacturer] = parts.signers
     world = await openVoucherWorld({ manufacturers: [manufacturer ?? expect.fail()] })
     await world.make(await voucherOf(0xa1, 0))
-    expect(await world.desk.sell(TESTER, { guid: guidText(0xa1), to: buyer })).toMatchObject({
+    expect(
+      await world.desk.sell(
+        { id: 'tok_1', party: HOME_PARTY },
+        { guid: guidText(0xa1), to: buyer },
+      ),
+    ).toMatchObject({
       state: 'handed-over',
     })
   })
@@ -284,7 +297,7 @@ describe('selling a device', () => {
 describe('deleting a voucher', () => {
   it('leaves the device, which cannot onboard by it any more', async () => {
     await world.make(await voucherOf(0xa1, 1))
-    await world.desk.delete(guidText(0xa1), TESTER)
+    await world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect((await history()).at(-1)).toBe('voucher-deleted: owned')
     expect(world.watched.at(-1)).toBe('released a1a1')
@@ -292,6 +305,8 @@ describe('deleting a voucher', () => {
       'voucher-deleted',
       { event: 'voucher-deleted', guid: guidText(0xa1), by: 'tok_1' },
     ])
-    await expect(world.desk.delete(guidText(0xa1), TESTER)).rejects.toThrow('no voucher')
+    await expect(
+      world.desk.delete(guidText(0xa1), { id: 'tok_1', party: HOME_PARTY }),
+    ).rejects.toThrow('no voucher')
   })
 })

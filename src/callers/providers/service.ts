@@ -1,0 +1,196 @@
+/** OpenID providers of parties: their people call with the tokens they have there already. */
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
+import type { Database } from '../../database/open.ts'
+import type { Events } from '../../events.ts'
+import type { Principal } from '../../http/authenticate.ts'
+import { permissionsFor } from '../../http/permissions.ts'
+import { Problem } from '../../http/problem.ts'
+import type { Log } from '../../log.ts'
+import { checkGrant } from '../grant.ts'
+import type { ActiveParties, Outgoing } from '../ports.ts'
+import { KeysRefused } from '../public-keys.ts'
+import { RemoteKeys, publishedAt } from '../remote-documents.ts'
+import { discoverKeys } from './discovery.ts'
+import { type Examined, type Provider, examine, namesIn } from './examine.ts'
+import * as store from './store.ts'
+import type { ProviderRow } from './store.ts'
+
+export interface ProvidersServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly events: Pick<
+    Events,
+    'identityProviderAdded' | 'identityProviderChanged' | 'identityProviderRemoved'
+  >
+  readonly parties: ActiveParties
+  readonly outbound: Outgoing
+}
+
+/** Value of the claim → scopes. */
+export type Roles = Readonly<Record<string, readonly string[]>>
+
+export interface NewProvider {
+  readonly name: string
+  readonly issuer: string
+  readonly audience: string
+  /** Found by discovery, unless it is said. */
+  readonly jwksUri?: string | undefined
+  readonly claim: string
+  readonly roles: Roles
+}
+
+export type ProviderChange = {
+  readonly [Member in 'name' | 'claim' | 'roles']?: NewProvider[Member] | undefined
+}
+
+interface KnownProvider extends Provider {
+  readonly id: string
+  readonly party: string
+}
+
+export class IdentityProviders {
+  readonly #services: ProvidersServices
+  readonly #keys: RemoteKeys
+  #known: readonly KnownProvider[] = []
+  #readAt = -1
+
+  constructor(services: ProvidersServices) {
+    this.#services = services
+    this.#keys = new RemoteKeys(services.outbound, services.clock)
+  }
+
+  /** Who calls with this token of somebody's provider; undefined for one that is good for nothing. */
+  async findPrincipal(token: string): Promise<Principal | undefined> {
+    const names = namesIn(token)
+    if (!names) return undefined
+    const [provider, ...others] = (await this.#all()).filter(
+      ({ issuer, audience }) => issuer === names.issuer && names.audiences.includes(audience),
+    )
+    // A token for two parties would leave open for whom its bearer acts.
+    if (!provider || others.length > 0) return undefined
+    const { id, party } = provider
+    if (!(await this.#services.parties.isActive(party))) return undefined
+    const examined = await this.#examine(provider, token)
+    if (examined.accepted) return principalOf(party, examined)
+    this.#services.log.info({ provider: id, reason: examined.reason }, 'a token was refused')
+    return undefined
+  }
+
+  /** What findPrincipal makes of a token if it is taken for one of this provider. */
+  async test(party: string, id: string, token: string): Promise<Examined> {
+    return this.#examine(providerOf(await this.find(party, id)), token)
+  }
+
+  async add(wanted: NewProvider, by: Principal): Promise<ProviderRow> {
+    checkRoles(wanted.roles, by)
+    const { name, issuer, audience, claim } = wanted
+    const row: ProviderRow = {
+      id: `fdoo_${randomBytes(8).toString('hex')}`,
+      party: by.party,
+      name,
+      issuer,
+      audience,
+      jwks_uri: await this.#keysOf(wanted),
+      claim,
+      roles: JSON.stringify(wanted.roles),
+      created_at: this.#services.clock.now().toISOString(),
+    }
+    if (!(await this.#commit((tx) => store.addProvider(tx, row)))) {
+      throw new Problem('conflict', 'audience: in use with this issuer; ask it for another')
+    }
+    this.#services.events.identityProviderAdded({ provider: row.id, issuer, audience, by: by.id })
+    return row
+  }
+
+  list(page: { party: string; after?: string | undefined; limit: number }): Promise<ProviderRow[]> {
+    return store.listProviders.all(this.#services.database.db, { ...page, after: page.after ?? '' })
+  }
+
+  /** Throws a Problem where the party has none of this id. */
+  async find(party: string, id: string, tx?: Executor): Promise<ProviderRow> {
+    const row = await store.findProvider.first(tx ?? this.#services.database.db, { id })
+    if (row?.party !== party) throw new Problem('not-found', `there is no identity provider ${id}`)
+    return row
+  }
+
+  async change(id: string, change: ProviderChange, by: Principal): Promise<ProviderRow> {
+    const row = await this.#commit(async (tx) => {
+      const before = await this.find(by.party, id, tx)
+      const { name = before.name, claim = before.claim, roles = rolesOf(before) } = change
+      checkRoles(roles, by)
+      const changed = { name, claim, roles: JSON.stringify(roles) }
+      await store.changeProvider(tx, { party: by.party, id }, changed)
+      return { ...before, ...changed }
+    })
+    this.#services.events.identityProviderChanged({ provider: id, by: by.id })
+    return row
+  }
+
+  async remove(id: string, by: Principal): Promise<void> {
+    const removed = await this.#commit((tx) => store.removeProvider(tx, { party: by.party, id }))
+    if (!removed) throw new Problem('not-found', `there is no identity provider ${id}`)
+    this.#services.events.identityProviderRemoved({ provider: id, by: by.id })
+  }
+
+  /** Fetched once before anything is stored: what cannot work is refused now. */
+  async #keysOf({ issuer, jwksUri }: NewProvider): Promise<string> {
+    if (!publishedAt(issuer)) throw new Problem('invalid-request', 'issuer: not an https URL')
+    try {
+      const url = jwksUri ?? (await discoverKeys(this.#services.outbound, issuer))
+      await this.#keys.at(url)
+      return url
+    } catch (cause) {
+      if (!(cause instanceof KeysRefused)) throw cause
+      throw new Problem('check-failed', `issuer: ${cause.message}`, { cause })
+    }
+  }
+
+  /** As they are now, here or by another process. */
+  async #all(): Promise<readonly KnownProvider[]> {
+    const { database } = this.#services
+    const readAt = database.changesOf('identity_provider')
+    if (readAt !== this.#readAt) {
+      this.#known = (await store.listAllProviders.all(database.db, {})).map(providerOf)
+      this.#readAt = readAt
+    }
+    return this.#known
+  }
+
+  #examine(provider: Provider, token: string): Promise<Examined> {
+    return examine({ keys: this.#keys, clock: this.#services.clock }, provider, token)
+  }
+
+  #commit<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+    return this.#services.database.commit(work, { durable: true })
+  }
+}
+
+function principalOf(party: string, examined: Extract<Examined, { accepted: true }>): Principal {
+  const { id, name, scopes } = examined
+  return {
+    id,
+    name,
+    kind: 'operator',
+    party,
+    permissions: permissionsFor(party, scopes) ?? new Set(),
+  }
+}
+
+/** Whoever maps a value to a role gives it to all that have the value. */
+function checkRoles(roles: Roles, by: Principal): void {
+  checkGrant(Object.values(roles).flat(), by)
+}
+
+/** Written by us, from checked input. */
+export function rolesOf({ roles }: ProviderRow): Roles {
+  return JSON.parse(roles) as Roles
+}
+
+function providerOf(row: ProviderRow): KnownProvider {
+  const { id, party, issuer, audience, jwks_uri, claim } = row
+  const roles = new Map(Object.entries(rolesOf(row)))
+  return { id, party, issuer, audience, jwksUri: jwks_uri, claim, roles }
+}

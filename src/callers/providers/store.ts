@@ -1,0 +1,62 @@
+/** The OpenID providers of parties. */
+import type { Executor } from '../../database/connection.ts'
+import { statement } from '../../database/statement.ts'
+import type { IdentityProviderTable } from '../../database/caller-tables.ts'
+
+export type ProviderRow = IdentityProviderTable
+
+interface Named {
+  readonly party: string
+  readonly id: string
+}
+
+export const listAllProviders = statement((db, _: object) =>
+  db.selectFrom('identity_provider').selectAll(),
+)
+
+export const findProvider = statement((db, p: { id: string }) =>
+  db.selectFrom('identity_provider').selectAll().where('id', '=', p.id),
+)
+
+export const listProviders = statement((db, p: { party: string; after: string; limit: number }) =>
+  db
+    .selectFrom('identity_provider')
+    .selectAll()
+    .where('party', '=', p.party)
+    .where('id', '>', p.after)
+    .orderBy('id')
+    .limit(p.limit),
+)
+
+/** False where a party has one of this issuer and audience already. */
+export async function addProvider(tx: Executor, row: ProviderRow): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('identity_provider')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['issuer', 'audience']).doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+export async function changeProvider(
+  tx: Executor,
+  { party, id }: Named,
+  changed: Pick<ProviderRow, 'name' | 'claim' | 'roles'>,
+): Promise<void> {
+  await tx
+    .updateTable('identity_provider')
+    .set(changed)
+    .where('id', '=', id)
+    .where('party', '=', party)
+    .execute()
+}
+
+/** False if there is no such provider. */
+export async function removeProvider(tx: Executor, { party, id }: Named): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('identity_provider')
+    .where('id', '=', id)
+    .where('party', '=', party)
+    .executeTakeFirst()
+  return numDeletedRows === 1n
+}

@@ -1,0 +1,61 @@
+/** What DI needs beside the protocol: stations, orders, and the keys of those who make devices. */
+import { toHex } from '../../protocol/bytes.ts'
+import type { Clock } from '../clock.ts'
+import type { Events } from '../events.ts'
+import type { MountedRole } from '../fdo/mounted-role.ts'
+import type { Route } from '../http/route.ts'
+import { deviceIdOf } from '../vouchers/device-id.ts'
+import { ManufacturerKeys, type SigningKeys } from './keys.ts'
+import { Production, type ProductionServices } from './orders/production.ts'
+import { orderRoutes } from './orders/routes.ts'
+import { OrderDesk, type OrderServices } from './orders/service.ts'
+import { type ManufacturerServices, manufacturerRole } from './role.ts'
+import { stationRoutes } from './stations/routes.ts'
+import { type StationServices, Stations } from './stations/service.ts'
+import { orderNamed } from './terms.ts'
+
+type Provided = 'keysOf' | 'stations' | 'orders' | 'deviceMade'
+
+export type ManufacturingServices = Omit<ManufacturerServices, Provided | 'vouchers'> &
+  Omit<OrderServices, 'keysOf' | 'isParty' | 'stations' | 'events'> &
+  Pick<StationServices, 'parties'> &
+  Pick<ProductionServices, 'devices'> & {
+    readonly clock: Clock
+    readonly events: Events
+    readonly vouchers: ManufacturerServices['vouchers']
+    /** The keys of a party, for every purpose. */
+    readonly ringOf: (party: string) => SigningKeys
+    /** Gives a chain for a key that signs vouchers, leaf first. */
+    readonly certify: (spki: Uint8Array) => Promise<readonly Uint8Array[]>
+    readonly publicUrl: () => string
+  }
+
+export interface Manufacturing {
+  readonly role: MountedRole
+  readonly routes: readonly Route[]
+}
+
+export function openManufacturing(services: ManufacturingServices): Manufacturing {
+  const { clock, events, parties, ringOf, certify, publicUrl } = services
+  const keys = new Map<string, ManufacturerKeys>()
+  const keysOf = (party: string) => {
+    const known = keys.get(party) ?? new ManufacturerKeys(ringOf(party), certify)
+    keys.set(party, known)
+    return known
+  }
+  const stations = new Stations(services)
+  const buyers = { keysOf: ringOf, isParty: (party: string) => parties.isActive(party) }
+  const orders = new OrderDesk({ ...services, ...buyers, stations })
+  const role = manufacturerRole({
+    ...services,
+    keysOf,
+    stations,
+    orders: new Production({ ...services, ...buyers }),
+    deviceMade({ guid, deviceKey, serial, party, order }) {
+      const device = deviceIdOf(party, deviceKey)
+      const id = orderNamed(order)?.id ?? null
+      events.deviceManufactured({ guid: toHex(guid), device, serial, order: id })
+    },
+  })
+  return { role, routes: [...stationRoutes(stations, publicUrl), ...orderRoutes(orders, clock)] }
+}

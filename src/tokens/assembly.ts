@@ -1,0 +1,40 @@
+/** Where devices and programs get their tokens, and use them: joined to what they stand on. */
+import { RemoteKeys } from '../callers/remote-documents.ts'
+import { HOME_PARTY } from '../database/tables.ts'
+import type { FindPrincipal } from '../http/authenticate.ts'
+import type { Pki } from '../pki/service.ts'
+import type { Services } from '../services.ts'
+import { findMachine, isOwnToken } from './api-callers.ts'
+import type { FindDevice } from './clients.ts'
+import { deviceApi } from './device-api/routes.ts'
+import type { Addresses } from './names.ts'
+import { tokenRoutes } from './routes.ts'
+import { TOKEN_KEY_PURPOSE, signingKeyOf } from './signing-key.ts'
+
+export interface TokensServices extends Services {
+  readonly pki: Pki
+  readonly findDevice: FindDevice
+  readonly addresses: Addresses
+}
+
+export interface Tokens {
+  readonly routers: readonly ReturnType<typeof tokenRoutes>[]
+  /** Whether we have issued it, as it says itself; */
+  readonly isOwnToken: (token: string) => boolean
+  /** then, which program calls with it. */
+  readonly findMachine: FindPrincipal
+}
+
+export async function openTokens(services: TokensServices): Promise<Tokens> {
+  const { config, keyStore, machines, clock, outbound, addresses } = services
+  const key = signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256'))
+  const own = { ...services, key, trustedProxies: config.trustedProxies }
+  return {
+    routers: [
+      tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),
+      ...(config.roles.includes('owner') ? [deviceApi(own)] : []),
+    ],
+    isOwnToken: (token) => isOwnToken(addresses, token),
+    findMachine: findMachine({ addresses, key, machines, now: () => clock.now() }),
+  }
+}

@@ -1,0 +1,270 @@
+/** People who call with tokens of their organisation's own OpenID provider. */
+import { type KeyObject, createPublicKey, hash } from 'node:crypto'
+import { SignJWT, base64url, decodeJwt } from 'jose'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { FakeClock } from '../../src/clock.ts'
+import { addParty, now, programKey } from '../support/callers.ts'
+import { type OwnProvider, ownProvider, realProvider } from '../support/identity-providers.ts'
+import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
+
+const AUDIENCE = 'https://fdo.acme.example'
+const ROLES = { 'fdo-auditors': ['auditor'], 'fdo-fleet': ['fleet-operator', 'voucher:sell'] }
+
+let world: TestService
+let clock: FakeClock
+let provider: OwnProvider
+let id: string
+
+const api = (method: string, path: string, json?: unknown, token?: string) =>
+  world.api(method, `/api/v1${path}`, {
+    ...(token !== undefined && { token }),
+    ...(json !== undefined && { json }),
+  })
+
+const wanted = (changes: object = {}) => ({
+  ...{ name: 'acme', issuer: provider.issuer, audience: AUDIENCE },
+  ...{ claim: 'realm_access.roles', roles: ROLES },
+  ...changes,
+})
+
+async function add(changes: object = {}, token?: string): Promise<string> {
+  const { status, json } = await api('POST', '/identity-providers', wanted(changes), token)
+  expect(status, JSON.stringify(json)).toBe(201)
+  return (json as { id: string }).id
+}
+
+const statusOf = async (token: string, path = '/vouchers') =>
+  (await api('GET', path, undefined, token)).status
+
+/** What the service says of a token. */
+async function test(token: string) {
+  const { json } = await api('POST', `/identity-providers/${id}/test`, { token })
+  return json as { accepted: boolean; reason?: string }
+}
+
+beforeAll(async () => {
+  clock = new FakeClock(new Date())
+  world = await startTestService({}, { clock })
+}, PATIENCE_MS)
+afterAll(() => world.remove(), PATIENCE_MS)
+
+beforeEach(async () => {
+  provider = await ownProvider(AUDIENCE)
+  id = await add()
+})
+afterEach(async () => {
+  await provider.close()
+  await api('DELETE', `/identity-providers/${id}`)
+})
+
+describe('a token of a provider', () => {
+  it('lets its bearer do what its claim is mapped to', async () => {
+    const token = await provider.token()
+    expect(await statusOf(token)).toBe(200)
+    const { json } = await api('POST', '/groups', { name: 'x', scopes: [] }, token)
+    expect(json).toMatchObject({ code: 'not-permitted' })
+    const principal = `oidc:${hash('sha256', provider.issuer, 'hex').slice(0, 16)}:u-1`
+    expect(await test(token)).toMatchObject({
+      accepted: true,
+      principal: { id: principal, name: 'grace' },
+      values: ['fdo-auditors', 'other'],
+      scopes: ['auditor'],
+    })
+  })
+
+  it('of oidc-provider is accepted, too', async () => {
+    const said = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    const real = await realProvider(AUDIENCE)
+    const other = await add({ issuer: real.issuer, claim: 'groups' })
+    const token = await real.token()
+    expect(decodeJwt(token).iss).toBe(real.issuer)
+    expect(await statusOf(token)).toBe(200)
+    const made = await api('POST', '/groups', { name: 'by-a-job', scopes: [] }, token)
+    expect(made.status).toBe(201)
+    expect(await statusOf(token, '/tokens')).toBe(403)
+    await api('DELETE', `/identity-providers/${other}`)
+    expect(await statusOf(token)).toBe(401)
+    await real.close()
+    said.mockRestore()
+  })
+
+  it('whose claim is mapped to nothing permits nothing', async () => {
+    for (const realm_access of [{ roles: ['other'] }, { roles: 'x y' }, {}, null, [], 7]) {
+      expect(await statusOf(await provider.token({ realm_access }))).toBe(403)
+    }
+    expect(await statusOf(await provider.token({ realm_access: { roles: 'fdo-auditors' } }))).toBe(
+      200,
+    )
+  })
+
+  it('permits at once what its provider is changed to', async () => {
+    const token = await provider.token()
+    expect(await statusOf(token, '/tokens')).toBe(200)
+    await api('PATCH', `/identity-providers/${id}`, { roles: { 'fdo-auditors': ['voucher:read'] } })
+    expect(await statusOf(token, '/tokens')).toBe(403)
+    expect(await statusOf(token)).toBe(200)
+    await api('DELETE', `/identity-providers/${id}`)
+    expect(await statusOf(token)).toBe(401)
+  })
+
+  it('may be signed by a key that is new, or not any more by one that is gone', async () => {
+    const first = await provider.token()
+    expect(await statusOf(first)).toBe(200)
+    const next = await programKey('RS256', 'next')
+    provider.keys = [next.jwk]
+    clock.advance(31_000)
+    expect(await statusOf(await provider.token({}, {}, next))).toBe(200)
+    expect(await statusOf(first)).toBe(401)
+  })
+
+  it('may be an access token by its type', async () => {
+    expect(await statusOf(await provider.token({}, { typ: 'at+jwt' }))).toBe(200)
+    expect(await statusOf(await provider.token({}, { typ: 'application/at+jwt' }))).toBe(200)
+    expect(await statusOf(await provider.token({}, { typ: 'JWT' }))).toBe(200)
+  })
+
+  it('is good within a minute of its times', async () => {
+    const at = Math.floor(clock.now().getTime() / 1000)
+    expect(await statusOf(await provider.token({ exp: at - 55 }))).toBe(200)
+    expect(await statusOf(await provider.token({ nbf: at + 55 }))).toBe(200)
+    expect(await statusOf(await provider.token({ exp: at - 65 }))).toBe(401)
+    expect(await statusOf(await provider.token({ nbf: at + 65 }))).toBe(401)
+  })
+})
+
+describe('a token is refused, and the test says why', () => {
+  const refused = async (token: string, reason: string | RegExp) => {
+    const answer = await api('GET', '/vouchers', undefined, token)
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toBe('Bearer error="invalid_token"')
+    expect((await test(token)).reason).toMatch(reason)
+  }
+
+  it('of another issuer, or for somebody else', async () => {
+    await refused(await provider.token({ iss: `${provider.issuer}/` }), /"iss"/)
+    await refused(await provider.token({ aud: 'https://elsewhere.example' }), /"aud"/)
+    await refused(await provider.token({ aud: undefined }), /"aud"/)
+    await refused(await provider.token({ exp: undefined }), /"exp"/)
+    await refused(await provider.token({ sub: undefined }), /"sub"/)
+    await refused(await provider.token({ sub: 'a\nb' }), /printable/)
+    await refused(await provider.token({ sub: 'x'.repeat(256) }), /printable/)
+  })
+
+  it('by another key, whatever its header offers', async () => {
+    const stranger = await programKey('ES256', 'first')
+    await refused(await provider.token({}, {}, stranger), /signature/)
+    const offers = [
+      { jwk: stranger.jwk },
+      { jku: 'https://x.example' },
+      { x5u: 'https://x.example' },
+    ]
+    for (const offer of offers)
+      await refused(await provider.token({}, offer, stranger), /signature/)
+    await refused(await provider.token({}, { kid: 'unknown' }), /kid/)
+  })
+
+  it('without a signature, or under a public key as a secret', async () => {
+    const claims = decodeJwt(await provider.token())
+    const none = base64url.encode(JSON.stringify({ alg: 'none' }))
+    await refused(`${none}.${base64url.encode(JSON.stringify(claims))}.`, /./)
+    const publicKey: KeyObject = createPublicKey({ key: provider.key.jwk, format: 'jwk' })
+    const pem = publicKey.export({ type: 'spki', format: 'pem' })
+    for (const secret of [pem, JSON.stringify(provider.key.jwk)]) {
+      const hmac = new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'first' })
+      await refused(await hmac.sign(Buffer.from(secret)), /Algorithm/)
+    }
+  })
+
+  it('of another kind', async () => {
+    await refused(await provider.token({}, { typ: 'logout+jwt' }), /typ/)
+    await refused('a.b.c', /not a JWT/)
+    expect((await test('x')).accepted).toBe(false)
+  })
+
+  it('that fits several keys without naming one', async () => {
+    const other = await programKey('ES256', 'other')
+    provider.keys = [provider.key.jwk, other.jwk]
+    clock.advance(11 * 60_000)
+    await refused(await provider.token({ exp: now() + 3600 }, { kid: undefined }), /several keys/)
+  })
+
+  it('that is huge', async () => {
+    const token = await provider.token({ padding: 'x'.repeat(17_000) })
+    expect(await statusOf(token)).toBe(431)
+    expect((await api('POST', `/identity-providers/${id}/test`, { token })).status).toBe(400)
+  })
+
+  it('once the party is suspended', async () => {
+    const party = await addParty(world, 'asleep')
+    await api('DELETE', `/identity-providers/${id}`)
+    await add({}, party.token)
+    const token = await provider.token()
+    expect(await statusOf(token)).toBe(200)
+    await api('POST', `/parties/${party.id}/suspend`)
+    expect(await statusOf(token)).toBe(401)
+  })
+
+  it('that is meant for two parties', async () => {
+    const party = await addParty(world, 'beside')
+    const other = 'https://beside.example'
+    await add({ audience: other }, party.token)
+    expect(await statusOf(await provider.token({ aud: other }))).toBe(200)
+    expect(await statusOf(await provider.token({ aud: [AUDIENCE, 'x'] }))).toBe(200)
+    expect(await statusOf(await provider.token({ aud: [AUDIENCE, other] }))).toBe(401)
+  })
+})
+
+describe('a provider is added', () => {
+  const refusal = async (changes: object, token?: string) => {
+    const { json } = await api('POST', '/identity-providers', wanted(changes), token)
+    return json as { code: string; detail: string }
+  }
+
+  it('once for an issuer and an audience, whoever has it', async () => {
+    expect((await refusal({})).code).toBe('conflict')
+    const { token } = await addParty(world, 'late')
+    expect((await refusal({}, token)).code).toBe('conflict')
+  })
+
+  it('where its keys can be had, of the issuer that was meant', async () => {
+    const { origin } = new URL(provider.issuer)
+    expect(await refusal({ issuer: origin, audience: 'x' })).toMatchObject({
+      code: 'check-failed',
+      detail: expect.stringContaining('answered 404'),
+    })
+    const issuer = `${provider.issuer}/`
+    expect((await refusal({ issuer, audience: 'x' })).detail).toContain('is of the issuer')
+    for (const issuer of ['http://acme.example', 'acme', 'https://u:p@acme.example']) {
+      expect((await refusal({ issuer, audience: 'x' })).code).toBe('invalid-request')
+    }
+    const jwks_uri = `${origin}/nothing`
+    expect((await refusal({ jwks_uri, audience: 'x' })).code).toBe('check-failed')
+  })
+
+  it('by nobody who gives more than they hold', async () => {
+    const scopes = ['identity-provider:read', 'identity-provider:write', 'voucher:read']
+    const { token } = (await api('POST', '/tokens', { name: 'x', scopes })).json as {
+      token: string
+    }
+    expect((await refusal({ audience: 'x' }, token)).code).toBe('not-permitted')
+    const path = `/identity-providers/${id}`
+    expect((await api('PATCH', path, { claim: 'groups' }, token)).status).toBe(403)
+    expect((await refusal({ roles: { a: ['king'] } })).code).toBe('invalid-request')
+  })
+
+  it('for its own party, and seen by no other', async () => {
+    const { token } = await addParty(world, 'curious')
+    const path = `/identity-providers/${id}`
+    const calls = [
+      api('GET', path, undefined, token),
+      api('PATCH', path, { name: 'x' }, token),
+      api('DELETE', path, undefined, token),
+      api('POST', `${path}/test`, { token: 'x' }, token),
+    ]
+    for (const { status } of await Promise.all(calls)) expect(status).toBe(404)
+    const { json } = await api('GET', '/identity-providers', undefined, token)
+    expect(json).toEqual({ items: [], next: null })
+    expect((await api('GET', '/identity-providers')).json).toMatchObject({ items: [{ id }] })
+    expect((await api('GET', path)).json).toMatchObject({ jwks_uri: `${provider.issuer}/keys` })
+  })
+})

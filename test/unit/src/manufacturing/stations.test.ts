@@ -1,0 +1,111 @@
+/** How a caller is known to be at a station. */
+import { describe, expect, it } from 'vitest'
+import { certificatesToPem } from '../../../../protocol/x509/pem.ts'
+import { FakeClock } from '../../../../src/clock.ts'
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
+import { openDatabase } from '../../../../src/database/open.ts'
+import { createEvents } from '../../../../src/events.ts'
+import { HERE, type Source } from '../../../../src/http/source.ts'
+import { silentLog } from '../../../../src/log.ts'
+import { callerOf } from '../../../../src/manufacturing/caller.ts'
+import { type NewStation, Stations } from '../../../../src/manufacturing/stations/service.ts'
+import { CA_USAGE, certificateOf, ecKey } from '../../../support/certificates.ts'
+
+const ca = { key: ecKey(), subject: 'line CA' }
+const caCertificate = certificateOf({ ...ca, isCa: true, keyUsage: CA_USAGE })
+const leaf = certificateOf({ key: ecKey(), subject: 'a tester', issuer: ca })
+const foreign = certificateOf({ key: ecKey(), subject: 'x', issuer: { ...ca, key: ecKey() } })
+const clientCas = certificatesToPem([caCertificate])
+
+async function world(allow: readonly string[] = []) {
+  const clock = new FakeClock()
+  const database = await openDatabase(':memory:')
+  const events = createEvents(silentLog)
+  const parties = { isActive: async (party: string) => party !== 'fdop_gone' }
+  const stations = new Stations({ database, clock, events, parties })
+  return {
+    add: async (party: string, more: Partial<NewStation>) => {
+      const wanted = { name: 'a', allow: [], clientCas: '', withSecret: false, ...more }
+      const { row, secret } = await stations.add(wanted, { id: 'tok', party })
+      return { id: row.id, secret: secret ?? undefined }
+    },
+    caller: (source: Partial<Source>) =>
+      callerOf({ clock, stations, door: { allow } }, { ...HERE, ...source }),
+  }
+}
+
+const refused = { code: 'INVALID_MESSAGE_ERROR' }
+const shown = { clientCertificate: leaf }
+
+describe('a caller', () => {
+  it('is at a station by its certificate, if the CA is the station’s', async () => {
+    const { add, caller } = await world()
+    const { id } = await add('fdop_a', { clientCas })
+    expect(await caller(shown)).toEqual({ party: 'fdop_a', stations: [id] })
+    await expect(caller({})).rejects.toMatchObject(refused)
+    await expect(caller({ clientCertificate: foreign })).rejects.toMatchObject(refused)
+  })
+
+  it('is at all that fit it', async () => {
+    const { add, caller } = await world()
+    const one = await add(HOME_PARTY, { name: 'one', allow: ['127.0.0.1'] })
+    const other = await add(HOME_PARTY, { name: 'other', allow: ['127.0.0.0/8'] })
+    await add(HOME_PARTY, { name: 'far', allow: ['10.0.0.0/8'] })
+    const known = await caller({})
+    expect(new Set(known?.stations)).toEqual(new Set([one.id, other.id]))
+  })
+
+  it('wants both where a station asks for an address and a certificate', async () => {
+    const { add, caller } = await world()
+    await add('fdop_a', { clientCas, allow: ['10.0.0.0/8'] })
+    await expect(caller(shown)).rejects.toMatchObject(refused)
+    await expect(caller({ address: '10.1.1.1' })).rejects.toMatchObject(refused)
+    const both = { ...shown, address: '10.1.1.1' }
+    expect(await caller(both)).toMatchObject({ party: 'fdop_a' })
+    await expect(caller({ ...both, forwarded: true })).rejects.toMatchObject(refused)
+  })
+
+  it('is nobody’s where the stations of two parties fit it', async () => {
+    const { add, caller } = await world()
+    await add('fdop_a', { clientCas })
+    await add('fdop_b', { clientCas })
+    await expect(caller(shown)).rejects.toThrow('two parties')
+  })
+
+  it('of the installation itself cannot be claimed by others', async () => {
+    const { add, caller } = await world(['127.0.0.0/8'])
+    await add('fdop_a', { clientCas })
+    expect(await caller(shown)).toBeUndefined()
+    const home = await add(HOME_PARTY, { clientCas })
+    expect(await caller(shown)).toEqual({ party: HOME_PARTY, stations: [home.id] })
+  })
+
+  it('with a secret is at that station and no other', async () => {
+    const { add, caller } = await world(['127.0.0.0/8'])
+    await add(HOME_PARTY, { name: 'by address', allow: ['127.0.0.0/8'] })
+    const { id, secret } = await add('fdop_a', { withSecret: true })
+    expect(await caller({ stationSecret: secret })).toEqual({ party: 'fdop_a', stations: [id] })
+    await expect(caller({ stationSecret: 'guess' })).rejects.toMatchObject(refused)
+    await expect(caller({ stationSecret: '' })).rejects.toMatchObject(refused)
+    const guarded = await add('fdop_a', { name: 'b', withSecret: true, clientCas })
+    await expect(caller({ stationSecret: guarded.secret })).rejects.toMatchObject(refused)
+    expect(await caller({ stationSecret: guarded.secret, ...shown })).toMatchObject({
+      stations: [guarded.id],
+    })
+  })
+
+  it('gets nowhere for a party that is suspended', async () => {
+    const { add, caller } = await world()
+    const { secret } = await add('fdop_gone', { withSecret: true })
+    await expect(caller({ stationSecret: secret })).rejects.toThrow('suspended')
+  })
+})
+
+describe('a station of a guest', () => {
+  it('needs more than an address, which is nobody’s for good', async () => {
+    const { add } = await world()
+    const wanted = { allow: ['10.0.0.0/8'] }
+    await expect(add('fdop_a', wanted)).rejects.toMatchObject({ code: 'invalid-request' })
+    await add(HOME_PARTY, wanted)
+  })
+})
