@@ -23,6 +23,7 @@ import {
   firstOwnerHere,
 } from './manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
+import { makeRsaKeys, signingPurposes } from './voucher-keys.ts'
 import { Connections } from './onboarding/register/connections.ts'
 import { Register } from './onboarding/register/register.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
@@ -38,6 +39,8 @@ import type { Transfer } from './transfer/assembly.ts'
 import { knownHolders, transferOf } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
+import { trustRoutes } from './vouchers/trust/routes.ts'
+import { trustPolicySetting } from './vouchers/trust/policy.ts'
 import { voucherRoutes } from './vouchers/routes.ts'
 import { VoucherService } from './vouchers/service.ts'
 
@@ -100,6 +103,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     roles,
     routes: [
       ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
+      ...trustRoutes(ground.trustPolicy, services.events),
       ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
@@ -152,10 +156,12 @@ async function groundOf(services: Services, publicUrl: () => string) {
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock })
   parties.opensWith((tx, party) => devices.openFor(tx, party))
+  const trustPolicy = trustPolicySetting({ database, clock })
   const ledger = new VoucherLedger({
     ...services,
     devices,
-    trustedDeviceCas: async () => authorities,
+    deviceCas: authorities,
+    trustPolicy: (party) => trustPolicy.value(party),
     findManufacturerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
     findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
@@ -172,6 +178,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
     devices,
     ledger,
     settings,
+    trustPolicy,
     vouchers: new VoucherService(ledger),
     desk: new VoucherDesk(ledger),
   }
@@ -271,26 +278,4 @@ function registerOf(services: Services, ground: Ground, connect: Connect): Regis
   })
   ledger.watch(register)
   return register
-}
-
-/** Signs vouchers. */
-function signingPurposes({ config }: Services): readonly string[] {
-  return config.roles.includes('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
-}
-
-/**
- * Made ahead: a device should not have to wait until an RSA key is found. One after the other, since
- * the threads that look for them are those that bring commits to the disk.
- */
-async function makeRsaKeys(services: Services, signal: AbortSignal): Promise<void> {
-  const { keyStore, log } = services
-  const keys = keyStore.ring(HOME_PARTY)
-  for (const kind of ['rsa2048', 'rsa3072'] as const) {
-    for (const purpose of signingPurposes(services)) {
-      if (signal.aborted) return
-      await keys.ensure(purpose, [kind]).catch((err: unknown) => {
-        if (!signal.aborted) log.error({ err, purpose, kind }, 'a key could not be made')
-      })
-    }
-  }
 }

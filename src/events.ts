@@ -23,6 +23,7 @@ export interface Facts {
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
+  trustPolicyChanged: { party: string; by: string }
   voucherReceived: { guid: string; party: string; from: string }
   voucherDelivered: { guid: string; party: string; partner: string }
   partnerKeyProven: { party: string; partner: string; key: string; by: string }
@@ -69,6 +70,7 @@ const NAMES: Record<keyof Facts, string> = {
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',
+  trustPolicyChanged: 'trust-policy-changed',
   voucherReceived: 'voucher-received',
   voucherDelivered: 'voucher-delivered',
   partnerKeyProven: 'partner-key-proven',

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Bytes } from '../protocol/bytes.ts'
 import { DEFAULT_TYPE, X509, algorithmFor } from '../protocol/crypto/public-key.ts'
+import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
 import { Problem } from './http/problem.ts'
 import { OWNER } from './manufacturing/keys.ts'
@@ -28,8 +29,7 @@ export function transferOf(
   const transfer = openTransfer({
     ...{ ...services, http, publicUrl, random: Math.random },
     trustedProxies: config.trustedProxies,
-    // Who has no HTTPS himself is trying things out.
-    didScheme: config.tlsPort === undefined ? 'http' : 'https',
+    didScheme: didSchemeOf(config),
     vouchers: voucherPort(desk, database),
     sales: salePort(desk),
     keys: keyPort(keyStore),
@@ -154,4 +154,15 @@ export function keyPort(keyStore: KeyStore): KeyPort {
       return signers.filter((one) => one !== undefined)
     },
   }
+}
+
+/**
+ * A DID document says whom to trust, and plain HTTP is for trying things out: for a service that is
+ * reached in no other way. One behind a proxy has no HTTPS of its own, and says so in its public URL.
+ */
+export function didSchemeOf({
+  tlsPort,
+  publicUrl,
+}: Pick<Config, 'tlsPort' | 'publicUrl'>): 'http' | 'https' {
+  return tlsPort === undefined && !publicUrl?.startsWith('https:') ? 'http' : 'https'
 }

@@ -2,7 +2,7 @@
 import type { Selectable } from 'kysely'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { ApiTokenTable } from '../database/tables.ts'
+import type { ApiTokenTable } from '../database/tables/secrets.ts'
 
 export type ApiTokenRow = Selectable<ApiTokenTable>
 

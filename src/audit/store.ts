@@ -6,7 +6,7 @@ import type {
   AuditCountersignatureTable,
   AuditEntryTable,
   AuditWitnessTable,
-} from '../database/tables.ts'
+} from '../database/tables/audit.ts'
 import type { AuditEntry, Detail } from './entry.ts'
 import type { Head } from './head.ts'
 

@@ -133,7 +133,7 @@ interface Schemas {
     readonly guid: string
     readonly device_id: string
     readonly device_info: string
-    readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+    readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
     readonly origin: 'made' | 'imported' | 'onboarded'
     readonly entries: number
     readonly owner_key: string
@@ -161,6 +161,11 @@ interface Schemas {
     } | null
     readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
     readonly bytes: number
+  }
+  TrustPolicy: {
+    readonly device_cas?: ('default' | 'any') | readonly string[]
+    readonly manufacturer_keys?: 'any' | readonly string[]
+    readonly rsa2048?: boolean
   }
   DeviceSummary: {
     readonly id: string
@@ -770,6 +775,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Transfer']
   }
+  'GET /trust-policy': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TrustPolicy'] & { readonly is_default: boolean }
+  }
   'GET /uploads/{id}': {
     query: Record<never, never>
     json: undefined
@@ -779,20 +789,26 @@ export interface Operations {
     query: {
       limit?: number
       cursor?: string
-      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
       origin?: 'made' | 'imported' | 'onboarded'
       device_id?: string
       device_info?: string
+      serial?: string
+      since?: string
+      until?: string
     }
     json: undefined
     result: { readonly items: readonly Schemas['VoucherSummary'][]; readonly next: string | null }
   }
   'GET /vouchers/export': {
     query: {
-      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left'
+      state?: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
       origin?: 'made' | 'imported' | 'onboarded'
       device_id?: string
       device_info?: string
+      serial?: string
+      since?: string
+      until?: string
       format?: 'tar.gz' | 'pem'
     }
     json: undefined
@@ -1085,6 +1101,11 @@ export interface Operations {
       }[]
     }
   }
+  'POST /vouchers/{guid}/restore': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Voucher']
+  }
   'POST /vouchers/{guid}/sell': {
     query: Record<never, never>
     json: { readonly to: string; readonly unproven?: boolean }
@@ -1159,5 +1180,10 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly every_seconds: number | null }
     result: Schemas['TransferSource']
+  }
+  'PUT /trust-policy': {
+    query: Record<never, never>
+    json: Schemas['TrustPolicy']
+    result: Schemas['TrustPolicy'] & { readonly is_default: boolean }
   }
 }

@@ -1,5 +1,5 @@
 /** The states of a device, and which of them follow on which. */
-import type { DeviceTable } from '../database/tables.ts'
+import type { DeviceTable } from '../database/tables/devices.ts'
 
 export type DeviceState = DeviceTable['state']
 

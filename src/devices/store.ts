@@ -1,7 +1,7 @@
 /** The devices, how they got where they are, and their groups. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from '../database/tables.ts'
+import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from '../database/tables/devices.ts'
 import { type DeviceState, MOVES, type Move } from './lifecycle.ts'
 
 export type DeviceRow = DeviceTable

@@ -7,6 +7,8 @@ export const PERMISSIONS = [
   'voucher:export',
   'voucher:sell',
   'voucher:delete',
+  'trust-policy:read',
+  'trust-policy:write',
   'device:read',
   'device:write',
   'key:read',
@@ -82,7 +84,7 @@ const BUNDLES: Readonly<Record<string, readonly Permission[]>> = {
   administrator: PERMISSIONS,
   /** Makes, buys and sells devices: vouchers, where they are registered, and who gets them. */
   'supply-chain-operator': [
-    ...all('voucher', 'rendezvous-info', 'registration', 'station', 'order'),
+    ...all('voucher', 'trust-policy', 'rendezvous-info', 'registration', 'station', 'order'),
     ...all('partner', 'inbox', 'transfer'),
     ...reading('device', 'group', 'key', 'certificate', 'party', 'openapi'),
   ],

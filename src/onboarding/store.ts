@@ -1,7 +1,7 @@
 /** Plans, and what devices have uploaded. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { PlanTable, UploadTable } from '../database/tables.ts'
+import type { PlanTable, UploadTable } from '../database/tables/onboarding.ts'
 
 export type PlanRow = PlanTable
 export type UploadRow = Omit<UploadTable, 'id'> & { readonly id: number }

@@ -1,6 +1,6 @@
 /** The parties of an installation, and who is invited to become one. */
 import { statement } from '../database/statement.ts'
-import type { InvitationTable, PartyTable } from '../database/tables.ts'
+import type { InvitationTable, PartyTable } from '../database/tables/parties.ts'
 
 export type PartyRow = PartyTable
 export type InvitationRow = InvitationTable

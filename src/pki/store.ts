@@ -2,7 +2,8 @@
 import { sql } from 'kysely'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import { type CertificateTable, HOME_PARTY } from '../database/tables.ts'
+import { HOME_PARTY } from '../database/tables.ts'
+import type { CertificateTable } from '../database/tables/pki.ts'
 
 export type CertificateRow = CertificateTable
 

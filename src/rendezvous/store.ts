@@ -2,7 +2,7 @@
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { RegistrationTable } from '../database/tables.ts'
+import type { RegistrationTable } from '../database/tables/rendezvous.ts'
 
 export type RegistrationRow = RegistrationTable
 type NewRegistration = Omit<RegistrationRow, 'withdrawal'>

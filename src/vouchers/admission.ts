@@ -14,10 +14,13 @@ import { spkiOfCertificate } from '../../protocol/x509/certificate.ts'
 import { deviceIdOf } from './device-id.ts'
 import type { Principal } from '../http/authenticate.ts'
 import type { VoucherRow } from './store.ts'
+import { type TrustPolicy, anchorsOf, policyFlaw } from './trust/policy.ts'
 
 /** Why an import is refused: a check of the voucher itself, or one of these. */
 export type ImportCheck =
   | VoucherCheck
+  | 'manufacturer-key-not-trusted'
+  | 'rsa2048-not-allowed'
   | 'owner-key-not-ours'
   | 'guid-of-another-device'
   | 'voucher-differs'
@@ -34,8 +37,9 @@ export interface Refusal {
 export interface Trust {
   /** Signs as the owner with this key; undefined if it is none of the party's. */
   findOwnerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
-  /** The device CAs whose vouchers the party takes in; undefined for any. */
-  trustedDeviceCas(party: string): Promise<readonly Bytes[] | undefined>
+  /** The device CAs that the installation trusts; undefined for any. */
+  readonly deviceCas: readonly Bytes[] | undefined
+  trustPolicy(party: string): Promise<TrustPolicy>
 }
 
 /** Who does something, and for whom. */
@@ -62,8 +66,10 @@ export async function verify({ party, encoded, now }: Candidate, trust: Trust): 
   const voucher = tryToParse(encoded)
   if (isRefusal(voucher)) return { guid: null, ...voucher }
   const guid = toHex(voucher.header.value.guid)
-  const anchors = await trust.trustedDeviceCas(party)
-  const flaw = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
+  const policy = await trust.trustPolicy(party)
+  const anchors = anchorsOf(policy, trust.deviceCas)
+  const genuine = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
+  const flaw = genuine ?? policyFlaw(voucher, policy)
   if (flaw) return { guid, ...flaw }
   if (voucher.entries.length === 0) {
     return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
@@ -102,13 +108,16 @@ export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | und
   if (ours.device_id !== deviceId) {
     return refuse('guid-of-another-device', `this GUID is that of ${ours.device_id}`)
   }
-  if (ours.state === 'replaced' || ours.state === 'used') {
+  const state = ours.deleted_from ?? ours.state
+  if (state === 'replaced' || state === 'used') {
     return refuse('already-onboarded', `replaced by ${ours.superseded_by} when it was onboarded`)
   }
   if (ours.superseded_by !== null) {
     return refuse('superseded', `the device has been made anew as ${ours.superseded_by}`)
   }
   const relation = compare(parseVoucher(ours.cbor), voucher)
+  // Of one that was deleted another may be brought: who deleted it had a reason.
+  if (relation === 'different' && ours.state === 'deleted') return 'known'
   if (relation === 'different') return refuse('voucher-differs', 'sold otherwise than ours was')
   if (relation === 'shorter') {
     return refuse('voucher-truncated', `${voucher.entries.length} of ${ours.entries} entries`)

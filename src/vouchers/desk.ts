@@ -2,13 +2,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import type { Executor } from '../database/connection.ts'
 import { Problem } from '../http/problem.ts'
 import { type Actor, type ImportCheck, type Verdict, isRefusal, verify } from './admission.ts'
 import { takeIn } from './intake.ts'
-import type { VoucherLedger } from './ledger.ts'
+import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import { type Sale, VoucherSales } from './sales.ts'
 import * as store from './store.ts'
-import type { VoucherFilter, VoucherRow } from './store.ts'
+import type { VoucherFilter, VoucherRow, VoucherState } from './store.ts'
 
 /** What came of one voucher in an import. */
 export interface ImportResult {
@@ -65,7 +66,7 @@ export class VoucherDesk {
   /** Throws not-found. */
   async find(party: string, guid: string): Promise<VoucherRow> {
     const row = await store.findVoucher.first(this.#ledger.db, { party, guid })
-    return row ?? notFound(guid)
+    return row && row.state !== 'deleted' ? row : notFound(guid)
   }
 
   parse({ guid, cbor }: VoucherRow): Voucher {
@@ -87,12 +88,13 @@ export class VoucherDesk {
     return this.#sales.sell(actor, sale)
   }
 
-  /** Throws not-found. */
+  /** Its device cannot onboard by it any more; it can be restored for a while. Throws not-found. */
   async delete(guid: string, { id: by, party }: Actor): Promise<void> {
     const { database, events } = this.#ledger.services
+    const at = this.#ledger.now()
     await database.commit(async (tx) => {
-      const deleted = (await store.deleteVoucher.first(tx, { party, guid })) ?? notFound(guid)
-      const { device_id: device } = deleted
+      const deleted = await store.deleteVoucher.first(tx, { party, guid, at })
+      const { device_id: device } = deleted ?? notFound(guid)
       await this.#ledger.devices.note(tx, device, 'voucher-deleted', { guid })
       const subject = { guid, device }
       await this.#ledger.record(tx, { party, type: 'voucher-deleted', by, subject })
@@ -101,6 +103,38 @@ export class VoucherDesk {
     this.#ledger.parsed.forget(guid)
     events.voucherDeleted({ guid, by })
   }
+
+  /** Throws not-found, or conflict where the device has another voucher by now. */
+  async restore(guid: string, { id: by, party }: Actor): Promise<VoucherRow> {
+    const { database } = this.#ledger.services
+    await database.commit((tx) => this.#restore(tx, { party, guid }, by))
+    return this.find(party, guid)
+  }
+
+  async #restore(tx: Executor, named: PartyVoucher, by: string): Promise<void> {
+    const ledger = this.#ledger
+    const { party, guid } = named
+    const row = await store.findVoucher.first(tx, named)
+    if (row?.state !== 'deleted') notFound(guid)
+    const { device_id: device } = row
+    const state = stateOf(row.deleted_from)
+    const isServed = state === 'held' || state === 'replaced'
+    const others = isServed ? await store.findOfDevice.all(tx, { deviceId: device }) : []
+    const rival = others.find((one) => one.state === 'held' && one.guid !== row.superseded_by)
+    if (rival) throw new Problem('conflict', `the device has the voucher ${rival.guid} by now`)
+    await store.restoreVoucher.run(tx, { ...named, state, at: ledger.now() })
+    await ledger.devices.note(tx, device, 'voucher-restored', { guid })
+    await ledger.record(tx, { party, type: 'voucher-restored', by, subject: { guid, device } })
+    const voucher = this.parse(row)
+    if (state === 'held' && (await ledger.findSigner(party, voucher))) {
+      await ledger.held(tx, { party, guid, voucher })
+    }
+  }
+}
+
+/** Written here, when it was deleted. */
+function stateOf(text: string | null): VoucherState {
+  return text as VoucherState
 }
 
 function notFound(guid: string): never {

@@ -88,6 +88,7 @@ export class VoucherLedger {
       revision: 1,
       superseded_by: null,
       exported_at: null,
+      deleted_from: null,
       cbor: voucher.bytes,
       created_at: at,
       updated_at: at,

@@ -1,7 +1,7 @@
 /** Vouchers parsed lately: TO0 and TO2 ask for the same one several times within moments. */
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
-import type { VoucherTable } from '../database/tables.ts'
+import type { VoucherTable } from '../database/tables/vouchers.ts'
 
 const MOST_KEPT = 1000
 

@@ -49,6 +49,7 @@ const IMPORTED = [
 /** Some 300,000 vouchers as PEM. */
 const MOST_IMPORTED_BYTES = 1 << 30
 
+const Time = z.iso.datetime({ offset: true }).transform((text) => new Date(text).toISOString())
 const GuidParam = z.object({ guid: GuidText })
 
 /** Whether it is known that somebody holds the private half of a key, by its fingerprint. */
@@ -68,6 +69,18 @@ export function voucherRoutes(desk: VoucherDesk, isKnownHolder: IsKnownHolder): 
       permission: 'voucher:delete',
       params: GuidParam,
       handle: ({ params: { guid }, principal }) => desk.delete(guid, principal),
+    }),
+    route({
+      method: 'post',
+      path: '/vouchers/{guid}/restore',
+      summary: 'Take back the removal of a voucher',
+      permission: 'voucher:delete',
+      params: GuidParam,
+      result: VoucherView,
+      async handle({ params: { guid }, principal }) {
+        const row = await desk.restore(guid, principal)
+        return viewOf(row, desk.parse(row))
+      },
     }),
   ]
 }
@@ -94,6 +107,9 @@ const Filter = z.object({
   origin: VoucherOrigin.optional(),
   device_id: z.string().max(64).optional(),
   device_info: z.string().max(1024).optional(),
+  serial: z.string().max(1024).optional(),
+  since: Time.optional(),
+  until: Time.optional(),
 })
 
 function listRoute(desk: VoucherDesk): Route {

@@ -51,6 +51,8 @@ type ServableFacts = Pick<
   'party' | 'device_id' | 'state' | 'revision' | 'created_at'
 >
 
+/** After that a deleted voucher is gone for good. */
+const KEEP_DELETED_MS = 30 * 24 * 3_600_000
 /** A Device that has not shown up under its new GUID by then will not under the old one. */
 const KEEP_REPLACED_MS = 30 * 24 * 3_600_000
 
@@ -197,9 +199,11 @@ export class VoucherService {
     }
   }
 
-  /** Housekeeping: vouchers replaced so long ago that no Device will ask for them. */
+  /** Housekeeping: vouchers deleted long ago, and those replaced so long ago that no Device will ask for them. */
   async retireStale(): Promise<void> {
     const { clock, database } = this.#ledger.services
+    const deletedBefore = new Date(clock.now().getTime() - KEEP_DELETED_MS).toISOString()
+    await database.commit((tx) => store.forgetDeleted.run(tx, { before: deletedBefore }))
     const before = new Date(clock.now().getTime() - KEEP_REPLACED_MS).toISOString()
     const at = this.#ledger.now()
     await database.commit(async (tx) => {

@@ -1,7 +1,7 @@
 /** The Ownership Vouchers this service holds, sold and has held. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { VoucherTable } from '../database/tables.ts'
+import type { VoucherTable } from '../database/tables/vouchers.ts'
 
 export type VoucherRow = VoucherTable
 export type VoucherState = VoucherRow['state']
@@ -19,6 +19,7 @@ export const insertVoucher = statement((db, row: VoucherRow) =>
     revision: row.revision,
     superseded_by: row.superseded_by,
     exported_at: row.exported_at,
+    deleted_from: row.deleted_from,
     created_at: row.created_at,
     updated_at: row.updated_at,
     cbor: row.cbor,
@@ -114,6 +115,7 @@ export const storeKnown = statement(
         cbor: p.cbor,
         superseded_by: null,
         exported_at: null,
+        deleted_from: null,
         revision: eb('revision', '+', 1),
         updated_at: p.at,
       }))
@@ -178,12 +180,57 @@ export const retireReplacedBefore = statement(
       .returning(['party', 'guid']),
 )
 
-export const deleteVoucher = statement((db, p: { party: string; guid: string }) =>
+interface Deletion {
+  readonly party: string
+  readonly guid: string
+  readonly at: string
+}
+
+export const deleteVoucher = statement((db, p: Deletion) =>
   db
-    .deleteFrom('voucher')
+    .updateTable('voucher')
+    .set(({ ref, eb }) => ({
+      state: 'deleted',
+      deleted_from: ref('state'),
+      revision: eb('revision', '+', 1),
+      updated_at: p.at,
+    }))
     .where('guid', '=', p.guid)
     .where('party', '=', p.party)
-    .returning(['device_id', 'state']),
+    .where('state', '!=', 'deleted')
+    .returning('device_id'),
+)
+
+export const restoreVoucher = statement((db, p: Deletion & { readonly state: VoucherState }) =>
+  db
+    .updateTable('voucher')
+    .set(({ eb }) => ({
+      state: p.state,
+      deleted_from: null,
+      revision: eb('revision', '+', 1),
+      updated_at: p.at,
+    }))
+    .where('guid', '=', p.guid)
+    .where('party', '=', p.party)
+    .where('state', '=', 'deleted'),
+)
+
+const MOST_FORGOTTEN = 500
+
+/** Deleted so long ago that nobody will want them back; some at a time. */
+export const forgetDeleted = statement((db, p: { before: string }) =>
+  db
+    .deleteFrom('voucher')
+    .where('device_id', 'in', (eb) =>
+      eb
+        .selectFrom('voucher')
+        .select('device_id')
+        .where('state', '=', 'deleted')
+        .where('updated_at', '<', p.before)
+        .limit(MOST_FORGOTTEN),
+    )
+    .where('state', '=', 'deleted')
+    .where('updated_at', '<', p.before),
 )
 
 export const markExported = statement((db, p: Named & { at: string }) =>
@@ -205,6 +252,11 @@ export interface VoucherFilter {
   readonly origin?: VoucherRow['origin'] | undefined
   readonly deviceId?: string | undefined
   readonly deviceInfo?: string | undefined
+  /** Of the device, as its maker told it. */
+  readonly serial?: string | undefined
+  /** When it came here: at or after, and before. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
 }
 
 /** Ordered by GUID, so that a page stays the same while vouchers arrive. */
@@ -228,7 +280,16 @@ export function listVouchers(db: Executor, filter: VoucherFilter) {
     .orderBy('guid')
     .limit(filter.limit)
   if (filter.after !== undefined) query = query.where('guid', '>', filter.after)
-  if (filter.state !== undefined) query = query.where('state', '=', filter.state)
+  const { state } = filter
+  query = state ? query.where('state', '=', state) : query.where('state', '!=', 'deleted')
+  if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since)
+  if (filter.until !== undefined) query = query.where('created_at', '<', filter.until)
+  const { party, serial } = filter
+  if (serial !== undefined) {
+    query = query.where('device_id', 'in', (eb) =>
+      eb.selectFrom('device').select('id').where('party', '=', party).where('serial', '=', serial),
+    )
+  }
   if (filter.origin !== undefined) query = query.where('origin', '=', filter.origin)
   if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)
   if (filter.deviceInfo !== undefined) query = query.where('device_info', '=', filter.deviceInfo)

@@ -14,6 +14,7 @@ export const VoucherState = z.enum([
   'used',
   'superseded',
   'left',
+  'deleted',
 ])
 export const VoucherOrigin = z.enum(['made', 'imported', 'onboarded'])
 
@@ -70,7 +71,7 @@ export const VoucherView = VoucherSummary.extend({
   bytes: z.number().int(),
 }).openapi('Voucher')
 
-export function summaryOf(row: Omit<VoucherRow, 'party' | 'cbor' | 'revision'>) {
+export function summaryOf(row: Omit<VoucherRow, 'party' | 'cbor' | 'revision' | 'deleted_from'>) {
   return {
     guid: row.guid,
     device_id: row.device_id,

@@ -1,7 +1,7 @@
 /** Webhooks, and how far each has got in its party's log. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { WebhookTable } from '../database/webhook-tables.ts'
+import type { WebhookTable } from '../database/tables/webhooks.ts'
 
 export type WebhookRow = WebhookTable
 

@@ -100,6 +100,8 @@ describe('firstlight voucher', () => {
     const listed = await world.told<{ guid: string }[]>('voucher', 'list')
     expect(listed.map((one) => one.guid)).toContain(guid)
     await world.told('voucher', 'delete', dashed)
+    expect(await world.told('voucher', 'restore', dashed)).toMatchObject({ state: 'held' })
+    await world.told('voucher', 'delete', dashed)
     const after = await world.told<{ guid: string }[]>('voucher', 'list')
     expect(after.map((one) => one.guid)).not.toContain(guid)
   })

@@ -52,6 +52,17 @@ describe('firstlight party', () => {
     expect(await world.told('party', 'withdraw', id)).toEqual({ id, withdrawn: true })
   })
 
+  it('says whose vouchers it takes in, and takes the same document back', async () => {
+    const policy = await world.told('voucher', 'trust')
+    expect(policy).toMatchObject({ device_cas: 'default', is_default: true })
+    writeFileSync(world.file('trust.json'), JSON.stringify({ ...policy, rsa2048: false }))
+    const changed = await world.told('voucher', 'trust', '--set', world.file('trust.json'))
+    expect(changed).toMatchObject({ rsa2048: false, is_default: false })
+    writeFileSync(world.file('trust.json'), 'no JSON')
+    const refused = await world.asked('voucher', 'trust', '--set', world.file('trust.json'))
+    expect(refused).toMatchObject({ status: 1, json: errorDocument('file') })
+  })
+
   it('suspends and resumes', async () => {
     const parties = await world.told<{ id: string; name: string }[]>('party', 'list')
     const id = parties.find(({ name }) => name === 'buyer')?.id ?? expect.fail()

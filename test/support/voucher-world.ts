@@ -1,4 +1,6 @@
 /** Vouchers and devices on a database in memory, with their routes behind a token of all powers. */
+import { trustPolicySetting } from '../../src/vouchers/trust/policy.ts'
+import { trustRoutes } from '../../src/vouchers/trust/routes.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { sameKey } from '../../protocol/crypto/public-key.ts'
@@ -41,6 +43,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     ...silentLog,
     info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
   } as unknown as typeof silentLog)
+  const trustPolicy = trustPolicySetting({ database, clock })
   const ledger = new VoucherLedger({
     database,
     clock,
@@ -51,7 +54,8 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
       manufacturers.find((signer) => sameKey(signer.key, key)),
     findHolders: () => [],
     audit: new AuditLog({ clock }),
-    trustedDeviceCas: async () => anchors,
+    deviceCas: anchors,
+    trustPolicy: (party) => trustPolicy.value(party),
   })
   const watched: string[] = []
   ledger.watch({
@@ -69,6 +73,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   let permissions = permissionsOf(['admin']) ?? new Set<Permission>()
   const routes = [
     ...voucherRoutes(desk, async (_party, fingerprint) => provenKeys.has(fingerprint)),
+    ...trustRoutes(trustPolicy, events),
     ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
   ]

@@ -6,7 +6,7 @@ import { parseCertificate } from '../../../protocol/x509/certificate.ts'
 import { findChainFlaw } from '../../../protocol/x509/chain.ts'
 import { fromPem } from '../../../protocol/x509/pem.ts'
 import { Problem } from '../../http/problem.ts'
-import type { MachineClientTable } from '../../database/caller-tables.ts'
+import type { MachineClientTable } from '../../database/tables/callers.ts'
 import type { PublicJwk } from '../public-keys.ts'
 
 export type Method = MachineClientTable['method']

@@ -1,7 +1,7 @@
 /** Machine clients, and the assertions they have used up. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { MachineClientTable } from '../../database/caller-tables.ts'
+import type { MachineClientTable } from '../../database/tables/callers.ts'
 
 export type ClientRow = MachineClientTable
 

@@ -1,7 +1,7 @@
 /** The OpenID providers of parties. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { IdentityProviderTable } from '../../database/caller-tables.ts'
+import type { IdentityProviderTable } from '../../database/tables/callers.ts'
 
 export type ProviderRow = IdentityProviderTable
 

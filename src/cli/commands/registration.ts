@@ -1,10 +1,10 @@
 /** `firstlight registration`: what owners have left at a rendezvous, for it and for themselves. */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { fromHex } from '../../../protocol/bytes.ts'
 import { LOOK_UP, WITHDRAW, signOwnRequest } from '../../../protocol/to0/own-registration.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
+import { documentIn } from '../document.ts'
 import { CliFailure } from '../failure.ts'
 import { httpUrl } from '../http-url.ts'
 import { readPrivateKey } from '../key-files.ts'
@@ -119,7 +119,7 @@ function addPolicy(registration: Command): void {
       const policy =
         set === undefined
           ? await api.json<object>(path)
-          : await api.json<object>(path, { method: 'PUT', json: documentOf(set) })
+          : await api.json<object>(path, { method: 'PUT', json: documentIn(set) })
       output.result(policy, (one) => JSON.stringify(one, undefined, 2))
     },
   )
@@ -193,13 +193,4 @@ function guidOf(text: string): string {
   const guid = text.replaceAll('-', '').toLowerCase()
   if (/^[0-9a-f]{32}$/.test(guid)) return guid
   throw new CliFailure('usage', `not a GUID: ${text}`, { next: 'firstlight registration list' })
-}
-
-function documentOf(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    throw new CliFailure('failed', `${file} is not JSON`, { code: 'file', cause })
-  }
 }

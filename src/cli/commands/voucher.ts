@@ -12,6 +12,7 @@ import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
 import { call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
+import { documentIn } from '../document.ts'
 import { CliFailure } from '../failure.ts'
 import { guidOf } from '../guid.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
@@ -145,6 +146,31 @@ function addServiceCommands(voucher: Command): void {
     async (api, _options, output, [guid = '']) => {
       await call(api, 'DELETE /vouchers/{guid}', { params: { guid: guidOf(guid) } })
       output.result({ guid: guidOf(guid), deleted: true }, (value) => `deleted ${value.guid}`)
+    },
+  )
+  runWithApi(
+    voucher
+      .command('restore')
+      .description('take back the removal of a voucher, within 30 days')
+      .argument('<guid>'),
+    async (api, _options, output, [guid = '']) => {
+      const params = { guid: guidOf(guid) }
+      const restored = await call(api, 'POST /vouchers/{guid}/restore', { params })
+      output.result(restored, (value) => `restored ${value.guid}: ${value.state}`)
+    },
+  )
+  runWithApi<{ set?: string }>(
+    voucher
+      .command('trust')
+      .description('whose vouchers are taken in: device CAs, manufacturers, kinds of key')
+      .option('--set <file>', 'replace it by this JSON document'),
+    async (api, { set }, output) => {
+      const path = '/api/v1/trust-policy'
+      const policy =
+        set === undefined
+          ? await api.json<object>(path)
+          : await api.json<object>(path, { method: 'PUT', json: documentIn(set) })
+      output.result(policy, (one) => JSON.stringify(one, undefined, 2))
     },
   )
 }

@@ -10,6 +10,7 @@ import { border } from './0007-border.ts'
 import { webhooks } from './0008-webhooks.ts'
 import { orders } from './0009-orders.ts'
 import { callers } from './0010-callers.ts'
+import { voucherDeletion } from './0011-voucher-deletion.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -22,4 +23,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-webhooks': webhooks,
   '0009-orders': orders,
   '0010-callers': callers,
+  '0011-voucher-deletion': voucherDeletion,
 }

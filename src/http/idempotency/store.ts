@@ -1,6 +1,6 @@
 /** Requests that came with an Idempotency-Key, and what they were answered. */
 import { statement } from '../../database/statement.ts'
-import type { IdempotencyTable } from '../../database/tables.ts'
+import type { IdempotencyTable } from '../../database/tables/http.ts'
 
 interface Named {
   readonly principal: string

@@ -5,7 +5,7 @@ import type {
   OrderCertificateTable,
   OrderDeviceTable,
   ProductionOrderTable,
-} from '../../database/manufacturing-tables.ts'
+} from '../../database/tables/manufacturing.ts'
 
 export type OrderRow = ProductionOrderTable
 

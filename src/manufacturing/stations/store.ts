@@ -1,7 +1,7 @@
 /** The stations from where devices are made. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { StationTable } from '../../database/manufacturing-tables.ts'
+import type { StationTable } from '../../database/tables/manufacturing.ts'
 
 export type StationRow = StationTable
 

@@ -1,7 +1,7 @@
 /** Which vouchers are to be registered where, when next, and how it went. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { To0JobTable } from '../../database/tables.ts'
+import type { To0JobTable } from '../../database/tables/onboarding.ts'
 
 export type Job = Pick<
   To0JobTable,

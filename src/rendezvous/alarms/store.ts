@@ -2,7 +2,7 @@
 import type { Bytes } from '../../../protocol/bytes.ts'
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { RegistrationAlarmTable } from '../../database/tables.ts'
+import type { RegistrationAlarmTable } from '../../database/tables/rendezvous.ts'
 
 export type AlarmRow = RegistrationAlarmTable
 export type Attempt = Pick<AlarmRow, 'guid' | 'owner_key' | 'entries' | 'source'> & {

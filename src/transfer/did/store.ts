@@ -1,7 +1,7 @@
 /** What parties let the world know of them. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { TransferProfileTable } from '../../database/transfer-tables.ts'
+import type { TransferProfileTable } from '../../database/tables/transfer.ts'
 
 export const findProfile = statement((db, p: { party: string }) =>
   db.selectFrom('transfer_profile').selectAll().where('party', '=', p.party),

@@ -1,7 +1,7 @@
 /** The tokens senders show at a party's inbox, by the hash of their secret. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { InboxTokenTable } from '../../database/transfer-tables.ts'
+import type { InboxTokenTable } from '../../database/tables/transfer.ts'
 
 export type InboxTokenRow = InboxTokenTable
 

@@ -1,7 +1,7 @@
 /** Callers between Challenge and Prove, and the tokens of those who have proven their key. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { KeyAuthSessionTable, KeyAuthTokenTable } from '../../database/transfer-tables.ts'
+import type { KeyAuthSessionTable, KeyAuthTokenTable } from '../../database/tables/transfer.ts'
 
 export type DoorName = KeyAuthSessionTable['door']
 

@@ -1,7 +1,7 @@
 /** A party's partners and their keys. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { PartnerKeyTable, PartnerTable } from '../../database/transfer-tables.ts'
+import type { PartnerKeyTable, PartnerTable } from '../../database/tables/transfer.ts'
 
 export type PartnerRow = PartnerTable
 export type PartnerKeyRow = PartnerKeyTable

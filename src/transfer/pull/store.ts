@@ -1,7 +1,7 @@
 /** From whom vouchers are pulled, how often, and what has been. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { PullSourceTable } from '../../database/transfer-tables.ts'
+import type { PullSourceTable } from '../../database/tables/transfer.ts'
 
 export type PullSource = PullSourceTable
 

@@ -1,7 +1,7 @@
 /** Which vouchers are to be pushed to whom, when next, and how it went. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { PushJobTable } from '../../database/transfer-tables.ts'
+import type { PushJobTable } from '../../database/tables/transfer.ts'
 
 export type PushJob = PushJobTable
 

@@ -1,7 +1,7 @@
 /** Which vouchers have changed hands, with whom, and the receipts for it. */
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { TransferReceiptTable } from '../../database/transfer-tables.ts'
+import type { TransferReceiptTable } from '../../database/tables/transfer.ts'
 
 export type ReceiptRow = TransferReceiptTable
 

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
-import type { TransferRefusalTable, TransferRuleTable } from '../../database/transfer-tables.ts'
+import type { TransferRefusalTable, TransferRuleTable } from '../../database/tables/transfer.ts'
 
 export type RuleRow = TransferRuleTable
 export type RefusalRow = TransferRefusalTable

@@ -4,7 +4,7 @@ import { OWNER } from '../../../../src/manufacturing/keys.ts'
 import { Parties } from '../../../../src/parties/service.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
-import { keyPort, partyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import { didSchemeOf, keyPort, partyPort, voucherPort } from '../../../../src/transfer-ports.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import { PARTY, TESTER, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
@@ -84,5 +84,15 @@ describe('the parties of an installation', () => {
     expect(await port.find('acme')).toBeUndefined()
     expect(await port.findById(id)).toBeUndefined()
     expect(await port.findById('fdop_none')).toBeUndefined()
+  })
+})
+
+describe('DID documents', () => {
+  it('are read over plain HTTP only by a service that is reached in no other way', () => {
+    const https = 'https://fdo.example'
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: undefined })).toBe('http')
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: 'http://192.0.2.10:8080' })).toBe('http')
+    expect(didSchemeOf({ tlsPort: undefined, publicUrl: https })).toBe('https')
+    expect(didSchemeOf({ tlsPort: 8443, publicUrl: 'http://192.0.2.10:8080' })).toBe('https')
   })
 })

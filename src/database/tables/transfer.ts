@@ -1,20 +1,5 @@
-/** The part of the data model that moves vouchers between parties: see tables.ts. */
-import type { Bytes } from '../../protocol/bytes.ts'
-
-export interface TransferTables {
-  partner: PartnerTable
-  partner_key: PartnerKeyTable
-  inbox_token: InboxTokenTable
-  key_auth_session: KeyAuthSessionTable
-  key_auth_token: KeyAuthTokenTable
-  push_job: PushJobTable
-  pull_source: PullSourceTable
-  pulled_voucher: PulledVoucherTable
-  transfer_receipt: TransferReceiptTable
-  transfer_profile: TransferProfileTable
-  transfer_rule: TransferRuleTable
-  transfer_refusal: TransferRefusalTable
-}
+/** What moves vouchers between parties: with whom, by which proof, and how it went. */
+import type { Bytes } from '../../../protocol/bytes.ts'
 
 /** To whom a party hands vouchers, and from whom it gets them. */
 export interface PartnerTable {

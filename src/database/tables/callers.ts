@@ -1,10 +1,4 @@
-/** The part of the data model that says who may call: see tables.ts. */
-
-export interface CallerTables {
-  machine_client: MachineClientTable
-  used_assertion: UsedAssertionTable
-  identity_provider: IdentityProviderTable
-}
+/** Who else calls the management API: programs, and people of other organisations' providers. */
 
 /** A program of a party that gets its access tokens at our token endpoint. */
 export interface MachineClientTable {
@@ -26,7 +20,7 @@ export interface MachineClientTable {
 }
 
 /** A client's assertion that has been accepted, until it has expired anyway. */
-interface UsedAssertionTable {
+export interface UsedAssertionTable {
   client_id: string
   /** SHA-256 of the assertion's id, hex. */
   jti_hash: string

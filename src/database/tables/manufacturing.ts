@@ -1,11 +1,4 @@
-/** The tables of manufacturing: stations and orders. Part of the data model of tables.ts. */
-
-export interface ManufacturingTables {
-  station: StationTable
-  production_order: ProductionOrderTable
-  order_device: OrderDeviceTable
-  order_certificate: OrderCertificateTable
-}
+/** Where devices are made, to which orders, and what the line is told of them. */
 
 /** A place on a factory floor from where devices are made: who speaks DI there is known by it. */
 export interface StationTable {

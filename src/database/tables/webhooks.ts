@@ -1,5 +1,5 @@
-/** The part of the data model about webhooks: see tables.ts. */
-import type { Bytes } from '../../protocol/bytes.ts'
+/** Who is told of what happens. */
+import type { Bytes } from '../../../protocol/bytes.ts'
 
 /** An address that hears of the entries of its party's log, in their order. */
 export interface WebhookTable {

@@ -1,0 +1,26 @@
+/** The keys that sign vouchers for the installation's own party: made ahead of the first device. */
+import { HOME_PARTY } from './database/tables.ts'
+import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
+import type { Services } from './services.ts'
+
+/** Signs vouchers. */
+export function signingPurposes({ config }: Services): readonly string[] {
+  return config.roles.includes('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
+}
+
+/**
+ * Made ahead: a device should not have to wait until an RSA key is found. One after the other, since
+ * the threads that look for them are those that bring commits to the disk.
+ */
+export async function makeRsaKeys(services: Services, signal: AbortSignal): Promise<void> {
+  const { keyStore, log } = services
+  const keys = keyStore.ring(HOME_PARTY)
+  for (const kind of ['rsa2048', 'rsa3072'] as const) {
+    for (const purpose of signingPurposes(services)) {
+      if (signal.aborted) return
+      await keys.ensure(purpose, [kind]).catch((err: unknown) => {
+        if (!signal.aborted) log.error({ err, purpose, kind }, 'a key could not be made')
+      })
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** /api/v1/trust-policy: whose vouchers a party takes in, changed while it does. */
+import { z } from '@hono/zod-openapi'
+import type { Events } from '../../events.ts'
+import { type Route, route } from '../../http/route.ts'
+import type { Setting } from '../../settings/setting.ts'
+import type { TrustPolicy } from './policy.ts'
+
+const Pem = z.string().max(65_536)
+const Policy = z
+  .strictObject({
+    device_cas: z
+      .union([z.enum(['default', 'any']), z.array(Pem).min(1).max(100)])
+      .default('default')
+      .openapi({ description: 'default: what the installation trusts; any; or CAs in PEM' }),
+    manufacturer_keys: z
+      .union([z.literal('any'), z.array(Pem).min(1).max(1000)])
+      .default('any')
+      .openapi({ description: 'any; or public keys in PEM, or their SHA-256' }),
+    rsa2048: z.boolean().default(true).openapi({ description: 'whether such keys are accepted' }),
+  })
+  .openapi('TrustPolicy')
+const result = Policy.extend({ is_default: z.boolean() })
+
+export function trustRoutes(
+  policy: Setting<TrustPolicy>,
+  events: Pick<Events, 'trustPolicyChanged'>,
+): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/trust-policy',
+      summary: 'Which device CAs, manufacturers and keys imported vouchers may have',
+      permission: 'trust-policy:read',
+      result,
+      handle: async ({ principal }) => viewOf(await policy.current(principal.party)),
+    }),
+    route({
+      method: 'put',
+      path: '/trust-policy',
+      summary: 'Change whose vouchers are taken in; those held stay',
+      permission: 'trust-policy:write',
+      body: Policy,
+      result,
+      async handle({ body, principal: { party, id: by } }) {
+        const changed = await policy.replace(party, body)
+        events.trustPolicyChanged({ party, by })
+        return viewOf(changed)
+      },
+    }),
+  ]
+}
+
+function viewOf({ json, isDefault }: { readonly json: unknown; readonly isDefault: boolean }) {
+  return { ...Policy.parse(json), is_default: isDefault }
+}
