@@ -35,8 +35,8 @@ import { type Tokens, openTokens } from './tokens/assembly.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
-import { type Transfer, openTransfer } from './transfer/assembly.ts'
-import { didSchemeOf, keyPort, voucherPort } from './transfer-ports.ts'
+import type { Transfer } from './transfer/assembly.ts'
+import { knownHolders, transferOf } from './transfer-ports.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
 import { trustRoutes } from './vouchers/trust/routes.ts'
@@ -82,8 +82,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined
+  const transfer = transferOf(services, ground, publicUrl)
   const manufacturing = plays.has('manufacturer')
-    ? manufacturingOf(services, ground, { publicUrl, connect: reach.connect })
+    ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
@@ -93,7 +94,6 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   ]
   const findDevice = (id: string) => devices.findScopes(id)
   const tokens = await openTokens({ ...services, pki, findDevice, addresses })
-  const transfer = transferOf(services, ground, publicUrl)
   const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
@@ -102,7 +102,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     pki,
     roles,
     routes: [
-      ...voucherRoutes(ground.desk),
+      ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
       ...trustRoutes(ground.trustPolicy, services.events),
       ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
       ...groupRoutes(devices),
@@ -188,6 +188,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
 function manufacturingOf(
   services: Services,
   { pki, devices, vouchers, settings }: Ground,
+  { rules }: Transfer,
   outward: Pick<ManufacturingServices, 'publicUrl' | 'connect'>,
 ): Manufacturing {
   const { config, keyStore } = services
@@ -199,10 +200,17 @@ function manufacturingOf(
   return openManufacturing({
     ...services,
     ...outward,
-    ...{ pki, devices, vouchers, uniqueSerials, rendezvousInfo: settings.rendezvousInfo },
+    ...{ pki, devices, uniqueSerials, rendezvousInfo: settings.rendezvousInfo },
+    vouchers: {
+      async voucherMade(tx, made) {
+        await vouchers.voucherMade(tx, made)
+        rules.wake(made.party)
+      },
+    },
     party: HOME_PARTY,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
+    ruledOwner: (...device) => rules.firstOwner(...device),
     ringOf: (party) => keyStore.ring(party),
     certify: (spki) => pki.certifyVoucherKey(spki),
     findSerial: (named, tx) => devices.findIdBySerial(named, tx),
@@ -232,18 +240,6 @@ function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefine
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
   }
-}
-
-/** Vouchers to and from the services of others. */
-function transferOf(services: Services, { desk }: Ground, publicUrl: () => string): Transfer {
-  const { config, database, keyStore, outbound: http } = services
-  return openTransfer({
-    ...{ ...services, http, publicUrl, random: Math.random },
-    trustedProxies: config.trustedProxies,
-    didScheme: didSchemeOf(config),
-    vouchers: voucherPort(desk, database),
-    keys: keyPort(keyStore),
-  })
 }
 
 type Connect = (target: Target) => FdoTransport

@@ -26,6 +26,7 @@ export interface Facts {
   trustPolicyChanged: { party: string; by: string }
   voucherReceived: { guid: string; party: string; from: string }
   voucherDelivered: { guid: string; party: string; partner: string }
+  partnerKeyProven: { party: string; partner: string; key: string; by: string }
   voucherNotDelivered: { guid: string; party: string; partner: string; reason: string }
   registrationMade: { guid: string; rendezvous: string; seconds: number }
   registrationFailed: { guid: string; rendezvous: string; reason: string }
@@ -72,6 +73,7 @@ const NAMES: Record<keyof Facts, string> = {
   trustPolicyChanged: 'trust-policy-changed',
   voucherReceived: 'voucher-received',
   voucherDelivered: 'voucher-delivered',
+  partnerKeyProven: 'partner-key-proven',
   voucherNotDelivered: 'voucher-not-delivered',
   registrationMade: 'registration-made',
   registrationFailed: 'registration-failed',

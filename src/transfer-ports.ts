@@ -1,25 +1,55 @@
-/** What voucher transfer needs of vouchers and keys, over those of this service. */
+/** Voucher transfer, over the vouchers, keys and parties of this service. Part of the composition root. */
+import { hash } from 'node:crypto'
 import type { Bytes } from '../protocol/bytes.ts'
-import { algorithmFor } from '../protocol/crypto/public-key.ts'
+import { DEFAULT_TYPE, X509, algorithmFor } from '../protocol/crypto/public-key.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
 import { Problem } from './http/problem.ts'
 import { OWNER } from './manufacturing/keys.ts'
+import type { Parties } from './parties/service.ts'
+import type { PartyRow } from './parties/store.ts'
+import type { KeyInfo } from './secrets/key-info.ts'
 import type { KeyStore } from './secrets/key-store.ts'
-import type { KeyPort, VoucherPort } from './transfer/ports.ts'
+import type { KeyPort, PartyPort, SalePort, Sold, VoucherPort } from './transfer/ports.ts'
+import type { Services } from './services.ts'
+import { type Transfer, openTransfer } from './transfer/assembly.ts'
 import type { VoucherDesk } from './vouchers/desk.ts'
 import { countSold, listSold } from './vouchers/sold/store.ts'
+import type { VoucherLedger } from './vouchers/ledger.ts'
+import type { IsKnownHolder } from './vouchers/routes.ts'
 import type { VoucherRow } from './vouchers/store.ts'
 
+/** Vouchers to and from the services of others. */
+export function transferOf(
+  services: Services,
+  { desk, ledger }: { readonly desk: VoucherDesk; readonly ledger: VoucherLedger },
+  publicUrl: () => string,
+): Transfer {
+  const { config, database, keyStore, parties, outbound: http } = services
+  const transfer = openTransfer({
+    ...{ ...services, http, publicUrl, random: Math.random },
+    trustedProxies: config.trustedProxies,
+    didScheme: didSchemeOf(config),
+    vouchers: voucherPort(desk, database),
+    sales: salePort(desk),
+    keys: keyPort(keyStore),
+    parties: partyPort(parties, keyStore),
+  })
+  ledger.watch({
+    held: async (_tx, { party }) => transfer.rules.wake(party),
+    released: async () => {},
+  })
+  return transfer
+}
+
+/** Keys of parties here, and those that partners have proven. */
+export function knownHolders({ keyStore }: Services, transfer: Transfer): IsKnownHolder {
+  return async (party, fingerprint) =>
+    isOwnerKey(keyStore.list(), fingerprint) || transfer.isProven(party, fingerprint)
+}
+
 export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): VoucherPort {
-  const find = async (party: string, guid: string): Promise<VoucherRow | undefined> => {
-    try {
-      return await desk.find(party, guid)
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'not-found') return undefined
-      throw error
-    }
-  }
+  const find = (party: string, guid: string) => findIn(desk, party, guid)
   return {
     async admit(party, voucher, by) {
       const [result] = await desk.import([voucher], { id: by, party })
@@ -50,9 +80,61 @@ export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): Vo
   }
 }
 
+async function findIn(
+  desk: VoucherDesk,
+  party: string,
+  guid: string,
+): Promise<VoucherRow | undefined> {
+  try {
+    return await desk.find(party, guid)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not-found') return undefined
+    throw error
+  }
+}
+
 /** The GUID before this one, as a place to begin a page at. */
 function before(guid: string): string {
   return guid.slice(0, -1)
+}
+
+export function salePort(desk: VoucherDesk): SalePort {
+  return {
+    async find(party, guid) {
+      const row = await findIn(desk, party, guid)
+      if (!row) return undefined
+      const manufacturerKey = desk.parse(row).header.value.publicKey.value
+      return { ...soldOf(row), state: row.state, manufacturerKey }
+    },
+    async sell(by, { alongside, ...sale }) {
+      await desk.sell(by, { ...sale, alongside: (tx, row) => alongside(tx, soldOf(row)) })
+    },
+  }
+}
+
+function soldOf({ guid, owner_key: ownerKey, cbor }: VoucherRow): Sold {
+  return { guid, ownerKey, voucherHash: hash('sha256', cbor, 'hex') }
+}
+
+/** Suspended ones get nothing: nobody could act on it. */
+export function partyPort(parties: Parties, keyStore: KeyStore): PartyPort {
+  const active = (row: PartyRow | undefined) =>
+    row?.suspended_at === null ? { id: row.id, name: row.name } : undefined
+  return {
+    find: async (name) => active(await parties.findNamed(name)),
+    async findById(id) {
+      return (await parties.isActive(id)) ? active(await parties.find(id)) : undefined
+    },
+    async keyOf(id, kind) {
+      const { key } = await keyStore.ring(id).signer(OWNER, kind)
+      return { type: DEFAULT_TYPE[kind], encoding: X509, key }
+    },
+    holds: async (id, fingerprint) => isOwnerKey(keyStore.ring(id).list(), fingerprint),
+  }
+}
+
+function isOwnerKey(keys: readonly KeyInfo[], fingerprint: string): boolean {
+  return keys.some((one) => one.purpose === OWNER && one.fingerprint === fingerprint)
 }
 
 export function keyPort(keyStore: KeyStore): KeyPort {

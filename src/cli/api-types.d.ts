@@ -255,6 +255,9 @@ interface Schemas {
       readonly fingerprint: string
       readonly kind: string
       readonly jwk: Readonly<Record<string, string>>
+      readonly certificates: number
+      readonly proven_at: string | null
+      readonly proven_how: 'signature' | 'key-auth' | null
     }[]
     readonly created_at: string
     readonly updated_at: string
@@ -276,6 +279,14 @@ interface Schemas {
     readonly last_error: string | null
     readonly created_at: string
     readonly updated_at: string
+  }
+  TransferRule: {
+    readonly id: string
+    readonly model: string | null
+    readonly partner: string | null
+    readonly party: string | null
+    readonly last_error: string | null
+    readonly created_at: string
   }
   TransferSource: {
     readonly id: string
@@ -488,6 +499,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /transfer-rules/{id}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -727,6 +743,16 @@ export interface Operations {
     query: { guid?: string }
     json: undefined
     result: { readonly items: readonly Schemas['TransferReceipt'][] }
+  }
+  'GET /transfer-rules': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly items: readonly Schemas['TransferRule'][]; readonly next: null }
+  }
+  'GET /transfer-rules/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TransferRule']
   }
   'GET /transfer-sources': {
     query: { limit?: number; cursor?: string }
@@ -979,6 +1005,16 @@ export interface Operations {
     }
     result: Schemas['Partner']
   }
+  'POST /partners/{id}/keys/{fingerprint}/challenge': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly challenge: string; readonly expires_at: string }
+  }
+  'POST /partners/{id}/keys/{fingerprint}/proof': {
+    query: Record<never, never>
+    json: { readonly challenge: string; readonly signature: string }
+    result: Schemas['Partner']
+  }
   'POST /plan-contents': {
     query: Record<never, never>
     json: undefined
@@ -1018,10 +1054,34 @@ export interface Operations {
     }
     result: Schemas['ApiToken'] & { readonly token: string }
   }
+  'POST /transfer-rules': {
+    query: Record<never, never>
+    json: { readonly model: string | null; readonly partner?: string; readonly party?: string }
+    result: Schemas['TransferRule']
+  }
   'POST /transfer-sources/{id}/pull': {
     query: Record<never, never>
     json: undefined
     result: Schemas['PullResult']
+  }
+  'POST /transfers': {
+    query: Record<never, never>
+    json: {
+      readonly partner?: string
+      readonly party?: string
+      readonly vouchers: readonly string[]
+      readonly key?: string
+      readonly unproven?: boolean
+    }
+    result: {
+      readonly items: readonly {
+        readonly guid: string
+        readonly ok: boolean
+        readonly check: string | null
+        readonly detail: string | null
+        readonly transfer: string | null
+      }[]
+    }
   }
   'POST /transfers/{id}/retry': {
     query: Record<never, never>
@@ -1048,7 +1108,7 @@ export interface Operations {
   }
   'POST /vouchers/{guid}/sell': {
     query: Record<never, never>
-    json: { readonly to: string }
+    json: { readonly to: string; readonly unproven?: boolean }
     result: Schemas['Voucher']
   }
   'POST /webhooks': {

@@ -38,6 +38,8 @@ import type {
   PushJobTable,
   TransferProfileTable,
   TransferReceiptTable,
+  TransferRefusalTable,
+  TransferRuleTable,
 } from './tables/transfer.ts'
 import type { VoucherTable } from './tables/vouchers.ts'
 import type { WebhookTable } from './tables/webhooks.ts'
@@ -67,6 +69,8 @@ export interface Tables {
   pulled_voucher: PulledVoucherTable
   transfer_receipt: TransferReceiptTable
   transfer_profile: TransferProfileTable
+  transfer_rule: TransferRuleTable
+  transfer_refusal: TransferRefusalTable
 
   // ── manufacturing: stations, orders, and what was made to them
   station: StationTable

@@ -37,6 +37,7 @@ const ABOUT_TAGS: Readonly<Record<string, string>> = {
   'rendezvous-policy': 'Who may register at this rendezvous',
   'rendezvous-info': 'Where devices look for their owner',
   tokens: 'Tokens of this API',
+  'transfer-rules': 'To whom the vouchers of a model go by themselves',
   'trust-policy': 'Whose vouchers are taken in',
   uploads: 'Files that devices have sent',
   vouchers: 'Ownership vouchers',

@@ -7,6 +7,7 @@ import type {
   MadeDevice,
 } from '../../protocol/di/manufacturer.ts'
 import { diManufacturer, diManufacturerStates } from '../../protocol/di/manufacturer.ts'
+import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
@@ -29,6 +30,12 @@ export interface ManufacturerServices extends IntakeServices, CallerServices {
   readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo>> }
   /** Undefined where those stay the manufacturer's. */
   readonly firstOwner: FindFirstOwner | undefined
+  /** Whom a rule names for devices of this model; null where they are to stay for the moment. */
+  readonly ruledOwner: (
+    party: string,
+    manufacturerKey: PublicKey,
+    model: string,
+  ) => Promise<PublicKey | null | undefined>
   /** Whether no serial number may come twice, with an order or without. */
   readonly uniqueSerials: boolean
   readonly orders: Orders
@@ -95,19 +102,33 @@ async function findFirstSale(
   caller: KnownStations | undefined,
   made: MadeDevice,
 ): Promise<FirstSale | undefined> {
-  const { keysOf, log } = services
+  const { keysOf } = services
   const { manufacturerKey, order } = made
+  const nextOwner = await nextOwnerOf(services, caller, made)
+  if (!nextOwner) return undefined
+  const signer = await keysOf(makerOf(services, order)).findSigner(manufacturerKey)
+  if (!signer) throw new Error('a manufacturer key that is gone')
+  return { signer, nextOwner }
+}
+
+/** An order says to whom, or else a rule about the model, or else the configuration. */
+async function nextOwnerOf(
+  services: ManufacturerServices,
+  caller: KnownStations | undefined,
+  made: MadeDevice,
+): Promise<PublicKey | undefined> {
+  const { party, ruledOwner, log } = services
+  const { manufacturerKey, deviceInfo, order } = made
   const firstOwner = await firstOwnerOf(services, caller, made)
+  const ruled = order === '' ? await ruledOwner(party, manufacturerKey, deviceInfo) : undefined
+  if (ruled !== undefined) return ruled ?? undefined
   if (!firstOwner) return undefined
   const { kind } = manufacturerKey.key
   const nextOwner = await firstOwner(kind)
   if (!nextOwner) {
     log.warn({ kind }, 'the first owner has no key of this kind: the device stays ours')
-    return undefined
   }
-  const signer = await keysOf(makerOf(services, order)).findSigner(manufacturerKey)
-  if (!signer) throw new Error('a manufacturer key that is gone')
-  return { signer, nextOwner }
+  return nextOwner
 }
 
 async function firstOwnerOf(

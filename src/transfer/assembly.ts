@@ -6,21 +6,27 @@ import type { Route } from '../http/route.ts'
 import type { Sealer } from '../secrets/seal.ts'
 import { didDoor, transferProfileRoutes } from './did/routes.ts'
 import { Profiles } from './did/service.ts'
+import { handoverRoutes } from './handover/routes.ts'
+import { Handover } from './handover/service.ts'
 import { holderDoor } from './holder/routes.ts'
 import { Holder } from './holder/service.ts'
 import { inboxDoor, inboxTokenRoutes } from './inbox/routes.ts'
 import { Inbox } from './inbox/service.ts'
 import { keyAuthDoor } from './key-auth/routes.ts'
 import { KeyAuth } from './key-auth/service.ts'
+import { keyProofRoutes } from './key-proof/routes.ts'
+import { KeyProof } from './key-proof/service.ts'
 import { partnerRoutes } from './partners/routes.ts'
 import { Partners } from './partners/service.ts'
-import type { Http, KeyPort, VoucherPort } from './ports.ts'
+import type { Http, KeyPort, PartyPort, SalePort, VoucherPort } from './ports.ts'
 import { type DoorServices, PublicDoor } from './public-door.ts'
 import { transferSourceRoutes } from './pull/routes.ts'
 import { PullService } from './pull/service.ts'
 import { transferRoutes } from './push/routes.ts'
 import { PushService } from './push/service.ts'
 import { receiptRoutes } from './receipts/routes.ts'
+import { ruleRoutes } from './rules/routes.ts'
+import { Rules } from './rules/service.ts'
 
 export interface TransferServices extends DoorServices {
   readonly database: Database
@@ -31,7 +37,9 @@ export interface TransferServices extends DoorServices {
   /** In [0, 1). */
   readonly random: () => number
   readonly vouchers: VoucherPort
+  readonly sales: SalePort
   readonly keys: KeyPort
+  readonly parties: PartyPort
   /** How partners' DID documents are fetched: by HTTPS, unless the installation allows less. */
   readonly didScheme: 'https' | 'http'
   /** Where others reach this service. */
@@ -45,6 +53,10 @@ export interface Transfer {
   readonly others: readonly ReturnType<typeof inboxDoor>[]
   /** Where a sale leaves what is to be pushed. */
   readonly pushes: Pick<PushService, 'enqueue'>
+  /** To whom vouchers go by themselves. */
+  readonly rules: Pick<Rules, 'firstOwner' | 'wake'>
+  /** Whether a partner has proven to hold a key. */
+  isProven(party: string, fingerprint: string): Promise<boolean>
   /** Forgets what has lapsed. */
   sweep(): Promise<void>
   start(): void
@@ -65,12 +77,18 @@ export function openTransfer(services: TransferServices): Transfer {
   const holder = new Holder({ ...services, partners })
   const profiles = new Profiles(services)
   const pushes = new PushService({ ...services, partners })
+  const handover = new Handover({ ...services, partners, pushes })
+  const rules = new Rules({ ...services, partners, handover })
+  const proofs = new KeyProof({ ...services, partners })
   const pulls = new PullService({ ...services, partners, inbox })
   return {
     routes: [
       ...partnerRoutes(partners),
+      ...keyProofRoutes(proofs),
       ...inboxTokenRoutes(inbox),
       ...transferRoutes(pushes),
+      ...handoverRoutes(handover),
+      ...ruleRoutes(rules),
       ...transferSourceRoutes(pulls, partners),
       ...receiptRoutes(services.database),
       ...transferProfileRoutes(profiles),
@@ -82,12 +100,17 @@ export function openTransfer(services: TransferServices): Transfer {
       didDoor(profiles, door),
     ],
     pushes,
+    rules,
+    isProven: (party, fingerprint) => partners.isProven(party, fingerprint),
     sweep: () => keyAuth.sweep(),
     start() {
       pushes.start()
       pulls.start()
+      rules.start()
     },
     async stop() {
+      // It leaves something to push.
+      await rules.stop()
       await Promise.all([pushes.stop(), pulls.stop()])
     },
   }

@@ -1,7 +1,9 @@
 /** What moving vouchers between parties needs of the rest of this service, and of the network. */
 import type { Bytes } from '../../protocol/bytes.ts'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { Executor } from '../database/connection.ts'
 
 /** What came of taking a voucher in. */
 export interface Admitted {
@@ -52,6 +54,45 @@ export interface VoucherPort {
     | { readonly voucher: Bytes; readonly serial: string | null; readonly model: string | null }
     | undefined
   >
+}
+
+/** A voucher as it was extended. */
+export interface Sold {
+  readonly guid: string
+  /** SHA-256 of the SubjectPublicKeyInfo of who owns it now, hex. */
+  readonly ownerKey: string
+  /** SHA-256 of the voucher, hex. */
+  readonly voucherHash: string
+}
+
+export interface Sellable extends Sold {
+  /** `held` is what can be sold; `handed-over` has been. */
+  readonly state: string
+  /** The next owner's key is of the same kind, in the same encoding. */
+  readonly manufacturerKey: PublicKey
+}
+
+export interface ToSell {
+  readonly guid: string
+  readonly to: PublicKey
+  /** In the transaction that sells it: what throws undoes the sale. */
+  readonly alongside: (tx: Executor, sold: Sold) => Promise<void>
+}
+
+export interface SalePort {
+  find(party: string, guid: string): Promise<Sellable | undefined>
+  /** Throws a Problem where it is refused, and nothing has changed. */
+  sell(by: { readonly id: string; readonly party: string }, sale: ToSell): Promise<void>
+}
+
+/** Other parties of this installation. */
+export interface PartyPort {
+  /** Undefined for none of this name, or one that nobody may act for. */
+  find(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>
+  findById(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>
+  /** Its owner key of this kind. */
+  keyOf(id: string, kind: KeyKind): Promise<PublicKey | undefined>
+  holds(id: string, fingerprint: string): Promise<boolean>
 }
 
 export interface KeyPort {

@@ -1,5 +1,7 @@
 /** /api/v1/vouchers: the Ownership Vouchers of this service. */
+import { hash } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
+import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import { voucherToPem } from '../../protocol/voucher/pem.ts'
 import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import { readBundle } from '../bundles/read.ts'
@@ -50,13 +52,16 @@ const MOST_IMPORTED_BYTES = 1 << 30
 const Time = z.iso.datetime({ offset: true }).transform((text) => new Date(text).toISOString())
 const GuidParam = z.object({ guid: GuidText })
 
-export function voucherRoutes(desk: VoucherDesk): readonly Route[] {
+/** Whether it is known that somebody holds the private half of a key, by its fingerprint. */
+export type IsKnownHolder = (party: string, fingerprint: string) => Promise<boolean>
+
+export function voucherRoutes(desk: VoucherDesk, isKnownHolder: IsKnownHolder): readonly Route[] {
   return [
     importRoute(desk),
     listRoute(desk),
     exportRoute(desk),
     showRoute(desk),
-    sellRoute(desk),
+    sellRoute(desk, isKnownHolder),
     route({
       method: 'delete',
       path: '/vouchers/{guid}',
@@ -178,7 +183,7 @@ function checkExport({ principal }: Pick<Input<unknown, unknown, unknown>, 'prin
   throw new Problem('not-permitted', 'this token lacks the permission voucher:export')
 }
 
-function sellRoute(desk: VoucherDesk): Route {
+function sellRoute(desk: VoucherDesk, isKnownHolder: IsKnownHolder): Route {
   return route({
     method: 'post',
     path: '/vouchers/{guid}/sell',
@@ -190,13 +195,33 @@ function sellRoute(desk: VoucherDesk): Route {
         .string()
         .max(65_536)
         .openapi({ description: 'PEM, a public key or certificates; or "self"' }),
+      unproven: z
+        .boolean()
+        .optional()
+        .openapi({ description: 'sell to a key although nobody has proven to hold it' }),
     }),
     result: VoucherView,
-    async handle({ params: { guid }, body: { to }, principal }) {
-      const row = await desk.find(principal.party, guid)
+    async handle({ params: { guid }, body: { to, unproven = false }, principal }) {
+      const { party } = principal
+      const row = await desk.find(party, guid)
       const buyer = to === 'self' ? ownerKeyOf(desk.parse(row)).value : buyerFromPem(to)
+      if (to !== 'self' && !unproven) await checkHolder(isKnownHolder, party, buyer)
       const sold = await desk.sell(principal, { guid, to: buyer })
       return viewOf(sold, desk.parse(sold))
     },
   })
+}
+
+/** A sale cannot be taken back: to a key that nobody holds, the device would be lost. */
+async function checkHolder(
+  isKnownHolder: IsKnownHolder,
+  party: string,
+  { key }: PublicKey,
+): Promise<void> {
+  if (await isKnownHolder(party, hash('sha256', key.spki, 'hex'))) return
+  throw new Problem(
+    'conflict',
+    'nobody has proven to hold this key: add it to a partner and have it proven ' +
+      '(firstlight partner challenge), or say `unproven`: true',
+  )
 }

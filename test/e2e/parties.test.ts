@@ -237,6 +237,7 @@ function bodiesFor(method: string, path: string): readonly unknown[] {
     'POST /webhooks/{id}/replay': { from_seq: 1 },
     'PUT /partners/{id}': { name: 'mine' },
     'PUT /transfer-sources/{id}': { every_seconds: null },
+    'POST /partners/{id}/keys/{fingerprint}/proof': { challenge: 'x', signature: 'x' },
     'POST /identity-providers/{id}/test': { token: 'x' },
   }
   return [known[`${method} ${path}`] ?? {}]
@@ -304,7 +305,10 @@ async function furnishTransfer(guid: string): Promise<Record<string, string>> {
   const partner = await api('POST', '/partners', undefined, {
     ...{ name: 'theirs-too', pull_url, keys: [publicKeyPem()] },
   })
-  const { id } = partner.json as { id: string }
+  const { id, keys } = partner.json as { id: string; keys: { fingerprint: string }[] }
+  const rule = await api('POST', '/transfer-rules', undefined, {
+    ...{ model: 'theirs-alone', partner: id },
+  })
   const token = await api('POST', '/inbox-tokens', undefined, { name: 'theirs-too' })
   const job = {
     ...{ id: 'fdot_theirs', party: HOME_PARTY, partner: id, guid, voucher_hash: '00' },
@@ -317,6 +321,8 @@ async function furnishTransfer(guid: string): Promise<Record<string, string>> {
     'transfer-sources/{id}': id,
     'inbox-tokens/{id}': (token.json as { id: string }).id,
     'transfers/{id}': job.id,
+    'transfer-rules/{id}': (rule.json as { id: string }).id,
+    'keys/{fingerprint}': keys[0]?.fingerprint ?? '',
   }
 }
 

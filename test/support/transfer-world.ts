@@ -9,9 +9,9 @@ import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
-import { voucherPort } from '../../src/transfer-ports.ts'
+import { salePort, voucherPort } from '../../src/transfer-ports.ts'
 import { type TransferServices, openTransfer } from '../../src/transfer/assembly.ts'
-import type { Http, VoucherPort } from '../../src/transfer/ports.ts'
+import type { Http, PartyPort, VoucherPort } from '../../src/transfer/ports.ts'
 import { certificateOf, ecKey } from './certificates.ts'
 import { call, listening } from './listening.ts'
 import { openVoucherWorld } from './voucher-world.ts'
@@ -25,6 +25,14 @@ export const plainHttp: Http = {
   async request(url, { method, headers = {}, body = new Uint8Array(0) }) {
     return call(url, method, { ...headers, 'content-length': String(body.length) }, body)
   },
+}
+
+/** Nobody else shares this installation. */
+const noOtherParties: PartyPort = {
+  find: async () => undefined,
+  findById: async () => undefined,
+  keyOf: async () => undefined,
+  holds: async () => false,
 }
 
 const PATIENCE_MS = 10_000
@@ -66,12 +74,18 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     didScheme: 'http',
     publicUrl: () => publicUrl,
     vouchers,
+    sales: salePort(desk),
+    parties: noOtherParties,
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
       ownerSigners: async () => owners,
     },
     ...options.services,
+  })
+  world.ledger.watch({
+    held: async (_tx, held) => transfer.rules.wake(held.party),
+    released: async () => {},
   })
   let party: string = PARTY
   const app = createApp({
@@ -80,7 +94,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     trustedProxies: [],
     isReady: async () => true,
     metrics: { text: async () => '' },
-    routes: transfer.routes,
+    routes: [...world.routes, ...transfer.routes],
     others: transfer.others,
     findPrincipal: async () => ({
       id: 'tok_1',
@@ -170,10 +184,8 @@ export async function openTrade(
     /** Takes it in and sells it on; gives the voucher as the buyer gets it. */
     async sell(voucher: Voucher) {
       await seller.desk.import([voucher.bytes], TESTER)
-      return seller.desk.sell(
-        { id: 'test', party: PARTY },
-        { guid: toHex(voucher.header.value.guid), to: buyer },
-      )
+      const guid = toHex(voucher.header.value.guid)
+      return seller.desk.sell(TESTER, { guid, to: buyer })
     },
     async close() {
       await seller.close()

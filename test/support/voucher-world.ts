@@ -68,10 +68,11 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   })
   const vouchers = new VoucherService(ledger)
   const desk = new VoucherDesk(ledger)
+  const provenKeys = new Set<string>()
   const to0 = new Map<string, To0Status>()
   let permissions = permissionsOf(['admin']) ?? new Set<Permission>()
   const routes = [
-    ...voucherRoutes(desk),
+    ...voucherRoutes(desk, async (_party, fingerprint) => provenKeys.has(fingerprint)),
     ...trustRoutes(trustPolicy, events),
     ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
@@ -107,6 +108,8 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     watched,
     noted,
     to0,
+    /** Fingerprints of keys that may be sold to. */
+    provenKeys,
     /** Answers as the API does, JSON read. */
     async call(path: string, init: RequestInit = {}) {
       const headers = { authorization: 'Bearer x', ...init.headers }

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { toPem } from '../../../protocol/x509/pem.ts'
 import { call, listAll } from '../api.ts'
-import { runWithApi } from '../command.ts'
+import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { table } from '../output.ts'
+import { signChallenge } from '../partner-proof.ts'
 
 export function keyCommand(): Command {
   const key = new Command('key').description('the keys of the service')
@@ -57,6 +58,17 @@ export function keyCommand(): Command {
       }
       const pem = toPem('PUBLIC KEY', Buffer.from(found.public_key, 'base64'))
       output.result({ ...found, public_key: pem }, () => pem.trimEnd())
+    },
+  )
+  run<{ key: string }>(
+    key
+      .command('prove')
+      .description('sign the challenge of one who sells to us: it proves that we hold the key')
+      .argument('<challenge>', 'the file with the challenge')
+      .requiredOption('--key <file>', 'the private key'),
+    async ({ key: file }, output, [challenge = '']) => {
+      const proof = await signChallenge(file, challenge)
+      output.result(proof, ({ signature }) => signature)
     },
   )
   return key

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
+import { addProofCommands } from '../partner-proof.ts'
 
 interface PartnerView {
   readonly id: string
@@ -12,7 +13,11 @@ interface PartnerView {
   readonly push_url: string | null
   readonly pull_url: string | null
   readonly has_token: boolean
-  readonly keys: readonly { readonly fingerprint: string; readonly kind: string }[]
+  readonly keys: readonly {
+    readonly fingerprint: string
+    readonly kind: string
+    readonly proven_at: string | null
+  }[]
 }
 
 interface PartnerOptions {
@@ -71,6 +76,7 @@ export function partnerCommand(): Command {
       output.result({ id, removed: true }, () => `removed ${id}`)
     },
   )
+  addProofCommands(partner)
   return partner
 }
 
@@ -115,6 +121,9 @@ function page({ id, name, did, push_url, pull_url, has_token, keys }: PartnerVie
     ['push to', push_url],
     ['pull from', pull_url],
     ['token', has_token ? 'yes' : 'none'],
-    ...keys.map(({ kind, fingerprint }) => ['key', `${kind} ${fingerprint}`] as const),
+    ...keys.map(({ kind, fingerprint, proven_at }) => {
+      const proof = proven_at === null ? 'not proven' : `proven ${proven_at}`
+      return ['key', `${kind} ${fingerprint} (${proof})`] as const
+    }),
   ])
 }

@@ -7,9 +7,12 @@ import { readReceipt } from '../../../protocol/transfer/receipt.ts'
 import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
+import { guidOf } from '../guid.ts'
 import { facts, table } from '../output.ts'
 import { secondsOf } from '../time.ts'
-import { guidOf, readVoucher } from './voucher.ts'
+import { transferRuleCommand } from '../transfer-rules.ts'
+import { addSendCommand } from '../transfer-send.ts'
+import { readVoucher } from './voucher.ts'
 
 interface TransferView {
   readonly id: string
@@ -40,10 +43,12 @@ export function transferCommand(): Command {
   const transfer = new Command('transfer').description(
     'vouchers on their way to partners and from them',
   )
+  addSendCommand(transfer)
   addPushCommands(transfer)
   addPullCommands(transfer)
   addReceiptCommands(transfer)
   addProfileCommand(transfer)
+  transfer.addCommand(transferRuleCommand())
   return transfer
 }
 

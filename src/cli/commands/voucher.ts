@@ -14,6 +14,7 @@ import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { documentIn } from '../document.ts'
 import { CliFailure } from '../failure.ts'
+import { guidOf } from '../guid.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
 import { type Output, progress, table } from '../output.ts'
 import { KIB, type ImportResult, exportMany, importFile, sizeOf } from '../voucher-bundles.ts'
@@ -108,16 +109,20 @@ function addServiceCommands(voucher: Command): void {
         ? exportFiltered(api, options, output)
         : exportOne(api, guidOf(guid), options, output),
   )
-  runWithApi<{ to: string }>(
+  runWithApi<{ to: string; unproven?: boolean }>(
     voucher
       .command('sell')
       .description('extend a voucher of the service to its next owner')
       .argument('<guid>')
-      .requiredOption('--to <file>', "the next owner's public key or certificates; or: self"),
-    async (api, { to }, output, [guid = '']) => {
+      .requiredOption('--to <file>', "the next owner's public key or certificates; or: self")
+      .option('--unproven', 'to a key, too, that nobody has proven to hold: there is no way back'),
+    async (api, { to, unproven = false }, output, [guid = '']) => {
       const buyer = to === 'self' ? to : publicKeyToPem(readPublicKey(to))
       const params = { guid: guidOf(guid) }
-      const sold = await call(api, 'POST /vouchers/{guid}/sell', { params, json: { to: buyer } })
+      const sold = await call(api, 'POST /vouchers/{guid}/sell', {
+        params,
+        json: { to: buyer, unproven },
+      })
       output.result(sold, ({ state, entries }) => `${guidOf(guid)}: sale ${entries}, ${state}`)
     },
   )
@@ -230,17 +235,6 @@ function importTable(results: readonly (ImportResult & { file: string })[]): str
     { title: 'FILE', value: ({ file }) => file },
     { title: 'DETAIL', value: ({ detail }) => detail },
   ])
-}
-
-/** 32 hexadecimal digits; dashes are accepted. */
-export function guidOf(text: string): string {
-  const guid = text.replaceAll('-', '').toLowerCase()
-  if (!/^[0-9a-f]{32}$/.test(guid)) {
-    throw new CliFailure('usage', `not a GUID: ${text}`, {
-      next: 'a GUID has 32 hexadecimal digits',
-    })
-  }
-  return guid
 }
 
 /** The one voucher of a file, PEM or CBOR. */

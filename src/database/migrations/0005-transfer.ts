@@ -10,12 +10,21 @@ export const transfer: Migration = {
     await pushing(schema)
     await pulling(schema)
     await records(schema)
+    await rules(schema)
     // Of what was sold alone: devices are made and onboarded without it.
     await schema
       .createIndex('voucher_sold')
       .on('voucher')
       .columns(['party', 'owner_key', 'guid'])
       .where(sql.ref('state'), '=', sql.lit('handed-over'))
+      .execute()
+    // What rules may hand over: one entry for a device between DI and its first onboarding.
+    await schema
+      .createIndex('voucher_to_hand_over')
+      .on('voucher')
+      .columns(['party', 'device_info', 'guid'])
+      .where(sql.ref('state'), '=', sql.lit('held'))
+      .where(sql.ref('origin'), '<>', sql.lit('onboarded'))
       .execute()
   },
 }
@@ -40,6 +49,9 @@ async function partners(schema: Schema): Promise<void> {
     .addColumn('fingerprint', 'text', (column) => column.notNull())
     .addColumn('partner', 'text', (column) => column.notNull())
     .addColumn('spki', 'blob', (column) => column.notNull())
+    .addColumn('chain', 'blob')
+    .addColumn('proven_at', 'text')
+    .addColumn('proven_how', 'text')
     .addPrimaryKeyConstraint('partner_key_pk', ['party', 'fingerprint'])
     .execute()
   await schema.createIndex('partner_key_partner').on('partner_key').column('partner').execute()
@@ -141,5 +153,31 @@ async function records(schema: Schema): Promise<void> {
     .addColumn('party', 'text', (column) => column.primaryKey())
     .addColumn('is_public', 'integer', (column) => column.notNull())
     .addColumn('updated_at', 'text', (column) => column.notNull())
+    .execute()
+}
+
+async function rules(schema: Schema): Promise<void> {
+  await schema
+    .createTable('transfer_rule')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('party', 'text', (column) => column.notNull())
+    .addColumn('model', 'text')
+    .addColumn('partner', 'text')
+    .addColumn('to_party', 'text')
+    .addColumn('last_error', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .execute()
+  await schema
+    .createIndex('transfer_rule_party')
+    .on('transfer_rule')
+    .columns(['party', 'id'])
+    .execute()
+  await schema
+    .createTable('transfer_refusal')
+    .addColumn('rule', 'text', (column) => column.notNull())
+    .addColumn('guid', 'text', (column) => column.notNull())
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('next_at', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('transfer_refusal_pk', ['rule', 'guid'])
     .execute()
 }

@@ -24,6 +24,12 @@ export interface PartnerKeyTable {
   partner: string
   /** DER SubjectPublicKeyInfo. */
   spki: Bytes
+  /** X5CHAIN: its certificate and the issuers', where it came with them. */
+  chain: Bytes | null
+  /** Since when it is known that the partner has the private half. */
+  proven_at: string | null
+  /** By a signed challenge, or by FDOKeyAuth at one of our doors. */
+  proven_how: 'signature' | 'key-auth' | null
 }
 
 /** What a sender shows at a party's inbox. */
@@ -118,4 +124,26 @@ export interface TransferProfileTable {
   /** Whether its DID document is served. */
   is_public: number
   updated_at: string
+}
+
+/** To whom every voucher of a model goes. Either a partner or another party of the installation. */
+export interface TransferRuleTable {
+  id: string
+  party: string
+  /** The device info; null for all that no other rule is about. */
+  model: string | null
+  partner: string | null
+  to_party: string | null
+  /** Why the last voucher it was about stayed here; null once one was handed over. */
+  last_error: string | null
+  created_at: string
+}
+
+/** A voucher that a rule could not hand over, and when it tries again. */
+export interface TransferRefusalTable {
+  rule: string
+  guid: string
+  /** In a row. */
+  attempts: number
+  next_at: string
 }

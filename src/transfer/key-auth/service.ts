@@ -24,7 +24,7 @@ export interface KeyAuthServices {
   readonly clock: Clock
   readonly keys: Pick<KeyPort, 'signerOf'>
   readonly vouchers: Pick<VoucherPort, 'countSold'>
-  readonly partners: Pick<Partners, 'findByKey'>
+  readonly partners: Pick<Partners, 'findByKey' | 'markProven'>
 }
 
 export interface Door {
@@ -64,7 +64,7 @@ export class KeyAuth {
 
   /** Prove → Result. Right or wrong, the session has been used. */
   async prove({ party, name: door }: Door, body: Bytes): Promise<Bytes> {
-    const { database, clock, vouchers } = this.#services
+    const { database, clock, vouchers, partners } = this.#services
     const id_hash = hashOf(sessionOfProve(body))
     const session = await database.commit((tx) => store.takeSession.first(tx, { id_hash }))
     const now = clock.now()
@@ -78,7 +78,10 @@ export class KeyAuth {
     const token = newSecret()
     const expiresAt = new Date(now.getTime() + TOKEN_MS)
     const row = { hash: hashOf(token), party, door, owner_key, expires_at: expiresAt.toISOString() }
-    await database.commit((tx) => store.addToken.run(tx, row))
+    await database.commit(async (tx) => {
+      await store.addToken.run(tx, row)
+      await partners.markProven(tx, { party, fingerprint: owner_key, how: 'key-auth' })
+    })
     const isPull = door === 'pull'
     const voucherCount = isPull ? await vouchers.countSold({ party, ownerKey: owner_key }) : 0
     return buildResult(proven, { token, expiresAt, voucherCount })

@@ -1,9 +1,8 @@
 /** /api/v1/partners: to whom vouchers go, and from whom they come. */
 import { z } from '@hono/zod-openapi'
-import { jwkOf } from '../../../protocol/crypto/jwk.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../../http/route.ts'
-import { hashOf } from '../secret.ts'
-import type { Partner, PartnerDetails, Partners } from './service.ts'
+import type { PartnerDetails, Partners } from './service.ts'
+import { PartnerView, viewOf } from './view.ts'
 
 const Address = z.url({ protocol: /^https?$/ }).max(2048)
 
@@ -29,26 +28,6 @@ const PartnerBody = z.strictObject({
     .optional()
     .openapi({ description: 'PEM, public keys or certificates, or did:key' }),
 })
-
-const PartnerView = z
-  .object({
-    id: z.string(),
-    name: z.string(),
-    did: z.string().nullable(),
-    push_url: z.string().nullable(),
-    pull_url: z.string().nullable(),
-    has_token: z.boolean(),
-    keys: z.array(
-      z.object({
-        fingerprint: z.string(),
-        kind: z.string(),
-        jwk: z.record(z.string(), z.string()),
-      }),
-    ),
-    created_at: z.string(),
-    updated_at: z.string(),
-  })
-  .openapi('Partner')
 
 const PartnerParam = z.object({ id: z.string().max(64) })
 
@@ -111,14 +90,4 @@ export function partnerRoutes(partners: Partners): readonly Route[] {
 
 function detailsOf({ push_url, pull_url, ...rest }: z.infer<typeof PartnerBody>): PartnerDetails {
   return { ...rest, pushUrl: push_url, pullUrl: pull_url }
-}
-
-function viewOf({ party: _, token, keys, ...partner }: Partner) {
-  return {
-    ...partner,
-    has_token: token !== null,
-    keys: keys.map((key) => ({
-      ...{ fingerprint: hashOf(key.spki), kind: key.kind, jwk: jwkOf(key) },
-    })),
-  }
 }

@@ -1,5 +1,7 @@
 /** To whom a party hands vouchers, and from whom it gets them: addresses, keys, tokens. */
-import { fromUtf8, utf8 } from '../../../protocol/bytes.ts'
+import { type Bytes, fromUtf8, utf8 } from '../../../protocol/bytes.ts'
+import { decodeAs, encodeAs } from '../../../protocol/cbor/schema.ts'
+import { X5Chain } from '../../../protocol/crypto/public-key.ts'
 import { type VerifyKey, importSpki } from '../../../protocol/crypto/verify-key.ts'
 import type { PartyDocument } from '../../../protocol/did/document.ts'
 import type { Clock } from '../../clock.ts'
@@ -10,9 +12,9 @@ import { Problem } from '../../http/problem.ts'
 import type { Sealer } from '../../secrets/seal.ts'
 import { type ResolveServices, resolveDid } from '../did/resolve.ts'
 import { hashOf, newId } from '../secret.ts'
-import { keysFromText } from './keys.ts'
+import { type NamedKey, keysFromText } from './keys.ts'
 import * as store from './store.ts'
-import type { PartnerRow } from './store.ts'
+import type { PartnerKeyRow, PartnerRow } from './store.ts'
 
 export interface PartnersServices extends ResolveServices {
   readonly database: Database
@@ -31,16 +33,34 @@ export interface PartnerDetails {
   readonly keys?: readonly string[] | undefined
 }
 
+/** A key that vouchers may be extended to. */
+export interface PartnerKey extends VerifyKey {
+  /** With its own certificate first, where there are any. */
+  readonly chain: readonly Bytes[] | null
+  readonly proven_at: PartnerKeyRow['proven_at']
+  readonly proven_how: PartnerKeyRow['proven_how']
+}
+
 export interface Partner extends PartnerRow {
-  readonly keys: readonly VerifyKey[]
+  readonly keys: readonly PartnerKey[]
+}
+
+export interface Proof {
+  readonly party: string
+  readonly fingerprint: string
+  readonly how: NonNullable<PartnerKeyRow['proven_how']>
 }
 
 /** Told in the transaction that takes a partner away. */
 export type PartnerWatcher = (tx: Executor, partner: string) => Promise<void>
 
+/** Told in the transaction that replaces what is known of it, or proves one of its keys. */
+export type ChangeWatcher = (tx: Executor, partner: string, party: string) => Promise<void>
+
 export class Partners {
   readonly #services: PartnersServices
   readonly #watchers: PartnerWatcher[] = []
+  readonly #changeWatchers: ChangeWatcher[] = []
 
   constructor(services: PartnersServices) {
     this.#services = services
@@ -50,26 +70,38 @@ export class Partners {
     this.#watchers.push(watcher)
   }
 
+  onChange(watcher: ChangeWatcher): void {
+    this.#changeWatchers.push(watcher)
+  }
+
   async create(party: string, details: PartnerDetails): Promise<Partner> {
     const created_at = this.#services.clock.now().toISOString()
     const base = { id: newId('fdor'), party, created_at, token: null }
     const { row, keys } = await this.#rowOf(base, details)
     await this.#write(row, keys, (tx) => store.addPartner(tx, row))
-    return { ...row, keys }
+    return this.find(party, row.id)
   }
 
-  /** What is not said any more is gone, save the token. */
+  /** What is not said any more is gone, save the token, and proofs of keys that stay. */
   async replace(party: string, id: string, details: PartnerDetails): Promise<Partner> {
     const { row, keys } = await this.#rowOf(await this.#row(party, id), details)
     await this.#write(row, keys, async (tx) => {
       if (!(await store.updatePartner(tx, row))) throw notFound(id)
+      await this.#changed(tx, id, party)
     })
-    return { ...row, keys }
+    return this.find(party, id)
   }
 
   async find(party: string, id: string): Promise<Partner> {
     const row = await this.#row(party, id)
     return { ...row, keys: await this.#keysOf(id) }
+  }
+
+  /** By its id, or else by its name. Throws not-found. */
+  async findCalled(party: string, called: string): Promise<Partner> {
+    const { db } = this.#services.database
+    const named = await store.findPartnerNamed.first(db, { party, name: called })
+    return this.find(party, named?.id ?? called)
   }
 
   async list(party: string, limit: number, after?: string): Promise<Partner[]> {
@@ -87,8 +119,23 @@ export class Partners {
   }
 
   /** Whose key this is; undefined for nobody's. */
-  findByKey(party: string, fingerprint: string) {
-    return store.findByKey.first(this.#services.database.db, { party, fingerprint })
+  findByKey(party: string, fingerprint: string, executor?: Executor) {
+    const db = executor ?? this.#services.database.db
+    return store.findByKey.first(db, { party, fingerprint })
+  }
+
+  /** Whether a partner has proven to hold it. */
+  async isProven(party: string, fingerprint: string): Promise<boolean> {
+    const { db } = this.#services.database
+    const key = await store.findByKey.first(db, { party, fingerprint })
+    return key !== undefined && key.proven_at !== null
+  }
+
+  /** In the caller's transaction. The first proof stays; a key that is no partner's gets none. */
+  async markProven(tx: Executor, { party, fingerprint, how }: Proof): Promise<void> {
+    const at = this.#services.clock.now().toISOString()
+    const proven = await store.markProven.first(tx, { party, fingerprint, how, at })
+    if (proven) await this.#changed(tx, proven.partner, party)
   }
 
   /** What to show at its inbox. */
@@ -97,10 +144,14 @@ export class Partners {
     return opened ? fromUtf8(opened) : undefined
   }
 
+  async #changed(tx: Executor, partner: string, party: string): Promise<void> {
+    for (const watcher of this.#changeWatchers) await watcher(tx, partner, party)
+  }
+
   async #rowOf(
     base: Pick<PartnerRow, 'id' | 'party' | 'created_at' | 'token'>,
     details: PartnerDetails,
-  ): Promise<{ row: PartnerRow; keys: readonly VerifyKey[] }> {
+  ): Promise<{ row: PartnerRow; keys: readonly NamedKey[] }> {
     const { id, party, created_at } = base
     const { name, did = null, token } = details
     const named = keysFromText(details.keys ?? [])
@@ -121,10 +172,13 @@ export class Partners {
 
   async #write(
     { id, party, name }: PartnerRow,
-    keys: readonly VerifyKey[],
+    keys: readonly NamedKey[],
     write: (tx: Executor) => Promise<void>,
   ): Promise<void> {
-    const rows = keys.map(({ spki }) => ({ party, partner: id, fingerprint: hashOf(spki), spki }))
+    const rows = keys.map(({ key: { spki }, chain }) => ({
+      ...{ party, partner: id, fingerprint: hashOf(spki), spki },
+      chain: chain ? encodeAs(X5Chain, chain) : null,
+    }))
     try {
       await this.#services.database.commit(async (tx) => {
         await write(tx)
@@ -143,9 +197,13 @@ export class Partners {
     return row
   }
 
-  async #keysOf(partner: string): Promise<VerifyKey[]> {
+  async #keysOf(partner: string): Promise<PartnerKey[]> {
     const rows = await store.findKeys.all(this.#services.database.db, { partner })
-    return rows.map(({ spki }) => importSpki(spki))
+    return rows.map(({ spki, chain, proven_at, proven_how }) => ({
+      ...importSpki(spki),
+      ...{ proven_at, proven_how },
+      chain: chain && decodeAs(X5Chain, chain, 'chain'),
+    }))
   }
 }
 
@@ -161,8 +219,8 @@ function withoutSlash(url: string | null | undefined): string | null {
   return url?.replace(/\/+$/, '') ?? null
 }
 
-/** Each once. */
-function withKeyOf(found: PartyDocument | undefined, keys: readonly VerifyKey[]): VerifyKey[] {
-  const all = found ? [found.key, ...keys] : keys
-  return [...new Map(all.map((key) => [hashOf(key.spki), key])).values()]
+/** Each once: as it was said by hand, where it was. */
+function withKeyOf(found: PartyDocument | undefined, keys: readonly NamedKey[]): NamedKey[] {
+  const all = found ? [{ key: found.key }, ...keys] : keys
+  return [...new Map(all.map((one) => [hashOf(one.key.spki), one])).values()]
 }

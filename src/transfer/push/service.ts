@@ -55,13 +55,15 @@ export class PushService {
     await Promise.all(this.#running)
   }
 
-  /** In the caller's transaction: the voucher is sent once that has been committed. */
-  async enqueue(tx: Executor, { party, partner, guid, voucherHash }: ToPush): Promise<void> {
+  /** In the caller's transaction: the voucher is sent once that has been committed. Gives the id. */
+  async enqueue(tx: Executor, { party, partner, guid, voucherHash }: ToPush): Promise<string> {
     const next_at = this.#services.clock.now().toISOString()
     const row = { id: newId('fdot'), party, partner, guid, voucher_hash: voucherHash, next_at }
     await store.putJob.run(tx, row)
+    const job = await store.findJobFor.first(tx, row)
     // It will look after this transaction: who reads outside waits for its end.
     this.#laneTo(partner).wake()
+    return job?.id ?? row.id
   }
 
   list(filter: JobFilter): Promise<PushJob[]> {

@@ -31,6 +31,17 @@ export const putJob = statement(
       ),
 )
 
+export const findJobFor = statement(
+  (db, p: Pick<PushJob, 'party' | 'partner' | 'guid' | 'voucher_hash'>) =>
+    db
+      .selectFrom('push_job')
+      .select('id')
+      .where('party', '=', p.party)
+      .where('partner', '=', p.partner)
+      .where('guid', '=', p.guid)
+      .where('voucher_hash', '=', p.voucher_hash),
+)
+
 export const findDue = statement((db, p: { partner: string; now: string; limit: number }) =>
   db
     .selectFrom('push_job')

@@ -171,7 +171,8 @@ describe('a hello', () => {
   it('has to wait where too many have not answered yet', async () => {
     const { database, clock } = world
     const keyAuth = new KeyAuth({
-      ...{ database, clock, partners: { findByKey: async () => undefined } },
+      ...{ database, clock },
+      partners: { findByKey: async () => undefined, markProven: async () => {} },
       keys: { signerOf: async () => holder },
       vouchers: { countSold: async () => 0 },
     })

@@ -1,9 +1,11 @@
 /** Vouchers and keys of a party, as voucher transfer sees them. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../../src/manufacturing/keys.ts'
+import { Parties } from '../../../../src/parties/service.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
-import { didSchemeOf, keyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import { didSchemeOf, keyPort, partyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import { hashOf } from '../../../../src/transfer/secret.ts'
 import { PARTY, TESTER, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
 const trade = await openTrade()
@@ -59,6 +61,29 @@ describe('the keys of a party', () => {
     const key = { type: 10, encoding: 1, key: known?.key ?? expect.fail() } as const
     expect((await keys.findOwnerSigner(PARTY, key))?.key.spki).toEqual(known?.key.spki)
     expect(await keys.findOwnerSigner('fdop_other', key)).toBeUndefined()
+  })
+})
+
+describe('the parties of an installation', () => {
+  it('are sold to by their name while somebody may act for them, and known by their keys', async () => {
+    const { database, clock } = seller
+    const sealer = new Sealer(new Uint8Array(32).fill(1))
+    const keyStore = await KeyStore.open({ database, clock, sealer })
+    const parties = await Parties.open({ database, clock })
+    const port = partyPort(parties, keyStore)
+    const { row } = await parties.invite({ name: 'acme', roles: ['owner'] }, 60)
+    const { id } = await parties.join(row.id, async () => {})
+    expect(await port.find('acme')).toEqual({ id, name: 'acme' })
+    expect(await port.find('other')).toBeUndefined()
+    expect(await port.findById(id)).toEqual({ id, name: 'acme' })
+    const key = (await port.keyOf(id, 'p384')) ?? expect.fail()
+    expect(key).toMatchObject({ type: 11, encoding: 1, key: { kind: 'p384' } })
+    expect(await port.holds(id, hashOf(key.key.spki))).toBe(true)
+    expect(await port.holds('fdop_home', hashOf(key.key.spki))).toBe(false)
+    await parties.suspend(id)
+    expect(await port.find('acme')).toBeUndefined()
+    expect(await port.findById(id)).toBeUndefined()
+    expect(await port.findById('fdop_none')).toBeUndefined()
   })
 })
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat } from '../../../../protocol/bytes.ts'
 import { toPem } from '../../../../protocol/x509/pem.ts'
@@ -182,6 +183,7 @@ describe('POST /vouchers/{guid}/sell', () => {
 
   it('extends it to a public key', async () => {
     const spki = parts.publicKeys[2]?.key.spki ?? expect.fail()
+    world.provenKeys.add(hash('sha256', spki, 'hex'))
     const { json } = await sell({ to: toPem('PUBLIC KEY', spki) })
     expect(json).toMatchObject({ state: 'handed-over', entries: 2 })
     const { bytes } = await world.call(`/vouchers/${guidText(0xa1)}?format=cbor`)
@@ -191,7 +193,8 @@ describe('POST /vouchers/{guid}/sell', () => {
 
   it('extends it to the key of a certificate', async () => {
     const { chain = [] } = partsOf('p256-x5chain-devP256').publicKeys[2] ?? {}
-    const { json } = await sell({ to: chain.map((der) => toPem('CERTIFICATE', der)).join('') })
+    const to = chain.map((der) => toPem('CERTIFICATE', der)).join('')
+    const { json } = await sell({ to, unproven: true })
     expect(json).toMatchObject({ state: 'handed-over', entries: 2 })
   })
 
@@ -208,9 +211,19 @@ describe('POST /vouchers/{guid}/sell', () => {
     expect((await sell(body)).status).toBe(400)
   })
 
+  it('sells nothing to a key that nobody has proven to hold', async () => {
+    const spki = parts.publicKeys[2]?.key.spki ?? expect.fail()
+    const { status, json } = await sell({ to: toPem('PUBLIC KEY', spki) })
+    expect([status, json.detail]).toEqual([409, expect.stringContaining('partner challenge')])
+    expect((await world.call(`/vouchers/${guidText(0xa1)}`)).json).toMatchObject({
+      state: 'held',
+      entries: 1,
+    })
+  })
+
   it('names the check where the key does not fit', async () => {
     const spki = partsOf('p384-x509-devP384').publicKeys[0]?.key.spki ?? expect.fail()
-    const { status, json } = await sell({ to: toPem('PUBLIC KEY', spki) })
+    const { status, json } = await sell({ to: toPem('PUBLIC KEY', spki), unproven: true })
     expect([status, json.check]).toEqual([422, 'next-owner-key-type'])
   })
 })

@@ -1,0 +1,179 @@
+/**
+ * Rules: every voucher of a model goes to the same partner or party, as soon as it is there. Each
+ * minute, and at once where something was made or imported, what is held is handed over by them.
+ */
+import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
+import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
+import type { Database } from '../../database/open.ts'
+import { Problem } from '../../http/problem.ts'
+import type { Log } from '../../log.ts'
+import type { Receiver } from '../handover/receiver.ts'
+import type { Handover } from '../handover/service.ts'
+import type { Partners } from '../partners/service.ts'
+import type { PartyPort } from '../ports.ts'
+import { newId } from '../secret.ts'
+import { Sweep } from './sweep.ts'
+import * as store from './store.ts'
+import type { RuleRow } from './store.ts'
+
+export interface RulesServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly handover: Pick<Handover, 'findReceiver' | 'hand' | 'keyFor'>
+  readonly partners: Pick<Partners, 'find' | 'onChange' | 'onRemoval'>
+  readonly parties: Pick<PartyPort, 'findById'>
+}
+
+export interface Rule extends RuleRow {
+  /** What the receiving party is called; null for a partner, or a party nobody may act for. */
+  readonly to_party_name: string | null
+}
+
+type Called = Parameters<Handover['findReceiver']>[1]
+
+const MOST_OF_A_PARTY = 500
+
+export class Rules {
+  readonly #services: RulesServices
+  readonly #sweep: Sweep
+  /** Of all parties. */
+  #all: readonly RuleRow[] = []
+  #readAt = -1
+
+  constructor(services: RulesServices) {
+    this.#services = services
+    this.#sweep = new Sweep({
+      ...services,
+      rules: () => this.#read(),
+      receiverOf: (rule) => this.#receiverOf(rule),
+    })
+    services.partners.onRemoval((tx, partner) => refuseRemoval(tx, partner))
+    services.partners.onChange(async (tx, partner, party) => {
+      await store.removeRefusalsTo(tx, partner)
+      this.wake(party)
+    })
+  }
+
+  start(): void {
+    this.#sweep.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#sweep.stop()
+  }
+
+  /** This party may have something that was not there before. */
+  wake(party: string): void {
+    this.#sweep.wake(party)
+  }
+
+  /** Throws conflict where there is a rule about this model. */
+  async create(party: string, model: string | null, to: Called): Promise<Rule> {
+    const { database, clock, handover } = this.#services
+    const receiver = await handover.findReceiver(party, to)
+    const row = {
+      ...{ id: newId('fdol'), party, model, last_error: null },
+      partner: receiver.kind === 'partner' ? receiver.partner.id : null,
+      to_party: receiver.kind === 'party' ? receiver.id : null,
+      created_at: clock.now().toISOString(),
+    }
+    await database.commit((tx) => addTo(tx, row), { durable: true })
+    this.wake(party)
+    return this.#named(row)
+  }
+
+  async list(party: string): Promise<Rule[]> {
+    const rows = await store.listRulesOf.all(this.#services.database.db, { party })
+    return Promise.all(rows.map((row) => this.#named(row)))
+  }
+
+  /** Throws not-found. */
+  async find(party: string, id: string): Promise<Rule> {
+    const row = await store.findRule.first(this.#services.database.db, { party, id })
+    return row ? this.#named(row) : notFound(id)
+  }
+
+  /** Throws not-found. What it has handed over stays so. */
+  async remove(party: string, id: string): Promise<void> {
+    await this.#services.database.commit(async (tx) => {
+      if ((await store.removeRule.run(tx, { party, id })) === 0) notFound(id)
+      await store.removeRefusals.run(tx, { rule: id })
+    })
+    this.wake(party)
+  }
+
+  /**
+   * Who a device of this model is sold to as it is made. Undefined: no rule is about it. Null: one is,
+   * and the device stays ours for the moment: what is to be pushed, or goes to a party here, is
+   * handed over once it is there, together with that.
+   */
+  async firstOwner(
+    party: string,
+    manufacturerKey: PublicKey,
+    model: string,
+  ): Promise<PublicKey | null | undefined> {
+    const ours = (await this.#read()).filter((rule) => rule.party === party)
+    const rule = ours.find((one) => one.model === model) ?? ours.find((one) => one.model === null)
+    if (!rule) return undefined
+    try {
+      const receiver = await this.#receiverOf(rule)
+      if (receiver.kind === 'party' || receiver.partner.push_url !== null) return null
+      return await this.#services.handover.keyFor(receiver, manufacturerKey)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      this.#services.log.warn({ rule: rule.id, reason: error.message }, 'a device stays here')
+      return null
+    }
+  }
+
+  /** Asked for at every DI: read again only when it has changed. */
+  async #read(): Promise<readonly RuleRow[]> {
+    const { database } = this.#services
+    const readAt = database.changesOf('transfer_rule')
+    if (readAt !== this.#readAt) {
+      this.#all = await store.listAllRules.all(database.db, {})
+      this.#readAt = readAt
+    }
+    return this.#all
+  }
+
+  async #receiverOf({ party, partner, to_party }: RuleRow): Promise<Receiver> {
+    const { partners, parties } = this.#services
+    if (partner !== null) return { kind: 'partner', partner: await partners.find(party, partner) }
+    const found = await parties.findById(to_party ?? '')
+    if (!found) throw new Problem('conflict', 'nobody may act for the party it goes to')
+    return { kind: 'party', ...found }
+  }
+
+  async #named(row: RuleRow): Promise<Rule> {
+    const found =
+      row.to_party === null ? undefined : await this.#services.parties.findById(row.to_party)
+    return { ...row, to_party_name: found?.name ?? null }
+  }
+}
+
+async function addTo(tx: Executor, row: RuleRow): Promise<void> {
+  const others = await store.listRulesOf.all(tx, { party: row.party })
+  if (others.some(({ model }) => model === row.model)) {
+    const about = row.model === null ? 'all other models' : `model ${row.model}`
+    throw new Problem('conflict', `there is a rule about ${about}: remove it first`)
+  }
+  if (others.length >= MOST_OF_A_PARTY) {
+    throw new Problem('conflict', `a party may have ${MOST_OF_A_PARTY} rules`)
+  }
+  await store.addRule.run(tx, row)
+}
+
+/** Were its rule gone with it, its vouchers would go to whom a more general one names. */
+async function refuseRemoval(tx: Executor, partner: string): Promise<void> {
+  const rule = await store.findRuleTo.first(tx, { partner })
+  if (!rule) return
+  const next = `firstlight transfer rule remove ${rule.id}`
+  throw new Problem('conflict', `a rule hands vouchers to this partner: ${next}`)
+}
+
+function notFound(id: string): never {
+  throw new Problem('not-found', `there is no rule ${id}`)
+}

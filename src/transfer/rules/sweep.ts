@@ -1,0 +1,155 @@
+/** Hands over what rules are about, a slice at a time; what was refused waits, ever longer. */
+import { Alarm } from '../../alarm.ts'
+import type { Clock } from '../../clock.ts'
+import type { Database } from '../../database/open.ts'
+import { Problem } from '../../http/problem.ts'
+import type { Log } from '../../log.ts'
+import type { Receiver } from '../handover/receiver.ts'
+import type { Handover, HandoverResult } from '../handover/service.ts'
+import * as store from './store.ts'
+import type { RuleRow } from './store.ts'
+
+export interface SweepServices {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly handover: Pick<Handover, 'hand'>
+  rules(): Promise<readonly RuleRow[]>
+  /** Throws a Problem where there is none any more. */
+  receiverOf(rule: RuleRow): Promise<Receiver>
+}
+
+const SLICE = 64
+const LOOK_AROUND_MS = 60_000
+const FIRST_PAUSE_MS = 60_000
+const LONGEST_PAUSE_MS = 6 * 3_600_000
+/** Who has not been tried by then is not there any more. */
+const STALE_MS = 24 * 3_600_000
+
+export class Sweep {
+  readonly #services: SweepServices
+  readonly #stopped = new AbortController()
+  readonly #alarm: Alarm
+  readonly #woken = new Set<string>()
+  #running: Promise<void> | undefined
+
+  constructor(services: SweepServices) {
+    this.#services = services
+    this.#alarm = new Alarm(services.clock, this.#stopped.signal)
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  wake(party: string): void {
+    this.#woken.add(party)
+    this.#alarm.call()
+  }
+
+  /** Those who were woken at once; everybody each minute, for what other processes took in. */
+  async #run(): Promise<void> {
+    const { clock, log } = this.#services
+    const { signal } = this.#stopped
+    let lookedAt = new Date(0)
+    while (!signal.aborted) {
+      this.#alarm.listen()
+      const now = clock.now()
+      const isRound = now.getTime() - lookedAt.getTime() >= LOOK_AROUND_MS
+      const parties = new Set(this.#woken)
+      this.#woken.clear()
+      if (isRound) lookedAt = now
+      try {
+        await this.#apply((party) => isRound || parties.has(party))
+        if (isRound) await this.#forget(now)
+      } catch (err) {
+        log.error({ err }, 'vouchers were not handed over by rules')
+      }
+      this.#alarm.set(new Date(lookedAt.getTime() + LOOK_AROUND_MS))
+      await this.#alarm.wait()
+    }
+  }
+
+  async #apply(isDue: (party: string) => boolean): Promise<void> {
+    const rules = await this.#services.rules()
+    for (const rule of rules) {
+      if (!isDue(rule.party)) continue
+      const others = rules.filter(({ party, model }) => party === rule.party && model !== null)
+      const noneOf = others.map(({ model }) => model ?? '')
+      await this.#applyOne(rule, rule.model ?? { noneOf })
+    }
+  }
+
+  async #applyOne(rule: RuleRow, model: store.DueFilter['model']): Promise<void> {
+    const { database, clock } = this.#services
+    const now = clock.now().toISOString()
+    let [after, error] = ['', null as string | null]
+    while (await this.#isAlive(rule)) {
+      const page = { rule: rule.id, party: rule.party, model, now, after, limit: SLICE }
+      const guids = await store.listDue(database.db, page)
+      if (guids.length === 0) break
+      const refused = (await this.#hand(rule, guids)).filter(({ ok }) => !ok)
+      await this.#remember(rule, refused)
+      error = refused.at(-1)?.detail ?? error
+      after = guids.at(-1) ?? after
+    }
+    await this.#note(rule, error, now)
+  }
+
+  /** Looked at before each slice: who removes a rule wants nothing more to go. */
+  async #isAlive({ id }: RuleRow): Promise<boolean> {
+    if (this.#stopped.signal.aborted) return false
+    return (await this.#services.rules()).some((one) => one.id === id)
+  }
+
+  async #hand(rule: RuleRow, guids: readonly string[]): Promise<readonly HandoverResult[]> {
+    const { handover, receiverOf } = this.#services
+    try {
+      const giver = { id: rule.id, party: rule.party }
+      return await handover.hand(giver, await receiverOf(rule), guids)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      const refusal = { ok: false, check: error.code, detail: error.message, transfer: null }
+      return guids.map((guid) => ({ guid, ...refusal }))
+    }
+  }
+
+  async #remember({ id: rule }: RuleRow, refused: readonly HandoverResult[]): Promise<void> {
+    if (refused.length === 0) return
+    const { database, clock } = this.#services
+    const now = clock.now().getTime()
+    await database.commit(async (tx) => {
+      for (const { guid } of refused) {
+        const before = await store.findRefusal.first(tx, { rule, guid })
+        const attempts = (before?.attempts ?? 0) + 1
+        const next_at = new Date(now + pauseMs(attempts)).toISOString()
+        await store.putRefusal.run(tx, { rule, guid, attempts, next_at })
+      }
+    })
+  }
+
+  /** Shown until nothing waits to be tried again. */
+  async #note({ id, last_error }: RuleRow, error: string | null, now: string): Promise<void> {
+    const { database, log } = this.#services
+    if (error === last_error) return
+    if (error === null && (await store.findWaiting.first(database.db, { rule: id, now }))) return
+    if (error !== null) log.warn({ rule: id, reason: error }, 'a rule could not be followed')
+    await database.commit((tx) => store.setLastError.run(tx, { id, error }))
+  }
+
+  async #forget(now: Date): Promise<void> {
+    const before = new Date(now.getTime() - STALE_MS).toISOString()
+    const { database } = this.#services
+    await database.commit((tx) => store.removeStaleRefusals.run(tx, { before }))
+  }
+}
+
+function pauseMs(attempts: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempts - 1, 20), LONGEST_PAUSE_MS)
+}
