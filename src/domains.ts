@@ -23,7 +23,7 @@ import {
   firstOwnerHere,
 } from './manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
-import { makeRsaKeys, signingPurposes } from './voucher-keys.ts'
+import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from './onboarding/register/connections.ts'
 import { Register } from './onboarding/register/register.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
@@ -54,6 +54,8 @@ export interface Domains {
   readonly others: readonly Hono<AppEnv>[]
   readonly tokens: Tokens
   readonly sweeps: readonly (() => Promise<unknown>)[]
+  /** Without them a party that has come in could be sold nothing. */
+  makeFirstKeys(party: string): Promise<void>
   /** Begins what goes on by itself, once the service can be reached. */
   start(signal: AbortSignal, exchange: Exchange): void
   stop(): Promise<void>
@@ -69,8 +71,7 @@ export interface Addresses {
 
 export async function buildDomains(services: Services, addresses: Addresses): Promise<Domains> {
   const { publicUrl, tlsUrl } = addresses
-  const keys = services.keyStore.ring(HOME_PARTY)
-  await Promise.all(signingPurposes(services).map((one) => keys.ensure(one, ['p256', 'p384'])))
+  await makeFirstKeys(services, HOME_PARTY)
   const ground = await groundOf(services, publicUrl)
   const { pki, vouchers, devices, settings } = ground
   const plays = new Set(services.config.roles)
@@ -127,6 +128,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       () => transfer.sweep(),
       ...(onboarding ? [() => onboarding.sweep()] : []),
     ],
+    makeFirstKeys: (party) => makeFirstKeys(services, party),
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()

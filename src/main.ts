@@ -222,7 +222,7 @@ function appOf(
     findPrincipal: findPrincipalOf(services, domains),
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
-      ...partyRoutes(services),
+      ...partyRoutes({ ...services, makeFirstKeys: domains.makeFirstKeys }),
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),

@@ -4,8 +4,14 @@ import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
 import type { Services } from './services.ts'
 
 /** Signs vouchers. */
-export function signingPurposes({ config }: Services): readonly string[] {
+function signingPurposes({ config }: Services): readonly string[] {
   return config.roles.includes('manufacturer') ? [MANUFACTURER, OWNER] : [OWNER]
+}
+
+/** Those that cost nothing to make. */
+export async function makeFirstKeys(services: Services, party: string): Promise<void> {
+  const keys = services.keyStore.ring(party)
+  await Promise.all(signingPurposes(services).map((one) => keys.ensure(one, ['p256', 'p384'])))
 }
 
 /**

@@ -11,6 +11,8 @@ export interface PartyRoutesServices {
     /** The first token of a party, in place of one that nobody has used. */
     welcome(tx: Executor, party: string): Promise<string>
   }
+  /** So that it can be sold to. Done again where it has been done, it changes nothing. */
+  makeFirstKeys(party: string): Promise<void>
 }
 
 /** Fit for a URL, and for a path. */
@@ -70,7 +72,7 @@ function ownRoutes({ parties }: PartyRoutesServices): readonly Route[] {
   ]
 }
 
-function otherRoutes({ parties, apiTokens }: PartyRoutesServices): readonly Route[] {
+function otherRoutes({ parties, apiTokens, makeFirstKeys }: PartyRoutesServices): readonly Route[] {
   const params = z.object({ id: z.string().max(64) })
   return [
     route({
@@ -97,6 +99,8 @@ function otherRoutes({ parties, apiTokens }: PartyRoutesServices): readonly Rout
         const row = await parties.join(principal.id, async (tx, party) => {
           token = await apiTokens.welcome(tx, party)
         })
+        // Whoever is not answered because we died here comes again.
+        await makeFirstKeys(row.id)
         return { party: partyView(row), token }
       },
     }),

@@ -62,6 +62,26 @@ describe('an invitation', () => {
     })
   })
 
+  it('brings it keys of its own: what it is sold to, and known by', async () => {
+    const code = await invite('buyer')
+    const { token } = await join(code)
+    const keysOf = async (one?: string) => {
+      const { items } = (await api('GET', '/keys', one)).json as {
+        items: { purpose: string; type: string; fingerprint: string }[]
+      }
+      return items
+    }
+    const keys = await keysOf(token)
+    const names = keys.map(({ purpose, type }) => `${purpose} ${type}`).sort()
+    expect(names).toEqual(['manufacturer p256', 'manufacturer p384', 'owner p256', 'owner p384'])
+    const theirs = new Set((await keysOf()).map(({ fingerprint }) => fingerprint))
+    expect(keys.filter(({ fingerprint }) => theirs.has(fingerprint))).toEqual([])
+    const known = keys.find(({ purpose, type }) => purpose === 'owner' && type === 'p256')
+    expect((await api('GET', '/transfer-profile', token)).json).toMatchObject({
+      key: { fingerprint: known?.fingerprint },
+    })
+  })
+
   it('is answered again while nobody has used the token, and the token before is worthless', async () => {
     const code = await invite('lost-answer')
     const first = await join(code)
