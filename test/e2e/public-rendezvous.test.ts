@@ -5,15 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { converse } from '../../protocol/converse.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
-import { beginTo0, to0Owner } from '../../protocol/to0/owner.ts'
 import { type Voucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
-import { httpTransport } from '../../src/fdo/client.ts'
 import { manufactureDevice } from '../../src/simulator/manufacture.ts'
 import { fdoTransport } from '../../src/simulator/transport.ts'
 import { firstlight, until } from '../support/programs.ts'
-import { ADDRESSES } from '../support/registering.ts'
+import { registerAt } from '../support/registering.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 
 const DAY_MS = 86_400_000
@@ -78,17 +75,8 @@ async function untilServer(guid: string, isSo: (server: Server) => boolean): Pro
 const registration = async (guid: string) =>
   (await rv.api('GET', `/api/v1/registrations/${guid}`)).json as Record<string, unknown>
 
-/** TO0 by hand. */
-async function register(voucher: Voucher, signer: Signer, waitSeconds = 3600): Promise<unknown> {
-  const context = { voucher, signer, addresses: ADDRESSES, waitSeconds }
-  const { send, close } = httpTransport(rv.service.http!)
-  try {
-    const parts = { role: to0Owner, first: beginTo0(context), context, now: () => new Date() }
-    return (await converse({ ...parts, transport: send }))[0]
-  } finally {
-    close()
-  }
-}
+const register = (voucher: Voucher, signer: Signer, waitSeconds = 3600) =>
+  registerAt(rv.service.http!, { voucher, signer, waitSeconds })
 
 describe('two organisations', { timeout: PATIENCE_MS }, () => {
   it('meet: registered for a month, seen on both sides, renewed when asked for', async () => {

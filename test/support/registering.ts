@@ -2,13 +2,16 @@
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type CborValue, Encoded, encode } from '../../protocol/cbor/cbor.ts'
 import { encodeAs } from '../../protocol/cbor/schema.ts'
+import { converse } from '../../protocol/converse.ts'
 import { signSign1 } from '../../protocol/cose/sign1.ts'
 import { SHA256, hashOf } from '../../protocol/crypto/hash.ts'
 import { type Signer, signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
 import type { Message } from '../../protocol/message.ts'
 import { To1dPayload } from '../../protocol/to0/messages.ts'
+import { beginTo0, to0Owner } from '../../protocol/to0/owner.ts'
 import type { To2Addresses } from '../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { httpTransport } from '../../src/fdo/client.ts'
 import { type VoucherParts, makeVoucher, partsOf, voucherVectors } from './vouchers.ts'
 import { fromHex } from './wire.ts'
 
@@ -38,6 +41,24 @@ export async function ownerSignOf(parts: OwnerSignParts): Promise<Message> {
     : encodeAs(To1dPayload, { to1dRV: ADDRESSES, to1dTo0dHash: hash })
   const to1d = await signSign1(signer, payload)
   return { number: 22, bytes: encode([to0d, new Encoded(to1d)]) }
+}
+
+export interface Registering {
+  readonly voucher: Voucher
+  readonly signer: Signer
+  readonly waitSeconds?: number
+}
+
+/** TO0 by hand, at the rendezvous at this URL. */
+export async function registerAt(url: string, registering: Registering): Promise<unknown> {
+  const context = { addresses: ADDRESSES, waitSeconds: 3600, ...registering }
+  const { send, close } = httpTransport(url)
+  try {
+    const parts = { role: to0Owner, first: beginTo0(context), context, now: () => new Date() }
+    return (await converse({ ...parts, transport: send }))[0]
+  } finally {
+    close()
+  }
 }
 
 export interface World {
