@@ -1,4 +1,4 @@
-/** The keys that sign vouchers for the installation's own party: made ahead of the first device. */
+/** The keys that sign vouchers: made ahead of the first device. */
 import { HOME_PARTY } from './database/tables.ts'
 import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
 import type { Services } from './services.ts'

@@ -170,7 +170,14 @@ interface Schemas {
   DeviceSummary: {
     readonly id: string
     readonly guid: string
-    readonly state: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+    readonly state:
+      | 'manufactured'
+      | 'owned'
+      | 'registered'
+      | 'onboarding'
+      | 'onboarded'
+      | 'failed'
+      | 'handed-over'
     readonly serial: string | null
     readonly model: string
     readonly group: string
@@ -201,7 +208,13 @@ interface Schemas {
       readonly at: string
       readonly type: string
       readonly state:
-        'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+        | 'manufactured'
+        | 'owned'
+        | 'registered'
+        | 'onboarding'
+        | 'onboarded'
+        | 'failed'
+        | 'handed-over'
       readonly detail: Readonly<Record<string, unknown>> | null
     }[]
   }
@@ -575,7 +588,14 @@ export interface Operations {
     query: {
       limit?: number
       cursor?: string
-      state?: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+      state?:
+        | 'manufactured'
+        | 'owned'
+        | 'registered'
+        | 'onboarding'
+        | 'onboarded'
+        | 'failed'
+        | 'handed-over'
       group?: string
       model?: string
       serial?: string

@@ -12,6 +12,7 @@ export type Move =
   | 'onboarding'
   | 'onboarded'
   | 'failed'
+  | 'handed-over'
 
 const ANY: readonly DeviceState[] = [
   'manufactured',
@@ -20,6 +21,7 @@ const ANY: readonly DeviceState[] = [
   'onboarding',
   'onboarded',
   'failed',
+  'handed-over',
 ]
 
 /** Each move: where it leads, and from where it is allowed. */
@@ -39,6 +41,8 @@ export const MOVES: Record<Move, { readonly to: DeviceState; readonly from: type
   // Another run of the same device may have failed meanwhile.
   onboarded: { to: 'onboarded', from: ['onboarding', 'failed'] },
   failed: { to: 'failed', from: ['onboarding'] },
+  // Sold to somebody else: from here only a voucher leads back.
+  'handed-over': { to: 'handed-over', from: ANY },
 }
 
 export const DEVICE_STATES = ANY

@@ -96,6 +96,13 @@ export class DeviceService implements DeviceBook {
     return true
   }
 
+  async handedOver(
+    tx: Executor,
+    { id, ...detail }: { readonly id: string; readonly guid: string; readonly to: string },
+  ): Promise<void> {
+    await this.moveDevice(tx, { id, move: 'handed-over', detail })
+  }
+
   async note(tx: Executor, id: string, type: string, detail: object): Promise<void> {
     const note = { device_id: id, at: this.#now(), type, detail: JSON.stringify(detail) }
     await store.insertNote.run(tx, note)

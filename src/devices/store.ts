@@ -71,6 +71,7 @@ export const moveDevice = {
   'registration-lapsed': moveBy('registration-lapsed'),
   onboarding: moveBy('onboarding'),
   failed: moveBy('failed'),
+  'handed-over': moveBy('handed-over'),
 } as const
 
 /** TO2 is done. */
@@ -144,7 +145,7 @@ export const listEvents = statement((db, p: { id: string }) =>
     .orderBy('seq'),
 )
 
-/** What a device's token may carry, and what it is called now. */
+/** What a device's token may carry, and what it is called now; none for one that is somebody else's. */
 export const findScopes = statement((db, p: { id: string }) =>
   db
     .selectFrom('device')
@@ -154,7 +155,8 @@ export const findScopes = statement((db, p: { id: string }) =>
         .onRef('device_group.name', '=', 'device.group_name'),
     )
     .select(['device.guid', 'device.state', 'device_group.scopes'])
-    .where('device.id', '=', p.id),
+    .where('device.id', '=', p.id)
+    .where('device.state', '!=', 'handed-over'),
 )
 
 export interface DeviceFilter {

@@ -21,6 +21,11 @@ export interface DeviceBook {
     tx: Executor,
     device: { readonly id: string; readonly guid: string; readonly newGuid: string | null },
   ): Promise<void>
+  /** It is somebody else's, by the key `to`: what it got here is worth nothing here any more. */
+  handedOver(
+    tx: Executor,
+    device: { readonly id: string; readonly guid: string; readonly to: string },
+  ): Promise<void>
   /** Something that changes no state. */
   note(tx: Executor, id: string, type: string, detail: object): Promise<void>
 }

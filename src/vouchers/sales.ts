@@ -113,7 +113,7 @@ export class VoucherSales {
       await ledger.devices.owned(tx, { id, party, guid, model, serial: null })
       await ledger.held(tx, { party, guid, voucher })
     } else {
-      await ledger.devices.note(tx, id, 'handed-over', { guid, to: after.owner_key })
+      await ledger.devices.handedOver(tx, { id, guid, to: after.owner_key })
       await ledger.released(tx, { party, guid })
     }
     if (received) await this.#deliver(tx, received)

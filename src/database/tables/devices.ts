@@ -10,7 +10,8 @@ export interface DeviceTable {
   serial: string | null
   model: string
   group_name: string
-  state: 'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed'
+  state:
+    'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed' | 'handed-over'
   last_error: string | null
   created_at: string
   updated_at: string

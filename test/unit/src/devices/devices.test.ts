@@ -109,6 +109,23 @@ describe('a device', () => {
     expect(await world.devices.findScopes('fdod_nobody')).toBeUndefined()
   })
 
+  it('has none once it is handed over, nor is it registered or onboarded; a voucher brings it back', async () => {
+    const sold = { id, guid: guidText(0xa1), to: 'key' }
+    await world.database.commit((tx) => world.devices.handedOver(tx, sold))
+    expect(await world.devices.findScopes(id)).toBeUndefined()
+    for (const move of ['registered', 'onboarding', 'failed'] as const) {
+      expect(await world.database.commit((tx) => world.devices.moveDevice(tx, { id, move }))).toBe(
+        false,
+      )
+    }
+    const [last] = (await world.devices.history(id)).slice(-1)
+    expect(last).toMatchObject({ type: 'handed-over', state: 'handed-over' })
+    const { guid, model } = (await world.devices.find(id)) ?? expect.fail()
+    const bought = { id, party: HOME_PARTY, guid, model, serial: null }
+    await world.database.commit((tx) => world.devices.owned(tx, bought))
+    expect(await world.devices.findScopes(id)).toMatchObject({ state: 'owned' })
+  })
+
   it('is counted by its state', async () => {
     await world.make(other)
     expect(await world.devices.countByState()).toEqual([

@@ -20,6 +20,7 @@ describe('the moves of a device', () => {
       'onboarding: owned, registered, onboarding, onboarded, failed → onboarding',
       'onboarded: onboarding, failed → onboarded',
       'failed: onboarding → failed',
+      'handed-over: any → handed-over',
     ])
   })
 })

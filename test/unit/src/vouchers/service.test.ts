@@ -219,6 +219,7 @@ describe('selling a device', () => {
     expect(sold).toMatchObject({ state: 'handed-over', entries: 2 })
     expect(await world.vouchers.findServable(guid(0xa1))).toBeUndefined()
     expect(world.watched.at(-1)).toBe('released a1a1')
+    expect(await device()).toMatchObject({ state: 'handed-over' })
     await expect(
       world.desk.sell({ id: 'tok_1', party: HOME_PARTY }, { guid: guidText(0xa1), to: buyer }),
     ).rejects.toThrow('handed-over')
