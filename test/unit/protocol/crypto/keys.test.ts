@@ -274,6 +274,15 @@ describe('a PublicKey', () => {
   }
 })
 
+describe('keys of different kinds', () => {
+  it('are not the same, and comparing them spoils no key that is imported next', () => {
+    const pkcs8 = p256.export({ type: 'pkcs8', format: 'der' })
+    const isSame = sameKey(signerFromPkcs8(pkcs8).key, importSpki(spkiOf(rsa2048)))
+    expect(() => signerFromPkcs8(pkcs8)).not.toThrow()
+    expect(isSame).toBe(false)
+  })
+})
+
 function compressed(spki: Bytes): Bytes {
   const point = concat(Uint8Array.of(2 + ((spki.at(-1) ?? 0) & 1)), spki.subarray(27, 59))
   const short = concat(fromHex('3039301306072a8648ce3d020106082a8648ce3d030107032200'), point)
