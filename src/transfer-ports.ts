@@ -52,7 +52,7 @@ export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): Vo
   const find = (party: string, guid: string) => findIn(desk, party, guid)
   return {
     async admit(party, voucher, by) {
-      const [result] = await desk.import([voucher], { id: by, party })
+      const [result] = await desk.import([voucher], { id: by, party }, 'other')
       return result ?? { ok: false, check: 'malformed', detail: 'no voucher' }
     },
     async listSold(page) {

@@ -75,6 +75,8 @@ export interface Sellable extends Sold {
 export interface ToSell {
   readonly guid: string
   readonly to: PublicKey
+  /** The party of this installation that is meant, if it is one. */
+  readonly receiver?: string | undefined
   /** In the transaction that sells it: what throws undoes the sale. */
   readonly alongside: (tx: Executor, sold: Sold) => Promise<void>
 }

@@ -1,6 +1,6 @@
 /** Whether a voucher from elsewhere is taken in: whether it is genuine, ours, and news. */
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
-import { type PublicKey } from '../../protocol/crypto/public-key.ts'
+import { type PublicKey, sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { findVoucherFlaw } from '../../protocol/voucher/verify.ts'
 import {
@@ -117,7 +117,7 @@ export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | und
   }
   const relation = compare(parseVoucher(ours.cbor), voucher)
   // Of one that was deleted another may be brought: who deleted it had a reason.
-  if (relation === 'different' && ours.state === 'deleted') return 'known'
+  if (relation === 'different' && ours.deleted_from === 'held') return 'known'
   if (relation === 'different') return refuse('voucher-differs', 'sold otherwise than ours was')
   if (relation === 'shorter') {
     return refuse('voucher-truncated', `${voucher.entries.length} of ${ours.entries} entries`)
@@ -125,6 +125,34 @@ export function admit(voucher: Voucher, deviceId: string, ours: VoucherRow | und
   // Sold to a key that we have been given since.
   if (relation === 'same' && ours.state === 'held') return 'same'
   return 'known'
+}
+
+/**
+ * Holds it against what another party of this installation has, or had. Who sold a device may not
+ * come back with a voucher that leaves the sale out, nor may anybody with one of another origin:
+ * devices are answered by the last owner only.
+ */
+export function admitBeside(
+  voucher: Voucher,
+  { state, deleted_from, cbor }: Pick<VoucherRow, 'state' | 'deleted_from' | 'cbor'>,
+): Refusal | undefined {
+  const relation = compare(parseVoucher(cbor), voucher)
+  if (relation === 'different') return refuse('voucher-differs', 'this GUID is sold otherwise')
+  if (relation === 'shorter') return refuse('voucher-truncated', 'a longer one has been seen')
+  const before = deleted_from ?? state
+  if (before !== 'replaced' && before !== 'used') return undefined
+  return refuse('already-onboarded', 'its device has been onboarded, and has another GUID')
+}
+
+/** What somebody else brings may not take the place of another maker's voucher of the device. */
+export function admitInPlaceOf(voucher: Voucher, earlier: Voucher): Refusal | undefined {
+  if (sameKey(makerOf(voucher), makerOf(earlier))) return undefined
+  const detail = 'the device has a voucher of another manufacturer: import this one to replace it'
+  return refuse('voucher-differs', detail)
+}
+
+function makerOf({ header }: Voucher) {
+  return header.value.publicKey.value.key
 }
 
 type Relation = 'same' | 'longer' | 'shorter' | 'different'

@@ -5,7 +5,7 @@ import type { Voucher } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
 import { Problem } from '../http/problem.ts'
 import { type Actor, type ImportCheck, type Verdict, isRefusal, verify } from './admission.ts'
-import { takeIn } from './intake.ts'
+import { type Bringer, takeIn } from './intake.ts'
 import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import { type Sale, VoucherSales } from './sales.ts'
 import * as store from './store.ts'
@@ -32,7 +32,11 @@ export class VoucherDesk {
   }
 
   /** Each is taken in alone, in the order given, or else refused and nothing changed. */
-  async import(vouchers: readonly Bytes[], { id: by, party }: Actor): Promise<ImportResult[]> {
+  async import(
+    vouchers: readonly Bytes[],
+    { id: by, party }: Actor,
+    from: Bringer['from'] = 'self',
+  ): Promise<ImportResult[]> {
     const { clock } = this.#ledger.services
     const results: ImportResult[] = []
     for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
@@ -40,22 +44,24 @@ export class VoucherDesk {
       const verdicts = await Promise.all(
         some.map((encoded) => verify({ party, encoded, now: clock.now() }, this.#ledger.services)),
       )
-      results.push(...(await Promise.all(verdicts.map((verdict) => this.#settle(verdict, by)))))
+      results.push(
+        ...(await Promise.all(verdicts.map((verdict) => this.#settle(verdict, { by, from })))),
+      )
       // Devices are waiting, too.
       await nextTurn()
     }
     return results
   }
 
-  async #settle(verdict: Verdict, by: string): Promise<ImportResult> {
+  async #settle(verdict: Verdict, bringer: Bringer): Promise<ImportResult> {
     if (isRefusal(verdict)) return { ok: false, ...verdict }
     const { database, events } = this.#ledger.services
     const { guid, deviceId: device } = verdict
-    const admission = await database.commit((tx) => takeIn(this.#ledger, tx, verdict, { by }), {
+    const admission = await database.commit((tx) => takeIn(this.#ledger, tx, verdict, bringer), {
       durable: true,
     })
     if (isRefusal(admission)) return { guid, ok: false, ...admission }
-    if (admission !== 'same') events.voucherImported({ guid, device, by })
+    if (admission !== 'same') events.voucherImported({ guid, device, by: bringer.by })
     return { guid, ok: true, check: null, detail: admission === 'same' ? 'held already' : null }
   }
 

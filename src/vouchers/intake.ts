@@ -1,19 +1,39 @@
 /** A verified voucher becomes a party's: it was sent here, or sold by another party of this service. */
 import type { Executor } from '../database/connection.ts'
-import { type Admission, type GenuineVoucher, admit, isRefusal } from './admission.ts'
-import type { VoucherLedger } from './ledger.ts'
+import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import {
+  type Admission,
+  type GenuineVoucher,
+  type Refusal,
+  admit,
+  admitBeside,
+  admitInPlaceOf,
+  isRefusal,
+} from './admission.ts'
+import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
+
+export interface Bringer {
+  readonly by: string
+  /** Whether the party itself brings it, and may replace what it has of the device. */
+  readonly from: 'self' | 'other'
+  readonly serial?: string | null
+}
 
 /** In the transaction that makes it so; a refusal changes nothing. */
 export async function takeIn(
   ledger: VoucherLedger,
   tx: Executor,
   { party, voucher, guid, deviceId }: GenuineVoucher,
-  { by, serial = null }: { readonly by: string; readonly serial?: string | null },
+  { by, from, serial = null }: Bringer,
 ): Promise<Admission> {
   const ours = await store.findVoucher.first(tx, { party, guid })
   const admission = admit(voucher, deviceId, ours)
   if (admission === 'same' || isRefusal(admission)) return admission
+  const refusal =
+    (await refusedElsewhere(tx, { party, guid, voucher })) ??
+    (from === 'self' ? undefined : await refusedForDevice(ledger, tx, { deviceId, guid, voucher }))
+  if (refusal) return refusal
   await ledger.displaceOthers(tx, deviceId, guid)
   const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
   const row = ledger.rowOf(voucher, how)
@@ -24,6 +44,31 @@ export async function takeIn(
   await ledger.held(tx, { party, guid, voucher })
   await ledger.record(tx, { ...entryOf(row), type: 'voucher-imported', by })
   return admission
+}
+
+async function refusedElsewhere(
+  tx: Executor,
+  { voucher, ...named }: PartyVoucher & { readonly voucher: Voucher },
+): Promise<Refusal | undefined> {
+  for (const row of await store.listElsewhere.all(tx, named)) {
+    const refusal = admitBeside(voucher, row)
+    if (refusal) return refusal
+  }
+  return undefined
+}
+
+async function refusedForDevice(
+  ledger: VoucherLedger,
+  tx: Executor,
+  { deviceId, guid, voucher }: Pick<GenuineVoucher, 'deviceId' | 'guid' | 'voucher'>,
+): Promise<Refusal | undefined> {
+  for (const earlier of await store.findOfDevice.all(tx, { deviceId })) {
+    if (earlier.guid === guid || earlier.state === 'handed-over') continue
+    const row = await store.findVoucher.first(tx, earlier)
+    const refusal = row && admitInPlaceOf(voucher, ledger.parse(row.guid, row.cbor))
+    if (refusal) return refusal
+  }
+  return undefined
 }
 
 /** What the audit log says of a voucher as it stands. */

@@ -18,6 +18,8 @@ import type { VoucherRow } from './store.ts'
 export interface Sale {
   readonly guid: string
   readonly to: PublicKey
+  /** The party of this installation that is meant, where several have the key. */
+  readonly receiver?: string | undefined
   /** What else belongs to the sale, in its transaction. */
   readonly alongside?: (tx: Executor, sold: VoucherRow) => Promise<void>
 }
@@ -46,7 +48,7 @@ export class VoucherSales {
     const { database, events } = this.#ledger.services
     const { party } = actor
     const { guid } = sale
-    const draft = await this.#extend(party, await this.#held(party, guid), sale.to)
+    const draft = await this.#extend(party, await this.#held(party, guid), sale)
     await database.commit((tx) => this.#store(tx, actor, draft, sale), { durable: true })
     events.voucherExtended({ guid, to: draft.after.owner_key })
     return (await store.findVoucher.first(this.#ledger.db, { party, guid })) ?? draft.after
@@ -59,7 +61,7 @@ export class VoucherSales {
     return row
   }
 
-  async #extend(party: string, before: VoucherRow, to: PublicKey): Promise<Draft> {
+  async #extend(party: string, before: VoucherRow, { to, receiver }: Sale): Promise<Draft> {
     const ledger = this.#ledger
     const current = ledger.parse(before.guid, before.cbor)
     const signer =
@@ -68,8 +70,9 @@ export class VoucherSales {
     if (!signer) throw new Problem('conflict', 'the key that owns it is not in this service')
     const encoded = await extendAsAsked(current, signer, to)
     const voucher = ledger.parse(before.guid, encoded)
-    const isOurs = (await ledger.findSigner(party, voucher)) !== undefined
-    const received = isOurs ? undefined : await this.#receivedBy(party, encoded, to)
+    const isOurs = receiver === undefined && (await ledger.findSigner(party, voucher)) !== undefined
+    const buyer = receiver ?? ledger.services.findHolders(to).find((one) => one !== party)
+    const received = isOurs ? undefined : await this.#receivedBy(buyer, encoded)
     const state = isOurs ? 'held' : 'handed-over'
     const { device_id, origin } = before
     const row = ledger.rowOf(voucher, { party, device_id, origin, state })
@@ -80,12 +83,10 @@ export class VoucherSales {
 
   /** Undefined where the key is no other party's here. Throws where that party would not have it. */
   async #receivedBy(
-    seller: string,
+    party: string | undefined,
     encoded: Bytes,
-    to: PublicKey,
   ): Promise<GenuineVoucher | undefined> {
     const { services } = this.#ledger
-    const [party] = services.findHolders(to).filter((holder) => holder !== seller)
     if (party === undefined) return undefined
     const verdict = await verify({ party, encoded, now: services.clock.now() }, services)
     if (isRefusal(verdict)) refusedByBuyer(verdict)
@@ -121,7 +122,7 @@ export class VoucherSales {
   }
 
   async #deliver(tx: Executor, received: GenuineVoucher): Promise<void> {
-    const admission = await takeIn(this.#ledger, tx, received, { by: 'system' })
+    const admission = await takeIn(this.#ledger, tx, received, { by: 'system', from: 'other' })
     if (isRefusal(admission)) refusedByBuyer(admission)
   }
 }

@@ -101,7 +101,7 @@ export class VoucherService {
     const party = holders.find((holder) => holder !== maker)
     if (party === undefined) return
     const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
-    const admission = await takeIn(ledger, tx, genuine, { by: 'system', serial })
+    const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
     if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
     const { device_id: deviceId, updated_at: at } = row
     await store.markExported.run(tx, { guid, deviceId, at })

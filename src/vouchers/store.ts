@@ -30,6 +30,15 @@ export const findVoucher = statement((db, p: { party: string; guid: string }) =>
   db.selectFrom('voucher').selectAll().where('guid', '=', p.guid).where('party', '=', p.party),
 )
 
+/** What other parties of this installation have, or had, under a GUID. */
+export const listElsewhere = statement((db, p: { party: string; guid: string }) =>
+  db
+    .selectFrom('voucher')
+    .select(['state', 'deleted_from', 'cbor'])
+    .where('guid', '=', p.guid)
+    .where('party', '!=', p.party),
+)
+
 const SERVABLE_COLUMNS = ['party', 'device_id', 'state', 'revision', 'created_at'] as const
 
 /**

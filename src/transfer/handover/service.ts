@@ -139,7 +139,7 @@ export class Handover {
     const to = await this.keyFor(receiver, voucher.manufacturerKey, wish)
     let transfer: string | null = null
     await this.#services.sales.sell(giver, {
-      ...{ guid, to },
+      ...{ guid, to, receiver: receiver.kind === 'party' ? receiver.id : undefined },
       alongside: async (tx, sold) => {
         if (receiver.kind === 'party') return
         await this.#checkKey(tx, giver.party, receiver.partner, sold, wish)
