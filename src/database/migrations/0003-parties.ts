@@ -86,6 +86,8 @@ async function vouchers(db: Kysely<unknown>): Promise<void> {
     ...['guid', 'directive', 'origin', 'state', 'attempts', 'next_at', 'last_error'],
     ...['expires_at', 'addresses'],
   ])
+  // From now on a registration names whose addresses it was made with, too.
+  await sql`update to0_job_new set addresses = ${HOME} || ':' || addresses`.execute(db)
   await replace(db, 'to0_job', 'voucher')
   await schema.createIndex('voucher_device').on('voucher').column('device_id').execute()
   await schema.createIndex('voucher_party').on('voucher').columns(['party', 'guid']).execute()
