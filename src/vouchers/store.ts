@@ -1,10 +1,15 @@
 /** The Ownership Vouchers this service holds, sold and has held. */
+import { sql } from 'kysely'
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
 import type { VoucherTable } from '../database/tables/vouchers.ts'
 
 export type VoucherRow = VoucherTable
 export type VoucherState = VoucherRow['state']
+
+/** Written out, not bound: each has an index of its own rows only. */
+const REPLACED = sql.lit<'replaced'>('replaced')
+const DELETED = sql.lit<'deleted'>('deleted')
 
 export const insertVoucher = statement((db, row: VoucherRow) =>
   db.insertInto('voucher').values({
@@ -132,11 +137,8 @@ export const storeKnown = statement(
       .where('device_id', '=', p.device_id),
 )
 
-interface Finished extends Named {
+interface Finished extends StateChange {
   readonly revision: number
-  readonly state: VoucherState
-  readonly supersededBy: string | null
-  readonly at: string
 }
 
 /** The end of a TO2; gives nothing where another run ended first. */
@@ -168,25 +170,23 @@ export const removeUnused = statement((db, p: { deviceId: string; except: string
 )
 
 /** What was served to a Device that might not have heard of its new voucher. */
-export const retireReplacedBy = statement(
-  (db, p: { readonly deviceId: string; readonly guid: string; readonly at: string }) =>
-    db
-      .updateTable('voucher')
-      .set({ state: 'used', updated_at: p.at })
-      .where('device_id', '=', p.deviceId)
-      .where('superseded_by', '=', p.guid)
-      .where('state', '=', 'replaced')
-      .returning(['party', 'guid']),
+export const retireReplacedBy = statement((db, p: { deviceId: string; guid: string; at: string }) =>
+  db
+    .updateTable('voucher')
+    .set({ state: 'used', updated_at: p.at })
+    .where('device_id', '=', p.deviceId)
+    .where('superseded_by', '=', p.guid)
+    .where('state', '=', 'replaced')
+    .returning(['party', 'guid']),
 )
 
-export const retireReplacedBefore = statement(
-  (db, p: { readonly before: string; readonly at: string }) =>
-    db
-      .updateTable('voucher')
-      .set({ state: 'used', updated_at: p.at })
-      .where('state', '=', 'replaced')
-      .where('updated_at', '<', p.before)
-      .returning(['party', 'guid']),
+export const retireReplacedBefore = statement((db, p: { before: string; at: string }) =>
+  db
+    .updateTable('voucher')
+    .set({ state: 'used', updated_at: p.at })
+    .where('state', '=', REPLACED)
+    .where('updated_at', '<', p.before)
+    .returning(['party', 'guid']),
 )
 
 interface Deletion {
@@ -234,11 +234,11 @@ export const forgetDeleted = statement((db, p: { before: string }) =>
       eb
         .selectFrom('voucher')
         .select('device_id')
-        .where('state', '=', 'deleted')
+        .where('state', '=', DELETED)
         .where('updated_at', '<', p.before)
         .limit(MOST_FORGOTTEN),
     )
-    .where('state', '=', 'deleted')
+    .where('state', '=', DELETED)
     .where('updated_at', '<', p.before),
 )
 
