@@ -6,15 +6,23 @@ import { HOME_PARTY } from '../database/tables.ts'
 import type { CertificateTable } from '../database/tables/pki.ts'
 
 export type CertificateRow = CertificateTable
+type Issued = Omit<CertificateRow, 'party'>
 
 /** Written out, not bound: the index of devices has rows of this profile only. */
 const CREDENTIAL = sql.lit<'ldevid'>('ldevid')
 const MOST_REMOVED = 500
 
+/** The party of a device; the installation's own for what is of no device here. */
+function partyOf(db: Executor, deviceId: string | null) {
+  const device = db.selectFrom('device').select('party').where('id', '=', deviceId)
+  return sql<string>`coalesce(${device}, ${sql.lit(HOME_PARTY)})`
+}
+
 /** A serial number is reserved by its row: one that is taken makes this fail. */
-export const recordCertificate = statement((db, row: CertificateRow) =>
+export const recordCertificate = statement((db, row: Issued) =>
   db.insertInto('certificate').values({
     serial: row.serial,
+    party: partyOf(db, row.device_id),
     profile: row.profile,
     device_id: row.device_id,
     run_id: row.run_id,
@@ -130,17 +138,9 @@ export function listCertificates(db: Executor, filter: CertificateFilter) {
   let query = db
     .selectFrom('certificate')
     .select(['serial', 'profile', 'device_id', 'status', 'not_before', 'not_after', 'created_at'])
+    .where('party', '=', filter.party)
     .orderBy('serial')
     .limit(filter.limit)
-  const { party } = filter
-  query = query.where(({ exists, not, selectFrom }) => {
-    const device = selectFrom('device')
-      .select('id')
-      .whereRef('device.id', '=', 'certificate.device_id')
-    // Authorities, servers and birth certificates are of no device here: the installation's.
-    if (party === HOME_PARTY) return not(exists(device.where('device.party', '!=', party)))
-    return exists(device.where('device.party', '=', party))
-  })
   if (filter.after !== undefined) query = query.where('serial', '>', filter.after)
   if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)

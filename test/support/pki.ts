@@ -58,3 +58,21 @@ export async function onboard(
   await database.commit((tx) => pki.activateCertificates(tx, { deviceId, runId }))
   return { privateKey, certificate, chain: [certificate, ...intermediates] }
 }
+
+/** Devices by id, each of its party. */
+export async function addDevices(
+  { db }: Database,
+  parties: Readonly<Record<string, string>>,
+): Promise<void> {
+  const stamps = { created_at: '', updated_at: '' }
+  for (const [id, party] of Object.entries(parties)) {
+    const group = { party, name: 'g', scopes: '', ...stamps }
+    await db.insertInto('device_group').orIgnore().values(group).execute()
+    const device = { id, party, guid: id, serial: null, model: 'm', group_name: 'g', ...stamps }
+    const state = { state: 'owned', last_error: null, onboarded_at: null } as const
+    await db
+      .insertInto('device')
+      .values({ ...device, ...state })
+      .execute()
+  }
+}

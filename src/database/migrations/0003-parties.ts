@@ -13,6 +13,7 @@ export const parties: Migration = {
     await devices(db)
     await documents(db)
     await secrets(db)
+    await certificates(db)
   },
 }
 
@@ -187,6 +188,18 @@ async function secrets(db: Kysely<unknown>): Promise<void> {
     .addColumn('party', 'text', (column) => column.notNull().defaultTo(HOME))
     .execute()
   await schema.alterTable('api_token').addColumn('first_used_at', 'text').execute()
+}
+
+async function certificates({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .alterTable('certificate')
+    .addColumn('party', 'text', (column) => column.notNull().defaultTo(HOME))
+    .execute()
+  await schema
+    .createIndex('certificate_party')
+    .on('certificate')
+    .columns(['party', 'serial'])
+    .execute()
 }
 
 /** `TABLE_new` gets the rows of TABLE. */

@@ -5,6 +5,8 @@ import type { Bytes } from '../../../protocol/bytes.ts'
 export interface CertificateTable {
   /** Hexadecimal, without leading zeros. */
   serial: string
+  /** Whose the device is; of what names no device here, the installation itself. */
+  party: string
   profile: string
   /** Whom it names, or whose birth certificate it is. */
   device_id: string | null

@@ -7,7 +7,9 @@ import type { Principal } from '../../../../src/http/authenticate.ts'
 import { permissionsOf } from '../../../../src/http/permissions.ts'
 import { silentLog } from '../../../../src/log.ts'
 import { authorityRoutes, certificateRoutes } from '../../../../src/pki/routes.ts'
-import { type TestPki, onboard, openTestPki, p256 } from '../../../support/pki.ts'
+import { listCertificates } from '../../../../src/pki/store.ts'
+import { type TestPki, addDevices, onboard, openTestPki, p256 } from '../../../support/pki.ts'
+import { plansOf } from '../../../support/query-plan.ts'
 
 let world: TestPki
 beforeEach(async () => {
@@ -68,6 +70,19 @@ describe('GET /api/v1/certificates', () => {
     ])
     expect(await of('?status=pending')).toEqual([['fdod_b', 'pending']])
     expect((await list('?status=unheard')).status).toBe(400)
+  })
+
+  it('lists those of the own party, and looks at no others', async () => {
+    const { db } = world.database
+    await addDevices(world.database, { fdod_a: 'fdop_a', fdod_b: 'fdop_b' })
+    await onboard(world, 'fdod_a')
+    await onboard(world, 'fdod_b')
+    const of = async (party: string) =>
+      (await listCertificates(db, { party, limit: 9 })).map(({ device_id }) => device_id)
+    expect(await of('fdop_a')).toEqual(['fdod_a'])
+    expect(await of(HOME_PARTY)).toEqual([null, null, null])
+    const plans = await plansOf(db, 'certificate', () => of('fdop_a'))
+    expect(plans).toEqual([expect.stringMatching(/^SEARCH .* INDEX certificate_party .party=..$/)])
   })
 
   it('needs the permission', async () => {
