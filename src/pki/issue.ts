@@ -175,7 +175,7 @@ async function reserve(tx: Executor, order: Order, draft: Draft): Promise<void> 
   if (profile.subject === 'device-id' && deviceId !== undefined) {
     const elsewhere = await findKeyElsewhere.first(tx, { spkiHash, deviceId })
     if (elsewhere) {
-      throw new IssuanceRefused('key-of-another-device', `a key that ${elsewhere.serial} certifies`)
+      throw new IssuanceRefused('key-of-another-device', 'the key of another device of this party')
     }
   }
   const at = draft.at.toISOString()

@@ -45,7 +45,7 @@ export const storeSigned = statement((db, p: { serial: string; der: Uint8Array; 
 
 type Status = CertificateRow['status']
 
-/** Another device's certificate for the same key. */
+/** Another device's certificate for the same key: a device that is sold has one of each party. */
 export const findKeyElsewhere = statement((db, p: { spkiHash: string; deviceId: string }) =>
   db
     .selectFrom('certificate')
@@ -53,6 +53,7 @@ export const findKeyElsewhere = statement((db, p: { spkiHash: string; deviceId: 
     .where('spki_hash', '=', p.spkiHash)
     .where('profile', '=', CREDENTIAL)
     .where('device_id', '!=', p.deviceId)
+    .where('party', '=', partyOf(db, p.deviceId))
     .limit(1),
 )
 

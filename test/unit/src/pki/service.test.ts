@@ -13,7 +13,7 @@ import { parseCertificate } from '../../../../protocol/x509/certificate.ts'
 import { findChainFlaw } from '../../../../protocol/x509/chain.ts'
 import { CsrRefusal } from '../../../../protocol/service-info/module.ts'
 import { Pki } from '../../../../src/pki/service.ts'
-import { type TestPki, onboard, openTestPki, p256 } from '../../../support/pki.ts'
+import { type TestPki, addDevices, onboard, openTestPki, p256 } from '../../../support/pki.ts'
 
 const DAY_MS = 86_400_000
 const BEARER = { deviceId: 'fdod_abcdefghijklmnopqrstuvwxyz', runId: 'run-1' }
@@ -136,6 +136,18 @@ describe('a credential', () => {
       world.pki.issueLdevid({ deviceId: 'fdod_other', runId: 'run-2' }, spki),
     ).rejects.toMatchObject({ reason: 'key-of-another-device' })
     await world.pki.issueLdevid({ ...BEARER, runId: 'run-2' }, spki)
+  })
+
+  it('is had by a device that keeps its key from the party it is sold to, too', async () => {
+    await addDevices(world.database, { fdod_a: 'fdop_a', fdod_b: 'fdop_b', fdod_c: 'fdop_b' })
+    const { spki } = p256()
+    const issue = (deviceId: string) => world.pki.issueLdevid({ deviceId, runId: 'run' }, spki)
+    await issue('fdod_a')
+    await issue('fdod_b')
+    await expect(issue('fdod_c')).rejects.toMatchObject({
+      reason: 'key-of-another-device',
+      message: expect.not.stringMatching(/[0-9a-f]{32}/),
+    })
   })
 
   it('comes with a key of its own where the device cannot make one, and the key is not kept', async () => {
