@@ -11,14 +11,13 @@ import { orderRoutes } from './orders/routes.ts'
 import { OrderDesk, type OrderServices } from './orders/service.ts'
 import { type ManufacturerServices, manufacturerRole } from './role.ts'
 import { stationRoutes } from './stations/routes.ts'
-import { type StationServices, Stations } from './stations/service.ts'
+import { Stations } from './stations/service.ts'
 import { orderNamed } from './terms.ts'
 
 type Provided = 'keysOf' | 'stations' | 'orders' | 'deviceMade'
 
 export type ManufacturingServices = Omit<ManufacturerServices, Provided | 'vouchers'> &
   Omit<OrderServices, 'keysOf' | 'isParty' | 'stations' | 'events'> &
-  Pick<StationServices, 'parties'> &
   Pick<ProductionServices, 'devices'> & {
     readonly clock: Clock
     readonly events: Events

@@ -26,6 +26,11 @@ export interface NewParty {
 /** What has to be there before a party can do anything; in the transaction that brings it in. */
 export type PartyOpener = (tx: Executor, party: string) => Promise<void>
 
+interface Standing {
+  readonly isActive: boolean
+  readonly roles: ReadonlySet<string>
+}
+
 /** `fdoi_`, the id, the secret. */
 const CODE = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
 const HOME_NAME = 'home'
@@ -34,8 +39,8 @@ const NO_PARTY = ''
 export class Parties {
   readonly #services: PartiesServices
   readonly #openers: PartyOpener[] = []
-  /** Ids, without those that are suspended. */
-  #active: ReadonlySet<string> = new Set()
+  /** By id. */
+  #known: ReadonlyMap<string, Standing> = new Map()
   #readAt = -1
 
   private constructor(services: PartiesServices) {
@@ -56,15 +61,24 @@ export class Parties {
 
   /** Whether anybody may act for it now. */
   async isActive(id: string): Promise<boolean> {
+    return (await this.#standingOf(id))?.isActive ?? false
+  }
+
+  /** Whether it was invited to be this, too. */
+  async hasRole(id: string, role: PartyRole): Promise<boolean> {
+    return (await this.#standingOf(id))?.roles.has(role) ?? false
+  }
+
+  /** Asked for with every request and device: read again only where some party has changed. */
+  async #standingOf(id: string): Promise<Standing | undefined> {
     const { database } = this.#services
     const readAt = database.changesOf('party')
     if (readAt !== this.#readAt) {
       const rows = await store.listAllParties.all(database.db, {})
-      const active = rows.filter(({ suspended_at }) => suspended_at === null)
-      this.#active = new Set(active.map((row) => row.id))
+      this.#known = new Map(rows.map((row) => [row.id, standingOf(row)]))
       this.#readAt = readAt
     }
-    return this.#active.has(id)
+    return this.#known.get(id)
   }
 
   list(limit: number, after = ''): Promise<PartyRow[]> {
@@ -206,6 +220,10 @@ export class Parties {
   #now(): string {
     return this.#services.clock.now().toISOString()
   }
+}
+
+function standingOf({ suspended_at, roles }: PartyRow): Standing {
+  return { isActive: suspended_at === null, roles: new Set(roles.split(' ')) }
 }
 
 function nameTaken(name: string): Problem {

@@ -12,6 +12,7 @@ import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
 import { MOST_NAME_BYTES } from '../intake.ts'
+import { type Makers, demandMaker } from '../makers.ts'
 import { type Actor, checkCertificates } from '../stations/service.ts'
 import { type FirstOwnerRule, type FirstOwnerServices, checkRules } from './first-owner-rules.ts'
 import { findStrayPlaceholder } from './label.ts'
@@ -27,6 +28,7 @@ export interface OrderServices extends TrialServices, FirstOwnerServices {
   /** What holds for orders that name none of their own. */
   readonly rendezvousInfo: { current(party: string): Promise<{ readonly json: unknown }> }
   readonly stations: { find(party: string, id: string): Promise<unknown> }
+  readonly parties: Makers
 }
 
 export interface NewOrder {
@@ -64,7 +66,8 @@ export class OrderDesk {
 
   /** A draft. What devices get is settled here, whatever becomes of the party's settings. */
   async create(wanted: NewOrder, { id: by, party }: Actor): Promise<OrderRow> {
-    const { database, clock, events, rendezvousInfo } = this.#services
+    const { database, clock, events, rendezvousInfo, parties } = this.#services
+    await demandMaker(parties, party)
     const now = clock.now()
     await this.#check(wanted, party, now)
     const directives = wanted.rendezvousInfo ?? (await rendezvousInfo.current(party)).json
@@ -138,6 +141,7 @@ export class OrderDesk {
 
   async #trialOf(party: string, id: string): Promise<{ order: OrderRow; trial: Trial }> {
     const order = await this.find(party, id)
+    await demandMaker(this.#services.parties, party)
     const now = this.#services.clock.now()
     if (order.state !== 'draft') throw new Problem('conflict', `the order is ${order.state}`)
     if (new Date(order.expires_at) <= now) throw new Problem('conflict', 'the order has expired')

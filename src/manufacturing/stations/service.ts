@@ -13,6 +13,7 @@ import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import type { Source } from '../../http/source.ts'
+import { type Makers, demandMaker } from '../makers.ts'
 import * as store from './store.ts'
 import type { StationRow } from './store.ts'
 
@@ -20,7 +21,7 @@ export interface StationServices {
   readonly database: Database
   readonly clock: Clock
   readonly events: Pick<Events, 'stationAdded' | 'stationRemoved'>
-  readonly parties: { isActive(party: string): Promise<boolean> }
+  readonly parties: Makers
 }
 
 export interface NewStation {
@@ -60,7 +61,8 @@ export class Stations {
   /** The secret is shown this once. */
   async add(wanted: NewStation, by: Actor): Promise<{ row: StationRow; secret: string | null }> {
     checkStation(wanted, by.party)
-    const { database, clock, events } = this.#services
+    const { database, clock, events, parties } = this.#services
+    await demandMaker(parties, by.party)
     const { name, allow, clientCas, withSecret } = wanted
     const secret = withSecret ? randomBytes(32).toString('base64url') : null
     const row: StationRow = {
@@ -133,8 +135,10 @@ export class Stations {
   }
 
   async #standing(party: string, stations: readonly Station[]): Promise<KnownStations> {
-    const isActive = await this.#services.parties.isActive(party)
-    if (!isActive) throw refused(`${party} is suspended`)
+    const { parties } = this.#services
+    if (!(await parties.isActive(party))) throw refused(`${party} is suspended`)
+    const isMaker = await parties.hasRole(party, 'manufacturer')
+    if (!isMaker) throw refused(`${party} does not make devices here`)
     return { party, stations: stations.map(({ id }) => id) }
   }
 

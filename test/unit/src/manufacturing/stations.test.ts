@@ -21,9 +21,14 @@ async function world(allow: readonly string[] = []) {
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
   const events = createEvents(silentLog)
-  const parties = { isActive: async (party: string) => party !== 'fdop_gone' }
+  const buyers = new Set(['fdop_buyer'])
+  const parties = {
+    isActive: async (party: string) => party !== 'fdop_gone',
+    hasRole: async (party: string) => !buyers.has(party),
+  }
   const stations = new Stations({ database, clock, events, parties })
   return {
+    buyers,
     add: async (party: string, more: Partial<NewStation>) => {
       const wanted = { name: 'a', allow: [], clientCas: '', withSecret: false, ...more }
       const { row, secret } = await stations.add(wanted, { id: 'tok', party })
@@ -98,6 +103,25 @@ describe('a caller', () => {
     const { add, caller } = await world()
     const { secret } = await add('fdop_gone', { withSecret: true })
     await expect(caller({ stationSecret: secret })).rejects.toThrow('suspended')
+  })
+})
+
+describe('a party that makes no devices', () => {
+  const wanted = { withSecret: true }
+
+  it('has no stations', async () => {
+    const { add } = await world()
+    const refusal = { code: 'not-permitted', message: expect.stringContaining('manufacturer') }
+    await expect(add('fdop_buyer', wanted)).rejects.toMatchObject(refusal)
+  })
+
+  it('gets nowhere with one that it should not have', async () => {
+    const { add, caller, buyers } = await world()
+    const { secret } = await add('fdop_a', wanted)
+    await add('fdop_a', { name: 'b', clientCas })
+    buyers.add('fdop_a')
+    await expect(caller({ stationSecret: secret })).rejects.toThrow('does not make devices')
+    await expect(caller(shown)).rejects.toThrow('does not make devices')
   })
 })
 
