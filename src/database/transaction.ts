@@ -4,6 +4,7 @@
  * COMMIT; that of a durable one after the disk has it, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { apart } from './alongside.ts'
 import type { Connection, Executor } from './connection.ts'
 import { isBusy } from './portable.ts'
 
@@ -43,7 +44,8 @@ export class GroupCommit {
     return new Promise<T>((resolve, reject) => {
       const durable = options.durable ?? false
       this.#waiting.push({ work, resolve: resolve as Job['resolve'], reject, durable })
-      this.#running ??= this.#drain()
+      // It carries out the jobs of all, not only of who happens to start it.
+      this.#running ??= apart(() => this.#drain())
     })
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SQLite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { alongside } from '../../../../src/database/alongside.ts'
 import type { Executor } from '../../../../src/database/connection.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
@@ -45,6 +46,22 @@ describe('commit', () => {
     const other = new SQLite(path)
     expect(other.prepare('select name from setting').all()).toEqual([{ name: 'a' }])
     other.close()
+  })
+
+  it('brings nothing of one along with what another’s work goes on to commit', async () => {
+    let brought = 0
+    let later: Promise<unknown> = Promise.resolve()
+    const first = alongside(
+      async () => void brought++,
+      () => database.commit((tx) => put.run(tx, { name: 'a' })),
+    )
+    // The group was started by the first, whose work has not ended when the other's is done.
+    const second = database.commit(async () => {
+      later = database.commit((tx) => put.run(tx, { name: 'b' }))
+    })
+    await Promise.all([first, second])
+    await later
+    expect([await names(), brought]).toEqual([['a', 'b'], 1])
   })
 
   it('puts the jobs that wait together into one transaction, in turn', async () => {

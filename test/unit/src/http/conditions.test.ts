@@ -284,6 +284,19 @@ describe('an Idempotency-Key', () => {
     expect(await made()).toBe('xx')
   })
 
+  it('is nothing to a loop that the request started and left running', async () => {
+    let wake = () => {}
+    let committed: Promise<unknown> = Promise.resolve()
+    const woken = new Promise<void>((resolve) => (wake = resolve))
+    afterEffect = async () => {
+      committed = woken.then(() => store('looped', 'on'))
+    }
+    expect((await post(appFor(), 'k')).status).toBe(201)
+    wake()
+    await committed
+    expect(await valueOf('looped')).toBe('on')
+  })
+
   it('is forgotten after a day', async () => {
     const idempotency = keys()
     const call = appFor('fdoa_1', idempotency)
