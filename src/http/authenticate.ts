@@ -16,6 +16,11 @@ export interface Principal {
   readonly permissions: ReadonlySet<Permission>
 }
 
+/** Who it is among all parties: who signs for a party could give its callers any id. */
+export function callerOf({ party, id }: Principal): string {
+  return `${party} ${id}`
+}
+
 export type AppEnv = {
   Bindings: Partial<HttpBindings>
   Variables: {
@@ -32,7 +37,7 @@ export type FindPrincipal = (token: string, source: Source) => Promise<Principal
 
 /** Wrong tokens from one address; a good one always gets through. */
 const GUESSES = { perSecond: 10, burst: 300 }
-/** Calls with one token. */
+/** Calls of one caller. */
 const CALLS = { perSecond: 500, burst: 2_000 }
 
 export function authenticate(
@@ -48,7 +53,7 @@ export function authenticate(
       if (token !== undefined) refuseHaste(guesses.take(c.var.source.address))
       throw notAuthenticated(token)
     }
-    refuseHaste(calls.take(principal.id))
+    refuseHaste(calls.take(callerOf(principal)))
     c.set('principal', principal)
     await next()
   }

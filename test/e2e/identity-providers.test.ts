@@ -1,5 +1,5 @@
 /** People who call with tokens of their organisation's own OpenID provider. */
-import { type KeyObject, createPublicKey, hash } from 'node:crypto'
+import { type KeyObject, createPublicKey } from 'node:crypto'
 import { SignJWT, base64url, decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FakeClock } from '../../src/clock.ts'
@@ -63,13 +63,30 @@ describe('a token of a provider', () => {
     expect(await statusOf(token)).toBe(200)
     const { json } = await api('POST', '/groups', { name: 'x', scopes: [] }, token)
     expect(json).toMatchObject({ code: 'not-permitted' })
-    const principal = `oidc:${hash('sha256', provider.issuer, 'hex').slice(0, 16)}:u-1`
     expect(await test(token)).toMatchObject({
       accepted: true,
-      principal: { id: principal, name: 'grace' },
+      principal: { id: `oidc:${id}:u-1`, name: 'grace' },
       values: ['fdo-auditors', 'other'],
       scopes: ['auditor'],
     })
+  })
+
+  it('makes two of the same subject where two parties have the same issuer', async () => {
+    const { token } = await addParty(world, 'same-issuer')
+    await add({ audience: 'https://other.example' }, token)
+    const make = async (aud: string, name: string) => {
+      const bearer = await provider.token({ aud, realm_access: { roles: ['fdo-fleet'] } })
+      const { json } = await world.api('POST', '/api/v1/groups', {
+        token: bearer,
+        json: { name, scopes: [] },
+        headers: { 'idempotency-key': 'same' },
+      })
+      return json
+    }
+    const ours = await make(AUDIENCE, 'ours')
+    expect(ours).toMatchObject({ name: 'ours' })
+    expect(await make('https://other.example', 'theirs')).toMatchObject({ name: 'theirs' })
+    expect(await make(AUDIENCE, 'ours')).toEqual(ours)
   })
 
   it('of oidc-provider is accepted, too', async () => {

@@ -1,5 +1,4 @@
 /** Whether a token of an OpenID provider is accepted, who stands behind it, and why not. */
-import { hash } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import type { Clock } from '../../clock.ts'
 import { KeysRefused, type PublicJwk, SIGNATURES } from '../public-keys.ts'
@@ -13,6 +12,7 @@ const MOST_SUBJECT_CHARS = 255
 const TYPES = ['jwt', 'at+jwt']
 
 export interface Provider {
+  readonly id: string
   readonly issuer: string
   readonly audience: string
   readonly jwksUri: string
@@ -117,7 +117,7 @@ function decodeHeader(token: string): { readonly typ?: string } {
   }
 }
 
-function accepted({ issuer, claim, roles }: Provider, claims: Claims): Examined {
+function accepted({ id, claim, roles }: Provider, claims: Claims): Examined {
   const { sub, preferred_username, email } = claims
   if (typeof sub !== 'string' || !isPrintable(sub)) {
     return { accepted: false, reason: 'sub: not 1 to 255 printable characters' }
@@ -126,7 +126,8 @@ function accepted({ issuer, claim, roles }: Provider, claims: Claims): Examined 
   const names = [preferred_username, email].filter((one) => typeof one === 'string')
   return {
     accepted: true,
-    id: `oidc:${hash('sha256', issuer, 'hex').slice(0, 16)}:${sub}`,
+    // Not by the issuer: two parties may have the same, or claim to.
+    id: `oidc:${id}:${sub}`,
     name: names.find(isPrintable) ?? sub,
     values,
     scopes: [...new Set(values.flatMap((value) => roles.get(value) ?? []))],

@@ -47,7 +47,6 @@ export type ProviderChange = {
 }
 
 interface KnownProvider extends Provider {
-  readonly id: string
   readonly party: string
 }
 

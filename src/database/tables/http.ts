@@ -3,7 +3,7 @@ import type { Bytes } from '../../../protocol/bytes.ts'
 
 /** A request that came with an Idempotency-Key. */
 export interface IdempotencyTable {
-  /** Who asked, by token or client: keys of others are none of theirs. */
+  /** Who asked, party and caller: keys of others are none of theirs. See callerOf. */
   principal: string
   key: string
   party: string

@@ -14,7 +14,7 @@ import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { IdempotencyTable } from '../../database/tables/http.ts'
 import type { Sealer } from '../../secrets/seal.ts'
-import type { Principal } from '../authenticate.ts'
+import { type Principal, callerOf } from '../authenticate.ts'
 import { Problem, problemOf } from '../problem.ts'
 import * as store from './store.ts'
 
@@ -59,7 +59,7 @@ export class Idempotency {
     const runner = randomUUID()
     const earlier = await database.commit((tx) => this.#claim(tx, request, runner))
     if (earlier) return this.#answerOf(earlier)
-    const name = { principal: request.principal.id, key: request.key, runner }
+    const name = { principal: callerOf(request.principal), key: request.key, runner }
     try {
       const answer = await alongside(async (tx) => {
         if ((await store.noteEffect.run(tx, name)) === 0) throw inProgress(1)
@@ -87,7 +87,7 @@ export class Idempotency {
   ): Promise<IdempotencyTable | undefined> {
     const now = this.#services.clock.now()
     const { principal, key } = request
-    const name = { principal: principal.id, key }
+    const name = { principal: callerOf(principal), key }
     const earlier = await store.findRequest.first(tx, name)
     const requestHash = hashOf(request)
     if (earlier && earlier.expires_at > now.toISOString()) {

@@ -91,13 +91,17 @@ const things: readonly Route[] = [
   route({ ...about, method: 'delete', path: '/gone/{name}', params, handle: async () => {} }),
 ]
 
-function appFor(id = 'fdoa_1', idempotency: Idempotency | null = keys()) {
+function appFor(
+  id = 'fdoa_1',
+  idempotency: Idempotency | null = keys(),
+  party: string = HOME_PARTY,
+) {
   const app = createApp({
     log: silentLog,
     clock,
     trustedProxies: [],
     findPrincipal: async () => ({
-      ...{ id, name: id, kind: 'token', party: HOME_PARTY },
+      ...{ id, name: id, kind: 'token', party },
       permissions: new Set(PERMISSIONS),
     }),
     isReady: async () => true,
@@ -209,6 +213,12 @@ describe('an Idempotency-Key', () => {
   it('is the caller’s own', async () => {
     await post(appFor('fdoa_1'), 'k')
     expect(await post(appFor('fdoa_2'), 'k', 'y')).toMatchObject({ body: { value: 'xy' } })
+  })
+
+  it('is the party’s own, whatever ids it gives its callers', async () => {
+    await post(appFor('same'), 'k')
+    const other = await post(appFor('same', keys(), 'fdop_other'), 'k', 'y')
+    expect(other).toMatchObject({ status: 201, body: { value: 'xy' } })
   })
 
   it('may be used again where the request was refused', async () => {

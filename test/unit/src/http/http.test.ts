@@ -45,6 +45,26 @@ describe('a rate limit', () => {
   })
 })
 
+describe('a caller', () => {
+  it('does not use up what one of the same id may do for another party', async () => {
+    const app = createApp({
+      ...{ log: silentLog, clock: new FakeClock(), trustedProxies: [], others: [], routes: [] },
+      findPrincipal: async (party) => ({
+        ...{ id: 'same', name: 'same', kind: 'operator', party },
+        permissions: new Set(),
+      }),
+      isReady: async () => true,
+      metrics: { text: async () => '' },
+    })
+    const call = async (party: string) => {
+      const headers = { authorization: `Bearer ${party}` }
+      return (await app.request('/api/v1/nothing', { headers })).status
+    }
+    for (let i = 0; i < 2_000; i++) await call('one')
+    expect([await call('one'), await call('two')]).toEqual([429, 404])
+  })
+})
+
 describe('scopes', () => {
   it('are permissions or bundles of them', () => {
     expect(permissionsOf(['admin'])).toEqual(new Set(PERMISSIONS))
