@@ -87,7 +87,7 @@ export interface Surroundings {
   /** Of the same path. */
   readonly show?: Show | undefined
   readonly idempotency: Idempotency | undefined
-  /** Changes of one kind of thing come after each other: what a condition was checked against, holds. */
+  /** A party’s changes of one kind of thing come after each other: what a condition was checked against, holds. */
   readonly turns: InTurn
 }
 
@@ -163,6 +163,14 @@ function register<Params, Query, Body, Result>(
   })
 }
 
+/** Changes of one kind, behind the one that is being made. */
+const MOST_WAITING = 100
+
+function tooMany(): Problem {
+  const detail = `${MOST_WAITING} changes like this one wait already: try again in 1 s`
+  return new Problem('too-many-requests', detail, { headers: { 'retry-after': '1' } })
+}
+
 /** A change is made on its conditions and in its turn, and what creates is done once. */
 async function inOrder(
   c: Context<AppEnv>,
@@ -175,7 +183,9 @@ async function inOrder(
     const key = c.req.header('idempotency-key')
     return key === undefined || stream ? perform() : onceFor(c, key, idempotency, perform)
   }
-  return turns.run(path, async () => {
+  const turn = `${c.var.principal.party} ${path}`
+  if (turns.lengthOf(turn) > MOST_WAITING) throw tooMany()
+  return turns.run(turn, async () => {
     await checkIfMatch(c.req.header('if-match'), show && (() => show(c)))
     return perform()
   })

@@ -35,6 +35,16 @@ describe('InTurn', () => {
     await waiting
   })
 
+  it('tells how much has not ended', async () => {
+    const inTurn = new InTurn()
+    const { open, opened } = gate()
+    const all = [1, 2, 3].map(() => inTurn.run('a', () => opened))
+    expect([inTurn.lengthOf('a'), inTurn.lengthOf('b')]).toEqual([3, 0])
+    open()
+    await Promise.all(all)
+    expect(inTurn.lengthOf('a')).toBe(0)
+  })
+
   it('goes on after one that failed, and tells only who waited for that one', async () => {
     const inTurn = new InTurn()
     const failed = inTurn.run('a', () => Promise.reject(new Error('no')))

@@ -21,12 +21,15 @@ let database: Database
 let afterEffect: () => Promise<void>
 /** What it does before. */
 let beforeEffect: () => Promise<void>
+/** What a PUT does before. */
+let beforeChange: () => Promise<void>
 
 beforeEach(async () => {
   clock = new FakeClock()
   database = await openDatabase(':memory:')
   afterEffect = async () => {}
   beforeEffect = async () => {}
+  beforeChange = async () => {}
 })
 afterEach(() => database.close())
 
@@ -64,6 +67,7 @@ const things: readonly Route[] = [
     result: Thing,
     async handle({ params: { name }, body }) {
       await nextTurn()
+      await beforeChange()
       await store(name, body.value)
       return body
     },
@@ -91,16 +95,13 @@ const things: readonly Route[] = [
   route({ ...about, method: 'delete', path: '/gone/{name}', params, handle: async () => {} }),
 ]
 
-function appFor(
-  id = 'fdoa_1',
-  idempotency: Idempotency | null = keys(),
-  party: string = HOME_PARTY,
-) {
+/** Each token is the name of the party for whom its bearer acts. */
+function appFor(id = 'fdoa_1', idempotency: Idempotency | null = keys()) {
   const app = createApp({
     log: silentLog,
     clock,
     trustedProxies: [],
-    findPrincipal: async () => ({
+    findPrincipal: async (party) => ({
       ...{ id, name: id, kind: 'token', party },
       permissions: new Set(PERMISSIONS),
     }),
@@ -114,7 +115,7 @@ function appFor(
     const response = await app.request(`/api/v1${path}`, {
       method,
       headers: {
-        ...{ authorization: 'Bearer x', 'content-type': 'application/json' },
+        ...{ authorization: `Bearer ${HOME_PARTY}`, 'content-type': 'application/json' },
         ...headers,
       },
       ...(json !== undefined && { body: JSON.stringify(json) }),
@@ -179,6 +180,23 @@ describe('an ETag', () => {
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412])
   })
 
+  it('lets no party wait for the changes of another, nor too many wait at all', async () => {
+    let go = () => {}
+    beforeChange = () => new Promise((resolve) => (go = resolve))
+    const call = appFor()
+    const put = (party: string) =>
+      call('PUT', '/things/a', { authorization: `Bearer ${party}` }, { value: 'x' })
+    const many = Array.from({ length: 101 }, () => put('fdop_one'))
+    const last = await put('fdop_one')
+    expect(last).toMatchObject({ status: 429, body: { code: 'too-many-requests' } })
+    expect(last.headers.get('retry-after')).toBe('1')
+    beforeChange = async () => {}
+    expect((await put('fdop_other')).status).toBe(200)
+    go()
+    for (const { status } of await Promise.all(many)) expect(status).toBe(200)
+    expect((await put('fdop_one')).status).toBe(200)
+  })
+
   it('is not to be had of what no GET gives', async () => {
     expect((await appFor()('DELETE', '/gone/a', { 'if-match': '*' })).status).toBe(412)
     expect((await appFor()('DELETE', '/gone/a')).status).toBe(204)
@@ -186,8 +204,8 @@ describe('an ETag', () => {
 })
 
 describe('an Idempotency-Key', () => {
-  const post = (call: ReturnType<typeof appFor>, key: string, value = 'x') =>
-    call('POST', '/things', { 'idempotency-key': key }, { value })
+  const post = (call: ReturnType<typeof appFor>, key: string, value = 'x', headers = {}) =>
+    call('POST', '/things', { 'idempotency-key': key, ...headers }, { value })
 
   it('gives a repeat the same answer, and no second effect', async () => {
     const call = appFor()
@@ -216,8 +234,9 @@ describe('an Idempotency-Key', () => {
   })
 
   it('is the party’s own, whatever ids it gives its callers', async () => {
-    await post(appFor('same'), 'k')
-    const other = await post(appFor('same', keys(), 'fdop_other'), 'k', 'y')
+    const call = appFor()
+    await post(call, 'k')
+    const other = await post(call, 'k', 'y', { authorization: 'Bearer fdop_other' })
     expect(other).toMatchObject({ status: 201, body: { value: 'xy' } })
   })
 
