@@ -1,8 +1,6 @@
 /**
- * The floor under one onboarding: the bare node:crypto operations that its messages cannot do
- * without, every required verification among them, each timed here and now.
- *
- * P-256 throughout, ECDH256, A128GCM, one voucher entry, one certificate over fdo.csr.
+ * The floor: the bare node:crypto operations that something cannot do without, every required
+ * verification among them, each timed here and now. P-256 throughout.
  */
 import {
   type KeyObject,
@@ -18,17 +16,17 @@ import {
   verify,
 } from 'node:crypto'
 
-interface Operation {
+export interface Operation {
   readonly name: string
-  /** How often one onboarding needs it of the server. */
+  /** How often it is needed of the server, for one device. */
   readonly count: number
-  /** Which of the messages need it, so that a reader can check the count. */
+  /** For what, so that a reader can check the count. */
   readonly where: string
   readonly run: () => void
 }
 
 export interface Floor {
-  /** Milliseconds of CPU for one onboarding. */
+  /** Milliseconds of CPU for one device. */
   readonly ms: number
   readonly operations: Readonly<
     Record<string, { readonly count: number; readonly us: number; readonly where: string }>
@@ -37,11 +35,10 @@ export interface Floor {
 
 const MESSAGE_BYTES = 512
 
-/** `rounds`: pairs of 68 and 69 that one onboarding takes. */
-export function measureFloor(rounds: number): Floor {
+export function measureFloor(needed: readonly Operation[]): Floor {
   const operations: Record<string, { count: number; us: number; where: string }> = {}
   let us = 0
-  for (const operation of operationsOf(rounds)) {
+  for (const operation of needed) {
     const cost = timed(operation.run)
     operations[operation.name] = {
       count: operation.count,
@@ -53,12 +50,28 @@ export function measureFloor(rounds: number): Floor {
   return { ms: us / 1000, operations }
 }
 
-function operationsOf(rounds: number): readonly Operation[] {
+/** What signing, verifying and hashing are of themselves. */
+export function signatures() {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const data = randomBytes(MESSAGE_BYTES)
   const signing = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
   const verifying = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const
   const signature = sign('sha256', data, signing)
+  return {
+    publicKey,
+    sign: () => void sign('sha256', data, signing),
+    verify: () => void verify('sha256', data, verifying, signature),
+    hash: () => void createHash('sha256').update(data).digest(),
+  }
+}
+
+/**
+ * One onboarding: ECDH256, A128GCM, one voucher entry, one certificate over fdo.csr, and `rounds`
+ * pairs of 68 and 69.
+ */
+export function onboarding(rounds: number): readonly Operation[] {
+  const { publicKey, ...bare } = signatures()
+  const data = randomBytes(MESSAGE_BYTES)
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const sealed = seal(data)
   return [
@@ -66,13 +79,13 @@ function operationsOf(rounds: number): readonly Operation[] {
       name: 'P-256 sign',
       count: 6,
       where: 'DI device certificate, voucher entry; TO0 to1d; TO2 61, 65, device certificate',
-      run: () => void sign('sha256', data, signing),
+      run: bare.sign,
     },
     {
       name: 'P-256 verify',
       count: 7,
       where: 'DI request; TO0 device chain, voucher entry, to1d; TO1 32; TO2 64, request',
-      run: () => void verify('sha256', data, verifying, signature),
+      run: bare.verify,
     },
     {
       name: 'P-256 key import',
@@ -92,7 +105,7 @@ function operationsOf(rounds: number): readonly Operation[] {
       name: 'SHA-256',
       count: 10,
       where: 'certificate chain, entry (2), header, to0d (2), voucher checks (3), 60',
-      run: () => void createHash('sha256').update(data).digest(),
+      run: bare.hash,
     },
     {
       name: 'AES-128-GCM encrypt',

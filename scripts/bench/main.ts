@@ -7,9 +7,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { suiteOf } from '../../src/cli/commands/fleet.ts'
-import { facts, table } from '../../src/cli/output.ts'
+import { facts } from '../../src/cli/output.ts'
 import { percentile } from '../../src/fleet/report.ts'
-import { type Floor, measureFloor } from './floor.ts'
+import { floorTable, lower, round } from './figures.ts'
+import { type Floor, measureFloor, onboarding } from './floor.ts'
 import type { LoadPlan, Order, Phase, PhaseResult } from './load.ts'
 import { cpuMs, peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
@@ -57,9 +58,9 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     const pids = own ? [own.pid] : (options.pid ?? '').split(',').filter(Boolean).map(Number)
     const plan = planOf(options, bare.url, own)
     await runPhases({ ...plan, count: WARM_UP_DEVICES }, load, pids, own)
-    const before = measureFloor(SERVICE_INFO_ROUNDS)
+    const before = measureFloor(onboarding(SERVICE_INFO_ROUNDS))
     const phases = await runPhases(plan, load, pids, own)
-    const after = measureFloor(SERVICE_INFO_ROUNDS)
+    const after = measureFloor(onboarding(SERVICE_INFO_ROUNDS))
     const http = await measured([bare.pid], () => runPhase(load, 'bare'))
     const rss = peakRssMb(pids)
     const floor = lower(before, after)
@@ -164,11 +165,6 @@ function runPhase(load: ChildProcess, phase: Phase): Promise<PhaseResult> {
   })
 }
 
-/** The machine's speed drifts: the faster measurement is the stricter floor. */
-function lower(a: Floor, b: Floor): Floor {
-  return a.ms < b.ms ? a : b
-}
-
 function reportOf(
   plan: LoadPlan,
   { di, to0, to1, to2 }: Phases,
@@ -203,21 +199,11 @@ function reportOf(
   }
 }
 
-function round(value: number): number {
-  return Math.round(value * 100) / 100
-}
-
 function page(report: BenchReport): string {
   const { cpu_ms, latency_ms, errors } = report
-  const rows = Object.entries(report.floor_ops).map(([name, one]) => ({ name, ...one }))
   return [
     'The floor: what no server can do without, for one onboarding',
-    table(rows, [
-      { title: 'OPERATION', value: ({ name }) => name },
-      { title: 'TIMES', value: ({ count }) => count, right: true },
-      { title: 'EACH (µs)', value: ({ us }) => us, right: true },
-      { title: 'WHERE', value: ({ where }) => where },
-    ]),
+    floorTable({ operations: report.floor_ops }),
     '',
     facts([
       ['floor', `${report.floor_ms} ms`],
@@ -236,8 +222,12 @@ function page(report: BenchReport): string {
   ].join('\n')
 }
 
-if (process.argv[2] === 'renewal') await import('./renewal.ts')
-else await benchOnboarding()
+const OTHERS: Readonly<Record<string, () => Promise<unknown>>> = {
+  import: () => import('./import.ts'),
+  transfer: () => import('./transfer.ts'),
+  renewal: () => import('./renewal.ts'),
+}
+await (OTHERS[process.argv[2] ?? ''] ?? benchOnboarding)()
 
 async function benchOnboarding(): Promise<void> {
   const options = new Command('bench')

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { facts, table } from '../../src/cli/output.ts'
 import { suiteOf } from '../../src/cli/commands/fleet.ts'
 import { makeFleet } from '../../src/fleet/run.ts'
+import { round } from './figures.ts'
 import { cpuMs, peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
 
@@ -116,10 +117,6 @@ function steadyLoad(days: number, alive: number, cpu: RenewalReport['cpu_ms']): 
     owner_percent: round((perSecond * cpu.owner) / 10),
     rendezvous_percent: round((perSecond * cpu.rendezvous) / 10),
   }
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
 }
 
 function page({ cpu_ms, per_second, peak_rss_mb, alive, steady, ...report }: RenewalReport) {

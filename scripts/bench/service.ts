@@ -14,6 +14,8 @@ export interface OwnService {
   readonly url: string
   readonly pid: number
   readonly api: ApiClient
+  /** The root of its own CA. */
+  readonly caFile: string
   /** From the start of the process to its ready line. */
   readonly readyMs: number
   /** Waits until so many registrations have been made, and no more are; gives how many. */
@@ -48,6 +50,7 @@ export async function startOwnService(variables: NodeJS.ProcessEnv = {}): Promis
     url: http,
     pid,
     api,
+    caFile: join(data, 'ca.pem'),
     readyMs,
     registered: (count) => untilRegistered(api, count),
     registerAgain: () => registerAgain(api),

@@ -1,0 +1,66 @@
+/** Vouchers for the benchmarks, of one entry each: devices made at a service over DI. */
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suiteOf } from '../../src/cli/commands/fleet.ts'
+import { makeFleet } from '../../src/fleet/run.ts'
+import { type OwnService, startOwnService } from './service.ts'
+
+export const FORMATS = ['tar.gz', 'pem'] as const
+export type Files = Record<(typeof FORMATS)[number], Buffer>
+
+/** A manufacturer that sells all it makes to one key, and whoever is to hold that. */
+export interface Factory {
+  readonly maker: OwnService
+  /** PKCS#8 in PEM. */
+  readonly ownerKey: string
+  /** The vouchers of so many new devices, in both kinds of file. */
+  make(count: number): Promise<Files>
+  stop(): Promise<void>
+}
+
+export async function openFactory(): Promise<Factory> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const folder = mkdtempSync(join(tmpdir(), 'firstlight-bench-'))
+  const buyer = join(folder, 'owner.pem')
+  writeFileSync(buyer, publicKey.export({ type: 'spki', format: 'pem' }))
+  const maker = await startOwnService({
+    FIRSTLIGHT_ROLES: 'manufacturer',
+    FIRSTLIGHT_FIRST_OWNER: buyer,
+  })
+  return {
+    maker,
+    ownerKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    async make(count) {
+      const since = new Date().toISOString()
+      await makeDevices(maker, count)
+      const files = FORMATS.map(async (format) => {
+        const query = new URLSearchParams({ since, format })
+        const { body } = await maker.api.send(`/api/v1/vouchers/export?${query}`, { accept: '*/*' })
+        return [format, body] as const
+      })
+      return Object.fromEntries(await Promise.all(files)) as Files
+    },
+    async stop() {
+      await maker.stop()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** They come to their owner without a rendezvous, so that holding their vouchers causes no TO0. */
+export async function makeDevices(maker: OwnService, count: number): Promise<void> {
+  const { hostname: ip, port } = new URL(maker.url)
+  const at = { ip, dev_port: Number(port), owner_port: Number(port), protocol: 'http' }
+  const json = { directives: [{ ...at, bypass: true }] }
+  await maker.api.json('/api/v1/rendezvous-info', { method: 'PUT', json })
+  await makeFleet({
+    count,
+    concurrency: 8,
+    di: maker.url,
+    suite: suiteOf('ECDH256/1'),
+    progress: () => ({ advance: () => {}, stop: () => {} }),
+    note: () => {},
+  })
+}
