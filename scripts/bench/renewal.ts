@@ -4,11 +4,10 @@
  */
 import { Command } from 'commander'
 import { facts, table } from '../../src/cli/output.ts'
-import { suiteOf } from '../../src/cli/commands/fleet.ts'
-import { makeFleet } from '../../src/fleet/run.ts'
 import { round } from './figures.ts'
 import { cpuMs, peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
+import { initialize } from './vouchers.ts'
 
 interface RenewalOptions {
   readonly json?: boolean
@@ -85,14 +84,7 @@ async function makeDevices(owner: OwnService, rendezvous: OwnService, count: num
   const { hostname: ip, port } = new URL(rendezvous.url)
   const at = { ip, dev_port: Number(port), owner_port: Number(port), protocol: 'http' }
   await owner.api.json('/api/v1/rendezvous-info', { method: 'PUT', json: { directives: [at] } })
-  await makeFleet({
-    count,
-    concurrency: 8,
-    di: owner.url,
-    suite: suiteOf('ECDH256/1'),
-    progress: () => ({ advance: () => {}, stop: () => {} }),
-    note: () => {},
-  })
+  await initialize(owner, count)
   await owner.registered(count)
 }
 

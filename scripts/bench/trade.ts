@@ -1,4 +1,7 @@
-/** Two installations that know each other by their keys: one has vouchers, the other buys them. */
+/**
+ * Two installations that know each other by their keys: one has vouchers, the other buys them. Keys
+ * count as unproven: each was read from its holder itself, a moment ago.
+ */
 import { inParallel } from '../../src/fleet/run.ts'
 import { toPem } from '../../protocol/x509/pem.ts'
 import { type OwnService, startOwnService } from './service.ts'
@@ -11,15 +14,16 @@ export interface Trade {
   sell(count: number): Promise<void>
   /** All that was sold, which is to be so many. */
   pull(count: number): Promise<void>
-  /** What is sold is pushed to the buyer, at once. */
-  pushFromNowOn(): Promise<void>
-  untilPushed(): Promise<void>
+  /** So many more, each pushed as it is sold; until all are there. */
+  push(count: number): Promise<void>
   stop(): Promise<void>
 }
 
 /** The party every installation has, see src/transfer/public-door.ts for what follows. */
 const HOME = '/transfer/fdop_home/api/v1'
 const SALES_AT_ONCE = 4
+/** As many as one call hands over. */
+const MOST_HANDED_OVER = 1_000
 const PUSH_DEADLINE_MS = 120_000
 
 /** `count`: how many vouchers the seller has. */
@@ -36,23 +40,32 @@ export async function openTrade(count: number): Promise<Trade> {
     ...{ name: 'seller', keys: [await ownerKeyOf(seller)] },
     pull_url: `${seller.url}${HOME}/pull/vouchers`,
   })
+  const customer = await addPartner(seller, {
+    ...{ name: 'buyer', keys: [buyersKey] },
+    push_url: `${buyer.url}${HOME}/vouchers`,
+  })
+  const take = (count: number) => {
+    if (held.length < count) throw new Error('the seller has no more vouchers')
+    return held.splice(0, count).map(({ guid }) => guid)
+  }
   return {
     seller,
     buyer,
-    async sell(wanted) {
-      const sold = held.splice(0, wanted)
-      if (sold.length < wanted) throw new Error('the seller has no more vouchers')
-      await inParallel(wanted, SALES_AT_ONCE, async (i) => {
-        const path = `/api/v1/vouchers/${sold[i]?.guid}/sell`
-        await seller.api.json(path, { method: 'POST', json: { to: buyersKey } })
+    async sell(count) {
+      const guids = take(count)
+      await inParallel(count, SALES_AT_ONCE, async (i) => {
+        const json = { to: buyersKey, unproven: true }
+        await seller.api.json(`/api/v1/vouchers/${guids[i]}/sell`, { method: 'POST', json })
       })
     },
-    pull: (wanted) => pullAll(buyer, partner, wanted),
-    async pushFromNowOn() {
-      const push_url = `${buyer.url}${HOME}/vouchers`
-      await addPartner(seller, { name: 'buyer', keys: [buyersKey], push_url })
+    pull: (count) => pullAll(buyer, partner, count),
+    async push(count) {
+      const guids = take(count)
+      while (guids.length > 0) {
+        await handOver(seller, customer, guids.splice(0, MOST_HANDED_OVER))
+      }
+      await untilPushed(seller)
     },
-    untilPushed: () => untilPushed(seller),
     async stop() {
       await buyer.stop()
       await seller.stop()
@@ -86,6 +99,16 @@ async function pullAll({ api }: OwnService, partner: string, wanted: number): Pr
     isMore = pulled.more
   }
   if (taken !== wanted) throw new Error(`${taken} of ${wanted} pulled`)
+}
+
+async function handOver({ api }: OwnService, partner: string, vouchers: readonly string[]) {
+  const json = { partner, vouchers, unproven: true }
+  const { items } = await api.json<{ items: { ok: boolean; detail: string | null }[] }>(
+    '/api/v1/transfers',
+    { method: 'POST', json },
+  )
+  const failure = items.find(({ ok }) => !ok)
+  if (failure) throw new Error(`not handed over: ${failure.detail}`)
 }
 
 async function untilPushed({ api }: OwnService): Promise<void> {

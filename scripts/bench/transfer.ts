@@ -7,7 +7,7 @@ import { facts, table } from '../../src/cli/output.ts'
 import { type Cost, costOf, floorTable, lower, round } from './figures.ts'
 import { type Floor, measureFloor } from './floor.ts'
 import { peakRssMb } from './process.ts'
-import { type Trade, openTrade } from './trade.ts'
+import { openTrade } from './trade.ts'
 import { transferring } from './voucher-floor.ts'
 
 type Side = 'seller' | 'buyer'
@@ -44,9 +44,8 @@ async function measureTransfers(count: number): Promise<TransferReport> {
     const before = floors()
     const sale = await costOf(pids, () => trade.sell(count))
     const pull = await costOf(pids, () => trade.pull(count))
-    await trade.pushFromNowOn()
-    await sellAndPush(trade, WARM_UP_VOUCHERS)
-    const push = await costOf(pids, () => sellAndPush(trade, count))
+    await trade.push(WARM_UP_VOUCHERS)
+    const push = await costOf(pids, () => trade.push(count))
     const after = floors()
     const floor = {
       seller: lower(before.seller, after.seller),
@@ -60,11 +59,6 @@ async function measureTransfers(count: number): Promise<TransferReport> {
   } finally {
     await trade.stop()
   }
-}
-
-async function sellAndPush(trade: Trade, count: number): Promise<void> {
-  await trade.sell(count)
-  await trade.untilPushed()
 }
 
 function floors(): Record<Side, Floor> {

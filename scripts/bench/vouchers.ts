@@ -55,10 +55,15 @@ export async function makeDevices(maker: OwnService, count: number): Promise<voi
   const at = { ip, dev_port: Number(port), owner_port: Number(port), protocol: 'http' }
   const json = { directives: [{ ...at, bypass: true }] }
   await maker.api.json('/api/v1/rendezvous-info', { method: 'PUT', json })
+  await initialize(maker, count)
+}
+
+/** DI for so many devices. */
+export async function initialize({ url }: OwnService, count: number): Promise<void> {
   await makeFleet({
     count,
     concurrency: 8,
-    di: maker.url,
+    di: url,
     suite: suiteOf('ECDH256/1'),
     progress: () => ({ advance: () => {}, stop: () => {} }),
     note: () => {},
