@@ -18,7 +18,7 @@ const ApiToken = z
 
 const NewApiToken = z.strictObject({
   name: z.string().min(1).max(100),
-  scopes: z.array(z.string().min(1)).min(1).max(50),
+  scopes: z.array(z.string().min(1)).min(1).max(200),
   ttl_seconds: z
     .number()
     .int()

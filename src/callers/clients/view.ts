@@ -42,7 +42,7 @@ const Secret = z.strictObject({ method: z.literal('client_secret_basic') })
 const NewAuth = z.discriminatedUnion('method', [PrivateKeyJwt, SelfSigned, Certified, Secret])
 
 const Name = z.string().min(1).max(100)
-const Scopes = z.array(z.string().min(1)).min(1).max(50)
+const Scopes = z.array(z.string().min(1)).min(1).max(200)
 
 export const NewClientBody = z.strictObject({ name: Name, scopes: Scopes, auth: NewAuth })
 

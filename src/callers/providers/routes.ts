@@ -9,7 +9,7 @@ import type { ProviderRow } from './store.ts'
 const Text = z.string().min(1).max(1024)
 const Name = z.string().min(1).max(100)
 const Roles = z
-  .record(z.string().min(1).max(256), z.array(z.string().min(1)).min(1).max(50))
+  .record(z.string().min(1).max(256), z.array(z.string().min(1)).min(1).max(200))
   .refine((roles) => Object.keys(roles).length <= 200, 'at most 200 values')
   .openapi({ description: 'value of the claim → roles or permissions' })
 

@@ -170,7 +170,8 @@ export function listDevices(db: Executor, { party, orderId, after, limit }: Devi
       join
         .onRef('voucher.guid', '=', 'order_device.guid')
         .onRef('voucher.device_id', '=', 'order_device.device_id')
-        .on('voucher.party', '=', party),
+        .on('voucher.party', '=', party)
+        .on('voucher.state', '!=', 'deleted'),
     )
     .select([
       'order_device.number',

@@ -227,14 +227,8 @@ export class Register {
     const detail = { guid, rendezvous, expires_at }
     await devices.moveDevice(tx, { id, move: 'registered', detail })
     // The first time only: renewals would fill the log.
-    const subject = { guid, device: id }
-    await audit.append(tx, {
-      party,
-      type: 'registered',
-      by: 'system',
-      subject,
-      detail: { rendezvous },
-    })
+    const entry = { party, type: 'registered', by: 'system', detail: { rendezvous } }
+    await audit.append(tx, { ...entry, subject: { guid, device: id } })
   }
 
   async #failed(tx: Executor, { job, nextAt }: Settled, reason: string): Promise<void> {

@@ -96,7 +96,10 @@ describe('scopes', () => {
 
   it('are known by what they are less than', () => {
     const within = scopesWithin(
-      new Set(['voucher:read', 'voucher:export', 'device:read', 'rendezvous-info:read']),
+      new Set([
+        ...(['voucher:read', 'voucher:export', 'device:read'] as const),
+        ...(['rendezvous-info:read', 'order:read'] as const),
+      ]),
     )
     expect(within).toContain('factory')
     expect(within).toContain('voucher:read')
