@@ -121,6 +121,7 @@ export function partyPort(parties: Parties, keyStore: KeyStore): PartyPort {
   const active = (row: PartyRow | undefined) =>
     row?.suspended_at === null ? { id: row.id, name: row.name } : undefined
   return {
+    isActive: (id) => parties.isActive(id),
     find: async (name) => active(await parties.findNamed(name)),
     async findById(id) {
       return (await parties.isActive(id)) ? active(await parties.find(id)) : undefined

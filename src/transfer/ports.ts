@@ -87,8 +87,10 @@ export interface SalePort {
   sell(by: { readonly id: string; readonly party: string }, sale: ToSell): Promise<void>
 }
 
-/** Other parties of this installation. */
+/** Parties of this installation. */
 export interface PartyPort {
+  /** Whether anybody may act for it: it is there, and not suspended. */
+  isActive(id: string): Promise<boolean>
   /** Undefined for none of this name, or one that nobody may act for. */
   find(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>
   findById(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>

@@ -21,6 +21,7 @@ export interface DeliveriesServices {
   readonly audit: AuditLog
   readonly webhooks: Pick<Webhooks, 'secretOf'>
   readonly outbound: OutboundCalls
+  readonly parties: { isActive(party: string): Promise<boolean> }
   /** From 0 to 1, for the jitter. */
   readonly random: () => number
 }
@@ -56,11 +57,11 @@ export class Deliveries {
     }
   }
 
-  /** Begins what is due and not under way. */
+  /** Begins what is due and not under way; what is for a party that is suspended waits. */
   async begin(): Promise<void> {
-    const { database, clock, log } = this.#services
+    const { database, clock, log, parties } = this.#services
     for (const row of await this.#store.due(database.db, clock.now().toISOString())) {
-      if (this.#underWay.has(row.id)) continue
+      if (!(await parties.isActive(row.party)) || this.#underWay.has(row.id)) continue
       const delivery = this.#catchUp(row)
         .catch((err: unknown) => {
           if (!this.#isStopped()) log.error({ err, webhook: row.id }, 'a webhook was not told')
@@ -81,14 +82,14 @@ export class Deliveries {
   }
 
   async #catchUp(row: WebhookRow): Promise<void> {
-    const { database } = this.#services
+    const { database, parties } = this.#services
     for (let cursor = row.cursor; !this.#isStopped();) {
       const page = { from: cursor + 1, limit: BATCH }
       const entries = await entriesFrom(database.db, row.party, page)
       const last = entries.at(-1)
       if (!last) return
       for (const entry of entries) {
-        if (this.#isStopped()) return
+        if (this.#isStopped() || !(await parties.isActive(row.party))) return
         if (isWanted(row.types, entry.type) && !(await this.#deliver(row, entry))) return
       }
       if (!isWanted(row.types, last.type)) {

@@ -28,7 +28,7 @@ export const plainHttp: Http = {
 }
 
 /** Nobody else shares this installation. */
-const noOtherParties: PartyPort = {
+const noOtherParties: Omit<PartyPort, 'isActive'> = {
   find: async () => undefined,
   findById: async () => undefined,
   keyOf: async () => undefined,
@@ -62,6 +62,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
   }
   await database.commit((tx) => world.devices.openFor(tx, PARTY))
   let publicUrl = ''
+  const suspended = new Set<string>()
   const transfer = openTransfer({
     database,
     clock,
@@ -75,7 +76,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     publicUrl: () => publicUrl,
     vouchers,
     sales: salePort(desk),
-    parties: noOtherParties,
+    parties: { ...noOtherParties, isActive: async (id) => !suspended.has(id) },
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
@@ -114,6 +115,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
       return Object.fromEntries(rows.map(({ guid, state }) => [guid.slice(0, 4), state]))
     },
     transfer,
+    suspended,
     noted,
     admitted,
     url: server.url,

@@ -45,6 +45,7 @@ export class WebhookWorld {
   readonly receiver = new Receiver()
   readonly webhooks: Webhooks
   readonly deliveries: Deliveries
+  readonly suspended = new Set<string>()
   chance = 0.5
 
   static async open(path = ':memory:', outbound?: OutboundCalls): Promise<WebhookWorld> {
@@ -60,6 +61,7 @@ export class WebhookWorld {
       ...services,
       log: silentLog,
       webhooks: this.webhooks,
+      parties: { isActive: async (id) => !this.suspended.has(id) },
       random: () => this.chance,
     })
   }

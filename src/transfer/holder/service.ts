@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { Partners } from '../partners/service.ts'
-import type { SoldQuery, SoldVoucher, VoucherPort } from '../ports.ts'
+import type { PartyPort, SoldQuery, SoldVoucher, VoucherPort } from '../ports.ts'
 import { addReceipt } from '../receipts/store.ts'
 import { hashOf } from '../secret.ts'
 
@@ -15,6 +15,8 @@ export interface HolderServices {
   readonly clock: Clock
   readonly vouchers: Pick<VoucherPort, 'listSold' | 'countSold' | 'fetchSold'>
   readonly partners: Pick<Partners, 'findByKey'>
+  /** One that is suspended has sold nothing, as one that does not exist. */
+  readonly parties: Pick<PartyPort, 'isActive'>
 }
 
 /** Who asks: a key, at a party. */
@@ -45,7 +47,8 @@ export class Holder {
   }
 
   async list(buyer: Buyer, { limit, continuation, ...wish }: ListWish): Promise<SoldList> {
-    const { vouchers } = this.#services
+    const { vouchers, parties } = this.#services
+    if (!(await parties.isActive(buyer.party))) return { vouchers: [], continuation: '', total: 0 }
     const query = { ...buyer, ...wish }
     const after = positionOf(continuation)
     const found = await vouchers.listSold({ ...query, limit: limit + 1, after })
@@ -59,9 +62,9 @@ export class Holder {
   }
 
   async fetch({ party, ownerKey }: Buyer, guid: string): Promise<Bytes> {
-    const isGuid = GUID.test(guid)
-    const { vouchers } = this.#services
-    const voucher = isGuid ? await vouchers.fetchSold(party, ownerKey, guid) : undefined
+    const { vouchers, parties } = this.#services
+    const mayBe = GUID.test(guid) && (await parties.isActive(party))
+    const voucher = mayBe ? await vouchers.fetchSold(party, ownerKey, guid) : undefined
     if (!voucher) throw new TransferRefusal(404, 'no such voucher was sold to this key')
     return voucher
   }

@@ -11,7 +11,7 @@ import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import { TransferRefusal } from '../answer.ts'
-import type { KeyPort, VoucherPort } from '../ports.ts'
+import type { KeyPort, PartyPort, VoucherPort } from '../ports.ts'
 import { type ReceiptRow, addReceipt, findReceipt } from '../receipts/store.ts'
 import { hashOf, isHashOf, newId, newSecret } from '../secret.ts'
 import * as store from './store.ts'
@@ -23,6 +23,7 @@ export interface InboxServices {
   readonly events: Pick<Events, 'voucherReceived' | 'inboxTokenCreated' | 'inboxTokenRevoked'>
   readonly vouchers: Pick<VoucherPort, 'admit'>
   readonly keys: Pick<KeyPort, 'findOwnerSigner'>
+  readonly parties: Pick<PartyPort, 'isActive'>
   /** Who has proven a key at this door; undefined for nobody. */
   findProven(party: string, token: string): Promise<Sender | undefined>
 }
@@ -51,8 +52,9 @@ export class Inbox {
     this.#services = services
   }
 
-  /** Undefined for a token that is not good at this party's inbox. */
+  /** Undefined for a token that is not good at this party's inbox: none is while it is suspended. */
   async findSender(party: string, token: string): Promise<Sender | undefined> {
+    if (!(await this.#services.parties.isActive(party))) return undefined
     const [, id, secret] = TOKEN.exec(token) ?? []
     if (id === undefined || secret === undefined) return this.#services.findProven(party, token)
     const row = await store.findToken.first(this.#services.database.db, { id })

@@ -13,7 +13,7 @@ import type { Database } from '../../database/open.ts'
 import { pooledRandomBytes } from '../../randomness.ts'
 import { TransferRefusal, tooMany } from '../answer.ts'
 import type { Partners } from '../partners/service.ts'
-import type { KeyPort, VoucherPort } from '../ports.ts'
+import type { KeyPort, PartyPort, VoucherPort } from '../ports.ts'
 import { hashOf, newSecret } from '../secret.ts'
 import { decoySigner } from './decoy.ts'
 import * as store from './store.ts'
@@ -24,6 +24,7 @@ export interface KeyAuthServices {
   readonly clock: Clock
   readonly keys: Pick<KeyPort, 'signerOf'>
   readonly vouchers: Pick<VoucherPort, 'countSold'>
+  readonly parties: Pick<PartyPort, 'isActive'>
   readonly partners: Pick<Partners, 'findByKey' | 'markProven'>
 }
 
@@ -45,12 +46,16 @@ export class KeyAuth {
     this.#services = services
   }
 
-  /** Hello → Challenge. Nothing is said of what there is for the key before it is proven. */
+  /**
+   * Hello → Challenge. Nothing is said of what there is for the key before it is proven. A party
+   * that is suspended is as one that does not exist.
+   */
   async challenge({ party, name: door }: Door, hello: Bytes): Promise<Bytes> {
-    const { database, clock, keys } = this.#services
+    const { database, clock, keys, parties } = this.#services
     const now = clock.now()
     await this.#checkRoom(party, now)
-    const signer = (await keys.signerOf(party)) ?? decoySigner(party)
+    const known = (await parties.isActive(party)) ? await keys.signerOf(party) : undefined
+    const signer = known ?? decoySigner(party)
     const context = { signer, randomBytes, now, serverInfo: null }
     const { challenge, sessionId, pending } = await challengeCaller(hello, context)
     const row = {
@@ -64,7 +69,7 @@ export class KeyAuth {
 
   /** Prove → Result. Right or wrong, the session has been used. */
   async prove({ party, name: door }: Door, body: Bytes): Promise<Bytes> {
-    const { database, clock, vouchers, partners } = this.#services
+    const { database, clock, vouchers, partners, parties } = this.#services
     const id_hash = hashOf(sessionOfProve(body))
     const session = await database.commit((tx) => store.takeSession.first(tx, { id_hash }))
     const now = clock.now()
@@ -82,7 +87,7 @@ export class KeyAuth {
       await store.addToken.run(tx, row)
       await partners.markProven(tx, { party, fingerprint: owner_key, how: 'key-auth' })
     })
-    const isPull = door === 'pull'
+    const isPull = door === 'pull' && (await parties.isActive(party))
     const voucherCount = isPull ? await vouchers.countSold({ party, ownerKey: owner_key }) : 0
     return buildResult(proven, { token, expiresAt, voucherCount })
   }
@@ -104,7 +109,9 @@ export class KeyAuth {
 
   /** Anybody may ask what was sold to them; bringing vouchers is for partners. */
   async #checkMayEnter({ party, name }: Door, ownerKey: string): Promise<void> {
-    if (name === 'pull' || (await this.#services.partners.findByKey(party, ownerKey))) return
+    if (name === 'pull') return
+    const { partners, parties } = this.#services
+    if ((await parties.isActive(party)) && (await partners.findByKey(party, ownerKey))) return
     throw new TransferRefusal(401, 'this key is no partner’s')
   }
 

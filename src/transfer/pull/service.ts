@@ -13,7 +13,7 @@ import { TransferRefusal } from '../answer.ts'
 import type { Inbox } from '../inbox/service.ts'
 import { PartnerError, plain } from '../partner-error.ts'
 import type { Partner, Partners } from '../partners/service.ts'
-import type { Http, KeyPort } from '../ports.ts'
+import type { Http, KeyPort, PartyPort } from '../ports.ts'
 import { type Listed, Source } from './source.ts'
 import * as store from './store.ts'
 import type { PullSource } from './store.ts'
@@ -26,6 +26,7 @@ export interface PullServices {
   readonly http: Http
   readonly keys: Pick<KeyPort, 'ownerSigners'>
   readonly partners: Partners
+  readonly parties: Pick<PartyPort, 'isActive'>
   readonly inbox: Inbox
 }
 
@@ -224,7 +225,7 @@ export class PullService {
   }
 
   async #pullDue(): Promise<void> {
-    const { database, clock, random, log } = this.#services
+    const { database, clock, random, log, parties } = this.#services
     const now = clock.now()
     const due = await store.findDue.all(database.db, { now: now.toISOString() })
     await Promise.all(
@@ -233,6 +234,8 @@ export class PullService {
         const next = new Date(now.getTime() + (every_seconds ?? 0) * 1000 * spread).toISOString()
         const claim = { partner, seen: next_at ?? '', next }
         if ((await database.commit((tx) => store.claim.run(tx, claim))) === 0) return
+        // Its turn passes, so that it is not in the way of others.
+        if (!(await parties.isActive(party))) return
         await this.pull(party, partner).catch((err: unknown) => {
           log.warn({ partner, reason: problemOf(err).message }, 'a pull failed')
         })

@@ -6,6 +6,7 @@ import { Alarm } from '../../alarm.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import type { Log } from '../../log.ts'
+import type { PartyPort } from '../ports.ts'
 import type { Outcome } from './delivery.ts'
 import { type PushJob, claim, findDue, findNext } from './store.ts'
 
@@ -15,6 +16,7 @@ export interface LaneServices {
   readonly log: Log
   /** In [0, 1). */
   readonly random: () => number
+  readonly parties: Pick<PartyPort, 'isActive'>
   readonly stopped: AbortSignal
   attempt(job: PushJob): Promise<Outcome>
   settle(job: PushJob, outcome: Outcome, nextAt: Date): Promise<void>
@@ -67,7 +69,7 @@ export class Lane {
 
   /** Whether there was anything to do; if not, the alarm is set for when there will be. */
   async #round(): Promise<boolean> {
-    const { database, clock } = this.#services
+    const { database, clock, parties } = this.#services
     const now = clock.now()
     if (this.#closedUntil > now) {
       this.#alarm.set(this.#closedUntil)
@@ -75,11 +77,14 @@ export class Lane {
     }
     const [partner, limit] = [this.#partner, this.#failures > 0 ? 1 : AT_ONCE]
     const due = await findDue.all(database.db, { partner, now: now.toISOString(), limit })
-    if (due.length === 0) {
+    const [first] = due
+    if (!first) {
       const next = await findNext.first(database.db, { partner })
       if (next) this.#alarm.set(new Date(next.next_at))
       return false
     }
+    // A partner is of one party. What waits for one that is suspended is looked at with all the rest.
+    if (!(await parties.isActive(first.party))) return false
     const outcomes = await Promise.all(due.map((job) => this.#tryOne(job)))
     this.#judge(outcomes.filter((one) => one !== undefined))
     return true

@@ -15,7 +15,7 @@ import * as store from './store.ts'
 import type { JobFilter, PushJob } from './store.ts'
 
 export interface PushServices
-  extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'random'> {
+  extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'parties' | 'random'> {
   readonly events: Pick<Events, 'voucherDelivered' | 'voucherNotDelivered'>
 }
 

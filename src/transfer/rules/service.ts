@@ -23,7 +23,7 @@ export interface RulesServices {
   readonly log: Log
   readonly handover: Pick<Handover, 'findReceiver' | 'hand' | 'keyFor'>
   readonly partners: Pick<Partners, 'find' | 'onChange' | 'onRemoval'>
-  readonly parties: Pick<PartyPort, 'findById'>
+  readonly parties: Pick<PartyPort, 'findById' | 'isActive'>
 }
 
 export interface Rule extends RuleRow {

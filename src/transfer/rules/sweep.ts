@@ -6,6 +6,7 @@ import { Problem } from '../../http/problem.ts'
 import type { Log } from '../../log.ts'
 import type { Receiver } from '../handover/receiver.ts'
 import type { Handover, HandoverResult } from '../handover/service.ts'
+import type { PartyPort } from '../ports.ts'
 import * as store from './store.ts'
 import type { RuleRow } from './store.ts'
 
@@ -14,6 +15,7 @@ export interface SweepServices {
   readonly clock: Clock
   readonly log: Log
   readonly handover: Pick<Handover, 'hand'>
+  readonly parties: Pick<PartyPort, 'isActive'>
   rules(): Promise<readonly RuleRow[]>
   /** Throws a Problem where there is none any more. */
   receiverOf(rule: RuleRow): Promise<Receiver>
@@ -79,7 +81,7 @@ export class Sweep {
   async #apply(isDue: (party: string) => boolean): Promise<void> {
     const rules = await this.#services.rules()
     for (const rule of rules) {
-      if (!isDue(rule.party)) continue
+      if (!isDue(rule.party) || !(await this.#isAlive(rule))) continue
       const others = rules.filter(({ party, model }) => party === rule.party && model !== null)
       const noneOf = others.map(({ model }) => model ?? '')
       await this.#applyOne(rule, rule.model ?? { noneOf })
@@ -102,9 +104,10 @@ export class Sweep {
     await this.#note(rule, error, now)
   }
 
-  /** Looked at before each slice: who removes a rule wants nothing more to go. */
-  async #isAlive({ id }: RuleRow): Promise<boolean> {
-    if (this.#stopped.signal.aborted) return false
+  /** Looked at before each slice: who removes a rule, or suspends its party, wants nothing more to go. */
+  async #isAlive({ id, party }: RuleRow): Promise<boolean> {
+    if (this.#stopped.signal.aborted || !(await this.#services.parties.isActive(party)))
+      return false
     return (await this.#services.rules()).some((one) => one.id === id)
   }
 

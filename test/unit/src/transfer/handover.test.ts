@@ -283,6 +283,7 @@ describe('the key is written as the one of the header is', () => {
 describe('another party of the installation', () => {
   const signer = signerOf(ecKey())
   const parties: PartyPort = {
+    isActive: async () => true,
     find: async (name) => (name === 'acme' ? { id: PARTY, name } : { id: 'fdop_b', name }),
     findById: async (id) => ({ id, name: 'b' }),
     keyOf: async (_id, kind: KeyKind) =>

@@ -97,6 +97,16 @@ describe('an inbox', () => {
     }
   })
 
+  it('answers as to a wrong token while its party is suspended', async () => {
+    const { bytes } = must(fourth)
+    world.suspended.add(PARTY)
+    const answers = [await push(bytes), await push(bytes, { token: 'x' })]
+    world.suspended.delete(PARTY)
+    expect(answers.map(({ status }) => status)).toEqual([401, 401])
+    expect(answers[0]?.json.error).toBe(answers[1]?.json.error)
+    expect((await push(bytes)).status).toBe(200)
+  })
+
   it('is each party’s own: a token of one opens no other’s', async () => {
     world.actAs('fdop_other')
     const { json: other } = await world.api('POST', '/inbox-tokens', { name: 'Maker' })

@@ -16,7 +16,7 @@ import { KeyAuth } from '../../../../src/transfer/key-auth/service.ts'
 import { buildPush } from '../../../../src/transfer/inbox/multipart.ts'
 import { owner, randomBytes } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
-import { openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
+import { PARTY, openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
 
 // A busy machine is no failure.
 vi.setConfig({ testTimeout: 30_000 })
@@ -158,6 +158,22 @@ describe('a hello', () => {
     expect((await list(token, `${world.url}/transfer/fdop_nobody`)).status).toBe(200)
   })
 
+  it('is answered for a suspended party as for one that does not exist', async () => {
+    const keys = [toPem('PUBLIC KEY', owner.key.spki)]
+    const { json: partner } = await world.api('POST', '/partners', { name: 'Waiting', keys })
+    const [said, early] = [sayHello(owner, randomBytes), sayHello(owner, randomBytes)]
+    const { body: begun } = await post(`${PUSH}/auth/hello`, early.hello)
+    world.suspended.add(PARTY)
+    const { body } = await post(`${PULL}/auth/hello`, said.hello)
+    const { status } = await post(`${PUSH}/auth/prove`, await prove(early, begun))
+    world.suspended.delete(PARTY)
+    const { signature } = decodeAs(Challenge, body, 'Challenge')
+    const { key } = decoySigner(PARTY)
+    await openPayload(signature, [key], ChallengePayload, KEY_AUTH_CHALLENGE)
+    expect(status).toBe(401)
+    await world.api('DELETE', `/partners/${partner.id}`)
+  })
+
   it('has to wait where one address says too many', async () => {
     const said = sayHello(owner, randomBytes)
     let answer = await post(`${PULL}/auth/hello`, said.hello)
@@ -175,6 +191,7 @@ describe('a hello', () => {
       partners: { findByKey: async () => undefined, markProven: async () => {} },
       keys: { signerOf: async () => holder },
       vouchers: { countSold: async () => 0 },
+      parties: { isActive: async () => true },
     })
     const said = sayHello(owner, randomBytes)
     const door = { party: 'fdop_crowded', name: 'pull' } as const

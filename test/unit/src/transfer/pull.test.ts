@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { readReceipt } from '../../../../protocol/transfer/receipt.ts'
+import { proveCaller, readResult, sayHello } from '../../../../protocol/key-auth/caller.ts'
 import { parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { toPem } from '../../../../protocol/x509/pem.ts'
 import type { TransferServices } from '../../../../src/transfer/assembly.ts'
 import { proveKey } from '../../../../src/transfer/key-auth/client.ts'
 import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
-import { owner as stranger } from '../../../support/key-auth.ts'
+import { randomBytes, owner as stranger } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
 import {
   PARTY,
@@ -215,6 +216,25 @@ describe('a buyer', () => {
     expect((await put(5)).status).toBe(400)
   })
 
+  it('pulls nothing while it is suspended, and is in nobody’s way', async () => {
+    const made = await trade(1)
+    const { buyer, partner, source } = made
+    buyer.suspended.add(PARTY)
+    const asked = vi.spyOn(buyer.suspended, 'has')
+    await buyer.api('PUT', `/transfer-sources/${partner.id}`, { every_seconds: 600 })
+    buyer.transfer.start()
+    const times = async () => asked.mock.calls.length
+    await buyer.until(times, (count) => count > 0)
+    expect(await source()).toMatchObject({ last_at: null, next_at: '2026-01-02T03:14:05.000Z' })
+    buyer.suspended.delete(PARTY)
+    const later = () => {
+      buyer.clock.advance(600_000)
+      return source()
+    }
+    await buyer.until(later, ({ last_at }) => last_at !== null)
+    expect(buyer.admitted).toHaveLength(1)
+  })
+
   it('sees none of another party’s sources', async () => {
     const made = await trade(1)
     made.buyer.actAs('fdop_other')
@@ -310,6 +330,22 @@ describe('a holder', () => {
     const headers = { authorization: `Bearer ${token}` }
     expect((await call(`${root}/${guid}/download`, 'GET', headers)).status).toBe(404)
     expect((await call(root, 'GET', {})).status).toBe(401)
+  })
+
+  it('has nothing while it is suspended', async () => {
+    const { get, seller, buyersKey, sellersKey } = await asked()
+    const said = sayHello(buyersKey, randomBytes)
+    const post = (step: string, body: Uint8Array) =>
+      call(`${seller.base}${PULL}/auth/${step}`, 'POST', {}, body)
+    const { body: challenge } = await post('hello', said.hello)
+    seller.suspended.add(PARTY)
+    const proof = { signer: buyersKey, holderKeys: [sellersKey.key] }
+    const { body } = await post('prove', await proveCaller(said, challenge, proof))
+    expect(readResult(said, body).voucherCount).toBe(0)
+    expect((await get('')).json).toMatchObject({ vouchers: [], total_count: 0 })
+    expect((await get(`/${guid}/download`)).status).toBe(404)
+    seller.suspended.delete(PARTY)
+    expect((await get(`/${guid}/download`)).status).toBe(200)
   })
 
   it('keeps no receipt that is not the buyer’s', async () => {

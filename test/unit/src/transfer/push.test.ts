@@ -123,6 +123,25 @@ describe('what was sold', () => {
     expect(made.buyer.admitted).toHaveLength(9)
   })
 
+  it('waits while its seller is suspended', async () => {
+    const made = await trade()
+    const { seller, buyer, partner } = made
+    seller.suspended.add(PARTY)
+    const asked = vi.spyOn(seller.suspended, 'has')
+    await enqueue(made, partner, made.sold[0] ?? expect.fail())
+    seller.transfer.start()
+    const times = async () => asked.mock.calls.length
+    await seller.until(times, (count) => count > 0)
+    expect(await allOf(seller)).toMatchObject([{ state: 'waiting', attempts: 0 }])
+    expect(buyer.admitted).toEqual([])
+    seller.suspended.delete(PARTY)
+    const later = () => {
+      seller.clock.advance(30_000)
+      return allOf(seller)
+    }
+    await seller.until(later, ([one]) => one.state === 'delivered')
+  })
+
   it('is not pushed where its transaction fails', async () => {
     const made = await trade()
     const [voucher] = made.sold

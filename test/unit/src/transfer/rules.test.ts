@@ -122,6 +122,24 @@ describe('a rule', () => {
     await world.untilStates('handed-over')
   })
 
+  it('is not followed while its party is suspended', async () => {
+    const world = await worldWith()
+    await world.import(1)
+    await world.add()
+    world.suspended.add(PARTY)
+    const asked = vi.spyOn(world.suspended, 'has')
+    world.transfer.start()
+    const times = async () => asked.mock.calls.length
+    await world.until(times, (count) => count > 0)
+    expect(Object.values(await world.voucherStates())).toEqual(['held'])
+    world.suspended.delete(PARTY)
+    const later = async () => {
+      world.clock.advance(MINUTE_MS)
+      return Object.values(await world.voucherStates())
+    }
+    await world.until(later, ([state]) => state === 'handed-over')
+  })
+
   it('shows why it cannot be followed, and tries ever more rarely', async () => {
     const world = await worldWith({ proven: false })
     await world.import(1)
@@ -225,6 +243,7 @@ describe('a rule to another party of the installation', () => {
           find: async (name) => ({ id: 'fdop_b', name }),
           findById: async (id) => (isActive() ? { id, name: 'b' } : undefined),
           keyOf: async (_id, kind) => ({ type: DEFAULT_TYPE[kind], encoding: X509, key }),
+          isActive: async () => true,
           holds: async () => false,
         },
       },

@@ -51,6 +51,21 @@ describe('a message', () => {
 })
 
 describe('deliveries', () => {
+  it('wait while the party is suspended', async () => {
+    await world.add()
+    await world.log.fill(3)
+    world.suspended.add(HOME_PARTY)
+    await world.deliver()
+    expect(world.receiver.seqs).toEqual([])
+    world.suspended.delete(HOME_PARTY)
+    world.receiver.answer = () => {
+      world.suspended.add(HOME_PARTY)
+      return 204
+    }
+    await world.deliver()
+    expect(world.receiver.seqs).toEqual([2])
+  })
+
   it('bring what happens from then on, in order, once', async () => {
     await world.log.fill(3)
     const { id } = await world.add()
