@@ -50,6 +50,8 @@ export interface SourceView extends Partial<PullSource> {
 /** One call of the API is answered after so many: it goes on where it was. */
 const MOST_AT_ONCE = 1_000
 const MOST_FAILURES = 100
+/** A million vouchers, in pages of the size we ask for. */
+const MOST_PAGES = 5_000
 const LOOK_AROUND_MS = 30_000
 const JITTER = 0.1
 
@@ -76,13 +78,14 @@ export class PullService {
   /** Two who ask at once get what one of them gets. Throws a Problem. */
   async pull(party: string, id: string): Promise<Pulled> {
     const partner = await this.#services.partners.find(party, id)
-    const underWay = this.#underWay.get(id) ?? this.#pullAndRecord(partner)
-    this.#underWay.set(id, underWay)
-    try {
-      return await underWay
-    } finally {
-      this.#underWay.delete(id)
-    }
+    return this.#underWay.get(id) ?? this.#begin(partner)
+  }
+
+  #begin(partner: Partner): Promise<Pulled> {
+    const { id } = partner
+    const pull = this.#pullAndRecord(partner).finally(() => this.#underWay.delete(id))
+    this.#underWay.set(id, pull)
+    return pull
   }
 
   /** The partners of this page that there is something to pull from. */
@@ -152,12 +155,17 @@ export class PullService {
     const seen = new Set<string>()
     let continuation = ''
     do {
+      if (this.#stopped.signal.aborted) {
+        pulled.more = true
+        return
+      }
       const page = await listed(source, continuation)
       if (!page) return
       await this.#takeAll(source, partner, page, pulled)
       seen.add(continuation)
       continuation = page.continuation
-      if (seen.has(continuation) && continuation !== '') throw new Error('its list never ends')
+      const isEndless = seen.has(continuation) || seen.size >= MOST_PAGES
+      if (isEndless && continuation !== '') throw new Error('its list never ends')
     } while (continuation !== '' && !pulled.more)
   }
 
@@ -224,23 +232,26 @@ export class PullService {
     }
   }
 
+  /** Begins what is due, and waits for none of it: a slow partner holds up nobody else. */
   async #pullDue(): Promise<void> {
-    const { database, clock, random, log, parties } = this.#services
+    const { database, clock, parties, log } = this.#services
     const now = clock.now()
-    const due = await store.findDue.all(database.db, { now: now.toISOString() })
-    await Promise.all(
-      due.map(async ({ partner, party, next_at, every_seconds }) => {
-        const spread = 1 + JITTER * (2 * random() - 1)
-        const next = new Date(now.getTime() + (every_seconds ?? 0) * 1000 * spread).toISOString()
-        const claim = { partner, seen: next_at ?? '', next }
-        if ((await database.commit((tx) => store.claim.run(tx, claim))) === 0) return
-        // Its turn passes, so that it is not in the way of others.
-        if (!(await parties.isActive(party))) return
-        await this.pull(party, partner).catch((err: unknown) => {
-          log.warn({ partner, reason: problemOf(err).message }, 'a pull failed')
-        })
-      }),
-    )
+    for (const source of await store.findDue.all(database.db, { now: now.toISOString() })) {
+      const { partner, party } = source
+      const claim = { partner, seen: source.next_at ?? '', next: this.#nextTime(source, now) }
+      if ((await database.commit((tx) => store.claim.run(tx, claim))) === 0) continue
+      // Its turn passes, so that it is not in the way of others.
+      if (this.#underWay.has(partner) || !(await parties.isActive(party))) continue
+      void this.pull(party, partner).catch((err: unknown) => {
+        if (!(err instanceof Problem)) log.error({ err, partner }, 'a pull failed')
+        else log.warn({ partner, reason: err.message }, 'a pull failed')
+      })
+    }
+  }
+
+  #nextTime({ every_seconds }: PullSource, now: Date): string {
+    const spread = 1 + JITTER * (2 * this.#services.random() - 1)
+    return new Date(now.getTime() + (every_seconds ?? 0) * 1000 * spread).toISOString()
   }
 }
 

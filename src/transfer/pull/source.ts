@@ -24,6 +24,8 @@ const MOST_LIST_BYTES = 1 << 20
 const MOST_VOUCHER_BYTES = 10 << 20
 const TIMEOUT_MS = 30_000
 const PAGE = 200
+/** All those of a list are kept until it ends. */
+const LONGEST_CONTINUATION = 1_024
 /** As it may stand in a path, and be kept. */
 const VOUCHER_ID = /^[\w.-]{1,128}$/
 
@@ -93,6 +95,9 @@ function pageOf(text: string): ListedPage {
   const list = vouchers ?? []
   if (!document || !Array.isArray(list) || typeof continuation !== 'string') {
     throw new Error('its list of vouchers cannot be read')
+  }
+  if (continuation.length > LONGEST_CONTINUATION) {
+    throw new Error(`its list goes on with more than ${LONGEST_CONTINUATION} characters`)
   }
   return { items: list.map(listedOf), continuation, keepsReceipts: receipts === true }
 }

@@ -188,11 +188,78 @@ describe('a buyer', () => {
     '{"vouchers":[7]}',
     '{"vouchers":[],"continuation":7}',
     '{"vouchers":[],"continuation":"again"}',
+    `{"vouchers":[],"continuation":"${'x'.repeat(1_025)}"}`,
   ])('refuses a list that is none: %s', async (text) => {
     const http = through((url) => (url.includes('?limit=') ? { body: Buffer.from(text) } : {}))
     const made = await trade(1, { http })
     expect((await made.pull()).status).toBe(422)
     expect(made.buyer.admitted).toEqual([])
+  })
+
+  /** A list that goes on for ever. */
+  function endless(onPage: (page: number) => unknown) {
+    let pages = 0
+    return {
+      async request(url: string, request: Parameters<typeof plainHttp.request>[1]) {
+        if (!url.includes('?limit=')) return plainHttp.request(url, request)
+        await onPage(++pages)
+        const body = Buffer.from(`{"vouchers":[],"continuation":"${pages}"}`)
+        return { status: 200, headers: {}, body }
+      },
+    }
+  }
+
+  it('gives up a list that never ends', async () => {
+    const made = await trade(1, { http: endless(() => {}) })
+    const { status, json } = await made.pull()
+    expect({ status, json }).toMatchObject({ status: 422, json: { detail: 'its list never ends' } })
+  })
+
+  it('leaves a list where it is when it is stopped', async () => {
+    let last = 0
+    const stopAt = (page: number) => {
+      last = page
+      if (page === 3) void made.buyer.transfer.stop()
+    }
+    const made = await trade(1, { http: endless(stopAt) })
+    expect((await made.pull()).json).toMatchObject({ taken: 0, more: true })
+    expect(last).toBe(3)
+  })
+
+  it('pulls from others by schedule while one does not come to an end', async () => {
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    let begun = 0
+    const http = {
+      async request(url: string, request: Parameters<typeof plainHttp.request>[1]) {
+        const isSlow = url.includes('fdop_slow')
+        if (isSlow && ++begun > 0) await ended
+        return plainHttp.request(url, request)
+      },
+    }
+    const made = await trade(1, { http })
+    const { buyer, partner, seller } = made
+    const { json: slow } = await buyer.api('POST', '/partners', {
+      name: 'Slow',
+      pull_url: `${seller.url}/transfer/fdop_slow${PULL}`,
+      keys: [toPem('PUBLIC KEY', stranger.key.spki)],
+    })
+    const every = (id: string, every_seconds: number) =>
+      buyer.api('PUT', `/transfer-sources/${id}`, { every_seconds })
+    await every(slow.id, 600)
+    buyer.transfer.start()
+    await buyer.until(
+      async () => begun,
+      (count) => count > 0,
+    )
+    await every(partner.id, 600)
+    const later = async () => {
+      buyer.clock.advance(600_000)
+      return buyer.admitted.length
+    }
+    await buyer.until(later, (count) => count > 0)
+    expect(begun).toBe(1)
+    end()
   })
 
   it('skips a key that the seller does not know', async () => {
