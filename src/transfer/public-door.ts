@@ -1,6 +1,6 @@
 /** What every route has in common that partners' programs call: limits, request ids, errors, a log. */
 import type { IncomingMessage } from 'node:http'
-import type { Ranges } from '../addresses.ts'
+import { type Ranges, networkOf } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import { type Rate, RateLimit } from '../http/rate-limit.ts'
 import { HERE, IncomingSource } from '../http/source.ts'
@@ -16,9 +16,9 @@ export function partyPath(party: string): string {
   return `/transfer/${party}`
 }
 
-/** Wrong tokens from one address; a good one always gets through. */
+/** Wrong tokens from one network; a good one always gets through. */
 const GUESSES: Rate = { perSecond: 10, burst: 300 }
-/** Handshakes begun from one address: each costs us a signature and a row. */
+/** Handshakes begun from one network: each costs us a signature and a row. */
 const HANDSHAKES: Rate = { perSecond: 2, burst: 60 }
 
 export interface DoorServices {
@@ -88,7 +88,7 @@ export class PublicDoor {
   }
 
   #count(limit: RateLimit, incoming: IncomingMessage | undefined): void {
-    const wait = limit.take(this.#addressOf(incoming))
+    const wait = limit.take(networkOf(this.#addressOf(incoming)))
     if (wait > 0) throw tooMany(wait)
   }
 

@@ -15,6 +15,10 @@ export const addSession = statement((db, row: KeyAuthSessionTable) =>
   }),
 )
 
+export const findSession = statement((db, p: { readonly id_hash: string }) =>
+  db.selectFrom('key_auth_session').selectAll().where('id_hash', '=', p.id_hash),
+)
+
 /** Gives it and ends it: there is no second try. */
 export const takeSession = statement((db, p: { readonly id_hash: string }) =>
   db.deleteFrom('key_auth_session').where('id_hash', '=', p.id_hash).returningAll(),
@@ -34,20 +38,19 @@ export const findToken = statement((db, p: { readonly hash: string }) =>
   db.selectFrom('key_auth_token').selectAll().where('hash', '=', p.hash),
 )
 
-/** How many wait: in all, and of this party. */
-export async function countSessions(
-  db: Executor,
-  party: string,
-  now: string,
-): Promise<{ readonly all: number; readonly ofParty: number }> {
-  const { count } = db.fn
-  const alive = db
-    .selectFrom('key_auth_session')
-    .select(count<number>('id_hash').as('n'))
-    .where('expires_at', '>', now)
-  const all = await alive.executeTakeFirst()
-  const ofParty = await alive.where('party', '=', party).executeTakeFirst()
-  return { all: Number(all?.n ?? 0), ofParty: Number(ofParty?.n ?? 0) }
+/** Ends those that have waited longest, of a party or of all, so that `most` are left. */
+export async function keepNewest(tx: Executor, most: number, party?: string): Promise<void> {
+  let waiting = tx.selectFrom('key_auth_session')
+  if (party !== undefined) waiting = waiting.where('party', '=', party)
+  const { n } = await waiting
+    .select(tx.fn.count<number>('id_hash').as('n'))
+    .executeTakeFirstOrThrow()
+  if (Number(n) <= most) return
+  const oldest = waiting
+    .select('id_hash')
+    .orderBy('expires_at')
+    .limit(Number(n) - most)
+  await tx.deleteFrom('key_auth_session').where('id_hash', 'in', oldest).execute()
 }
 
 export async function sweepKeyAuth(tx: Executor, now: string): Promise<void> {

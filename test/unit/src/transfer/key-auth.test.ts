@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { decodeAs } from '../../../../protocol/cbor/schema.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
@@ -12,7 +13,9 @@ import { KEY_AUTH_CHALLENGE } from '../../../../protocol/cose/tagged-aad.ts'
 import { openPayload } from '../../../../protocol/key-auth/signed.ts'
 import { toPem } from '../../../../protocol/x509/pem.ts'
 import { decoySigner } from '../../../../src/transfer/key-auth/decoy.ts'
-import { KeyAuth } from '../../../../src/transfer/key-auth/service.ts'
+import { addSession } from '../../../../src/transfer/key-auth/store.ts'
+import { PublicDoor } from '../../../../src/transfer/public-door.ts'
+import { silentLog } from '../../../../src/log.ts'
 import { buildPush } from '../../../../src/transfer/inbox/multipart.ts'
 import { owner, randomBytes } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
@@ -184,24 +187,62 @@ describe('a hello', () => {
     expect(answer.headers['retry-after']).toBe('1')
   })
 
-  it('has to wait where too many have not answered yet', async () => {
+  it.each([
+    ['of one party', 1_000, () => 'fdop_crowded'],
+    ['in all', 5_000, (i: number) => `fdop_${i}`],
+  ])('ends what has waited longest where too many have not answered, %s', async (_, most, name) => {
     const { database, clock } = world
-    const keyAuth = new KeyAuth({
-      ...{ database, clock },
-      partners: { findByKey: async () => undefined, markProven: async () => {} },
-      keys: { signerOf: async () => holder },
-      vouchers: { countSold: async () => 0 },
-      parties: { isActive: async () => true },
+    const waiting = () => database.db.selectFrom('key_auth_session').selectAll().execute()
+    clock.advance(60_000)
+    await world.transfer.sweep()
+    const expires_at = new Date(clock.now().getTime() + 30_000).toISOString()
+    const old = { door: 'pull' as const, state: new Uint8Array(0), expires_at }
+    await database.commit(async (tx) => {
+      for (let i = 0; i < most; i++) {
+        await addSession.run(tx, { ...old, id_hash: `${i}`, party: name(i) })
+      }
     })
     const said = sayHello(owner, randomBytes)
-    const door = { party: 'fdop_crowded', name: 'pull' } as const
-    for (let i = 0; i < 1_000; i++) await keyAuth.challenge(door, said.hello)
-    await expect(keyAuth.challenge(door, said.hello)).rejects.toMatchObject({ status: 429 })
-    await keyAuth.challenge({ ...door, party: 'fdop_quiet' }, said.hello)
+    const base = `${world.url}/transfer/${name(0)}${PULL}/auth`
+    for (let i = 0; i < 2; i++) {
+      expect((await call(`${base}/hello`, 'POST', CBOR, said.hello)).status).toBe(200)
+    }
+    const rows = await waiting()
+    expect(rows).toHaveLength(most)
+    expect(rows.filter((row) => row.expires_at !== expires_at)).toHaveLength(2)
+    await post(`${PULL}/auth/hello`, said.hello)
+    expect((await waiting()).filter(({ party }) => party === PARTY)).toHaveLength(1)
     clock.advance(60_000)
-    await keyAuth.challenge(door, said.hello)
     await world.transfer.sweep()
-    const rows = await database.db.selectFrom('key_auth_session').selectAll().execute()
-    expect(rows).toHaveLength(1)
+    expect(await waiting()).toEqual([])
+  })
+})
+
+describe('an answer to a challenge that was never sent', () => {
+  it('is refused without a transaction', async () => {
+    const { body } = await handshake(PULL)
+    const commit = vi.spyOn(world.database, 'commit')
+    const { status } = await post(`${PULL}/auth/prove`, body)
+    const { calls } = commit.mock
+    commit.mockRestore()
+    expect(status).toBe(401)
+    expect(calls).toEqual([])
+  })
+})
+
+describe('a network', () => {
+  it('counts as one address, however many it has', async () => {
+    const door = new PublicDoor({
+      ...{ clock: world.clock, log: silentLog },
+      trustedProxies: ['127.0.0.1'],
+    })
+    const from = (address: string) =>
+      ({
+        socket: { remoteAddress: '127.0.0.1' },
+        headers: { 'x-forwarded-for': address },
+      }) as unknown as IncomingMessage
+    for (let i = 0; i < 60; i++) door.countHandshake(from(`2001:db8::${i}`))
+    expect(() => door.countHandshake(from('2001:db8::ffff'))).toThrow('try again')
+    door.countHandshake(from('2001:db8:0:1::1'))
   })
 })
