@@ -51,7 +51,7 @@ export interface RunningService {
   readonly domains: Domains
   /** FDO without a socket. */
   readonly exchange: Exchange
-  /** Answers what has begun, for ten seconds at most, and closes everything. */
+  /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
   stop(): Promise<void>
 }
 
@@ -130,9 +130,10 @@ async function startOver(services: Services): Promise<RunningService> {
       stopped.abort()
       exchange.release()
       await listeners.close(DRAIN_MS)
-      await domains.stop()
       await deliveries.stop()
+      // Partners who do not answer would have us wait: they are sent it again after the next start.
       services.outbound.close()
+      await domains.stop()
       await closeServices(services)
     },
   }

@@ -48,6 +48,8 @@ const SECRET_HEADERS = ['authorization', 'cookie', 'proxy-authorization']
 export class Outbound {
   readonly #policy: OutboundPolicy
   readonly #agents = new Map<boolean, HttpAgent>()
+  readonly #calls = new Set<ClientRequest>()
+  #isClosed = false
 
   constructor(policy: OutboundPolicy) {
     this.#policy = policy
@@ -91,18 +93,23 @@ export class Outbound {
     }
   }
 
+  /** Breaks off what is under way; nothing is called any more. */
   close(): void {
+    this.#isClosed = true
+    for (const call of this.#calls) call.destroy(new Error('broken off: the service stops'))
     for (const agent of this.#agents.values()) agent.destroy()
     this.#agents.clear()
   }
 
   async #once(url: URL, options: OutboundRequest, signal: AbortSignal): Promise<OutboundAnswer> {
+    if (this.#isClosed) throw new OutboundFailure('unreachable', `${url.host}: the service stops`)
     const { method = 'GET', body = '', tls, maxBytes = MOST_BYTES } = options
     const secure = url.protocol === 'https:'
     const own = tls && this.agent(url.href, { tls })
     const headers = { ...options.headers, 'content-length': String(Buffer.byteLength(body)) }
     const agent = own ?? this.#shared(secure)
     const call = (secure ? httpsRequest : httpRequest)(url, { method, headers, agent, signal })
+    this.#calls.add(call)
     try {
       call.end(body)
       const response = await responseTo(call)
@@ -114,6 +121,7 @@ export class Outbound {
       if (signal.aborted) throw new OutboundFailure('timed-out', `${url.host}: no answer in time`)
       throw failureOf(error, url.host)
     } finally {
+      this.#calls.delete(call)
       own?.destroy()
     }
   }

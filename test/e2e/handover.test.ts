@@ -1,6 +1,8 @@
 /** Two organisations, each with a service of its own: what is made at one goes to the other. */
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -124,6 +126,32 @@ describe('vouchers', { timeout: PATIENCE_MS }, () => {
     )
     await send(seller, `/transfers/${jobs[0]?.id}/retry`)
     await until('it is with the buyer', () => heldByBuyer([guid]))
+  })
+
+  it('are no reason to wait as we stop for a buyer that does not answer', async () => {
+    const before = await get<{ push_url: string }>(seller, `/partners/${partner}`)
+    const silent = createServer()
+    const called = new Promise((resolve) => silent.on('request', resolve))
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`
+    const move = (push_url: string) =>
+      seller.api('PUT', `/api/v1/partners/${partner}`, {
+        json: { name: 'Buyer', push_url, keys: [pem] },
+      })
+    expect((await move(address)).status).toBe(200)
+    const guid = await make('silent-1', 'silent')
+    await send(seller, '/transfers', { partner, vouchers: [guid] })
+    await called
+    const began = performance.now()
+    await seller.stop()
+    expect(performance.now() - began).toBeLessThan(10_000)
+    silent.closeAllConnections()
+    silent.close()
+    seller = await startTestService(AS_SELLER, { folder: seller.folder })
+    await move(before.push_url)
+    expect(await get(seller, `/transfers?guid=${guid}`)).toMatchObject({
+      items: [{ state: 'waiting', attempts: 1 }],
+    })
   })
 
   it('of a model are sold to who fetches them as the devices are made', async () => {

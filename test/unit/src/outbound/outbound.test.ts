@@ -48,6 +48,15 @@ const url = (path = '/', host = '127.0.0.1') => `http://${host}:${port}${path}`
 const because = (reason: string) => expect.objectContaining({ name: 'OutboundFailure', reason })
 
 describe('a call', () => {
+  it('is broken off as we close, and none is begun after that', async () => {
+    const caller = outbound()
+    const arrived = new Promise<void>((resolve) => (answering = () => resolve()))
+    const calls = [caller.request(url()), arrived.then(() => caller.close())]
+    await expect(Promise.all(calls)).rejects.toEqual(because('unreachable'))
+    await expect(caller.request(url())).rejects.toThrow('the service stops')
+    expect(seen).toHaveLength(1)
+  })
+
   it('brings back status, headers and body, on one connection', async () => {
     const caller = outbound()
     answering = ({ headers }, response, body) => {
