@@ -8,6 +8,7 @@ import { type Actor, type ImportCheck, type Verdict, isRefusal, verify } from '.
 import { type Bringer, takeIn } from './intake.ts'
 import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import { type Sale, VoucherSales } from './sales.ts'
+import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
 import type { VoucherFilter, VoucherRow, VoucherState } from './store.ts'
 
@@ -99,7 +100,7 @@ export class VoucherDesk {
     const { database, events } = this.#ledger.services
     const at = this.#ledger.now()
     await database.commit(async (tx) => {
-      const deleted = await store.deleteVoucher.first(tx, { party, guid, at })
+      const deleted = await deletion.deleteVoucher.first(tx, { party, guid, at })
       const { device_id: device } = deleted ?? notFound(guid)
       await this.#ledger.devices.note(tx, device, 'voucher-deleted', { guid })
       const subject = { guid, device }
@@ -128,7 +129,7 @@ export class VoucherDesk {
     const others = isServed ? await store.findOfDevice.all(tx, { deviceId: device }) : []
     const rival = others.find((one) => one.state === 'held' && one.guid !== row.superseded_by)
     if (rival) throw new Problem('conflict', `the device has the voucher ${rival.guid} by now`)
-    await store.restoreVoucher.run(tx, { ...named, state, at: ledger.now() })
+    await deletion.restoreVoucher.run(tx, { ...named, state, at: ledger.now() })
     await ledger.devices.note(tx, device, 'voucher-restored', { guid })
     await ledger.record(tx, { party, type: 'voucher-restored', by, subject: { guid, device } })
     const voucher = this.parse(row)

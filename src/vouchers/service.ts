@@ -8,6 +8,7 @@ import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
 import { entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
+import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
 
 /** A voucher that TO0 and TO2 may use now. */
@@ -203,7 +204,7 @@ export class VoucherService {
   async retireStale(): Promise<void> {
     const { clock, database } = this.#ledger.services
     const deletedBefore = new Date(clock.now().getTime() - KEEP_DELETED_MS).toISOString()
-    await database.commit((tx) => store.forgetDeleted.run(tx, { before: deletedBefore }))
+    await database.commit((tx) => deletion.forgetDeleted.run(tx, { before: deletedBefore }))
     const before = new Date(clock.now().getTime() - KEEP_REPLACED_MS).toISOString()
     const at = this.#ledger.now()
     await database.commit(async (tx) => {

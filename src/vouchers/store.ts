@@ -9,7 +9,6 @@ export type VoucherState = VoucherRow['state']
 
 /** Written out, not bound: each has an index of its own rows only. */
 const REPLACED = sql.lit<'replaced'>('replaced')
-const DELETED = sql.lit<'deleted'>('deleted')
 
 export const insertVoucher = statement((db, row: VoucherRow) =>
   db.insertInto('voucher').values({
@@ -187,59 +186,6 @@ export const retireReplacedBefore = statement((db, p: { before: string; at: stri
     .where('state', '=', REPLACED)
     .where('updated_at', '<', p.before)
     .returning(['party', 'guid']),
-)
-
-interface Deletion {
-  readonly party: string
-  readonly guid: string
-  readonly at: string
-}
-
-export const deleteVoucher = statement((db, p: Deletion) =>
-  db
-    .updateTable('voucher')
-    .set(({ ref, eb }) => ({
-      state: 'deleted',
-      deleted_from: ref('state'),
-      revision: eb('revision', '+', 1),
-      updated_at: p.at,
-    }))
-    .where('guid', '=', p.guid)
-    .where('party', '=', p.party)
-    .where('state', '!=', 'deleted')
-    .returning('device_id'),
-)
-
-export const restoreVoucher = statement((db, p: Deletion & { readonly state: VoucherState }) =>
-  db
-    .updateTable('voucher')
-    .set(({ eb }) => ({
-      state: p.state,
-      deleted_from: null,
-      revision: eb('revision', '+', 1),
-      updated_at: p.at,
-    }))
-    .where('guid', '=', p.guid)
-    .where('party', '=', p.party)
-    .where('state', '=', 'deleted'),
-)
-
-const MOST_FORGOTTEN = 500
-
-/** Deleted so long ago that nobody will want them back; some at a time. */
-export const forgetDeleted = statement((db, p: { before: string }) =>
-  db
-    .deleteFrom('voucher')
-    .where('device_id', 'in', (eb) =>
-      eb
-        .selectFrom('voucher')
-        .select('device_id')
-        .where('state', '=', DELETED)
-        .where('updated_at', '<', p.before)
-        .limit(MOST_FORGOTTEN),
-    )
-    .where('state', '=', DELETED)
-    .where('updated_at', '<', p.before),
 )
 
 export const markExported = statement((db, p: Named & { at: string }) =>

@@ -8,6 +8,7 @@ import { encodeAs } from '../../../protocol/cbor/schema.ts'
 import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
+import { apart } from '../../database/alongside.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
@@ -185,7 +186,7 @@ export class Register {
   }
 
   #open(place: Place): void {
-    this.#running.push(place.run())
+    this.#running.push(apart(() => place.run()))
   }
 
   async #settle(settled: Settled): Promise<void> {

@@ -3,6 +3,7 @@
  * transaction that sells it, so that nothing sold is forgotten; a partner that was sent a voucher
  * twice, because we died before we had written down its answer, takes it once.
  */
+import { apart } from '../../database/alongside.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
@@ -45,7 +46,7 @@ export class PushService {
 
   start(): void {
     this.#started = true
-    for (const lane of this.#lanes.values()) this.#running.push(lane.run())
+    for (const lane of this.#lanes.values()) this.#running.push(apart(() => lane.run()))
     this.#running.push(this.#lookAround())
   }
 
@@ -97,7 +98,7 @@ export class PushService {
       settle: (job, outcome, nextAt) => this.#settle(job, outcome, nextAt),
     })
     this.#lanes.set(partner, lane)
-    if (this.#started) this.#running.push(lane.run())
+    if (this.#started) this.#running.push(apart(() => lane.run()))
     return lane
   }
 
