@@ -29,14 +29,14 @@ for _ in $(seq 600); do
 done
 url=$(node -pe 'JSON.parse(require("fs").readFileSync(process.argv[1])).http' "$work/ready")
 
-# Revoking tokens might revoke the one it goes by. A day's calls must not be too many for it.
+# Revoking tokens might revoke the one it goes by; a COSE message is nothing it can make. A day's calls must not be too many for it.
 checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks=$checks,response_schema_conformance,response_headers_conformance,unsupported_method
 checks=$checks,allow_header_conformance,ignored_auth,missing_required_header
 found=0
 timeout $((seconds * 2 + 60)) "$python/bin/schemathesis" run "$url/api/v1/openapi.json" \
   --header "Authorization: Bearer $(cat "$work/data/admin.token")" \
-  --exclude-operation-id deleteTokensId \
+  --exclude-operation-id deleteTokensId --exclude-operation-id postAuditCountersignatures \
   --phases coverage,fuzzing --max-time "$seconds" --max-examples 20 --seed 1 \
   --checks "$checks" --continue-on-failure --suppress-health-check all \
   --warnings off --no-color || found=$?

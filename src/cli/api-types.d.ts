@@ -737,7 +737,29 @@ export interface Operations {
   'GET /rendezvous-policy': {
     query: Record<never, never>
     json: undefined
-    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+    result: {
+      readonly anyone: boolean
+      readonly allow: {
+        readonly owner_keys: readonly string[]
+        readonly manufacturer_keys: readonly string[]
+        readonly device_cas: readonly string[]
+      }
+      readonly deny: {
+        readonly owner_keys: readonly string[]
+        readonly manufacturer_keys: readonly string[]
+        readonly device_cas: readonly string[]
+        readonly guids: readonly string[]
+      }
+      readonly waits: {
+        readonly listed: { readonly default_seconds: number; readonly most_seconds: number }
+        readonly others: { readonly default_seconds: number; readonly most_seconds: number }
+      }
+      readonly limits: {
+        readonly source: { readonly per_second: number; readonly burst: number }
+        readonly guid: { readonly per_second: number; readonly burst: number }
+      }
+      readonly is_default: boolean
+    }
   }
   'GET /stations': {
     query: { limit?: number; cursor?: string }
@@ -798,7 +820,12 @@ export interface Operations {
   'GET /trust-policy': {
     query: Record<never, never>
     json: undefined
-    result: Schemas['TrustPolicy'] & { readonly is_default: boolean }
+    result: {
+      readonly device_cas?: ('default' | 'any') | readonly string[]
+      readonly manufacturer_keys?: 'any' | readonly string[]
+      readonly rsa2048?: boolean
+      readonly is_default: boolean
+    }
   }
   'GET /uploads/{id}': {
     query: Record<never, never>
@@ -1189,7 +1216,29 @@ export interface Operations {
   'PUT /rendezvous-policy': {
     query: Record<never, never>
     json: Schemas['RendezvousPolicy']
-    result: Schemas['RendezvousPolicy'] & { readonly is_default: boolean }
+    result: {
+      readonly anyone: boolean
+      readonly allow: {
+        readonly owner_keys: readonly string[]
+        readonly manufacturer_keys: readonly string[]
+        readonly device_cas: readonly string[]
+      }
+      readonly deny: {
+        readonly owner_keys: readonly string[]
+        readonly manufacturer_keys: readonly string[]
+        readonly device_cas: readonly string[]
+        readonly guids: readonly string[]
+      }
+      readonly waits: {
+        readonly listed: { readonly default_seconds: number; readonly most_seconds: number }
+        readonly others: { readonly default_seconds: number; readonly most_seconds: number }
+      }
+      readonly limits: {
+        readonly source: { readonly per_second: number; readonly burst: number }
+        readonly guid: { readonly per_second: number; readonly burst: number }
+      }
+      readonly is_default: boolean
+    }
   }
   'PUT /transfer-profile': {
     query: Record<never, never>
@@ -1204,6 +1253,11 @@ export interface Operations {
   'PUT /trust-policy': {
     query: Record<never, never>
     json: Schemas['TrustPolicy']
-    result: Schemas['TrustPolicy'] & { readonly is_default: boolean }
+    result: {
+      readonly device_cas?: ('default' | 'any') | readonly string[]
+      readonly manufacturer_keys?: 'any' | readonly string[]
+      readonly rsa2048?: boolean
+      readonly is_default: boolean
+    }
   }
 }

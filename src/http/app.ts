@@ -66,8 +66,12 @@ function router(routes: readonly Route[], among: Surroundings): OpenAPIHono<AppE
     },
   })
   const shown = new Map(routes.flatMap(({ path, show }) => (show ? [[path, show]] : [])))
-  for (const { path, register } of routes) register(app, { ...among, show: shown.get(path) })
-  for (const path of new Set(routes.map((one) => one.path))) refuseOthers(app, path, routes)
+  const hasPlaces = ({ path }: Route) => path.includes('{')
+  // A path without parameters first, with all its methods: to no other does it belong.
+  for (const some of [routes.filter((one) => !hasPlaces(one)), routes.filter(hasPlaces)]) {
+    for (const { path, register } of some) register(app, { ...among, show: shown.get(path) })
+    for (const path of new Set(some.map((one) => one.path))) refuseOthers(app, path, some)
+  }
   return app
 }
 

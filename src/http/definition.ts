@@ -117,7 +117,8 @@ function problemsOf({ method, params, query, ...body }: Described): ProblemStatu
     [400, params ?? query ?? hasBody],
     [401, true],
     [403, true],
-    [404, params],
+    // What a body names may not be there, either.
+    [404, params ?? (body.body && !isRead)],
     [408, body.stream],
     [409, !isRead],
     [412, !isRead && method !== 'post'],

@@ -138,7 +138,7 @@ function alarmRoutes(database: Database): readonly Route[] {
 }
 
 function policyRoutes({ policy, events }: RendezvousRoutesServices): readonly Route[] {
-  const result = PolicyView.extend({ is_default: z.boolean() })
+  const result = z.object({ ...PolicyView.shape, is_default: z.boolean() })
   const view = ({ json, isDefault }: Current<unknown>) => ({
     ...PolicyView.parse(json),
     is_default: isDefault,

@@ -6,23 +6,22 @@ import type { Setting } from '../../settings/setting.ts'
 import type { TrustPolicy } from './policy.ts'
 
 const Pem = z.string().max(65_536)
-const Policy = z
-  .strictObject({
-    device_cas: z
-      .union([z.enum(['default', 'any']), z.array(Pem).min(1).max(100)])
-      .default('default')
-      .openapi({ description: 'default: what the installation trusts; any; or CAs in PEM' }),
-    manufacturer_keys: z
-      .union([z.literal('any'), z.array(Pem).min(1).max(1000)])
-      .default('any')
-      .openapi({ description: 'any; or public keys in PEM, or their SHA-256' }),
-    rsa2048: z.boolean().default(true).openapi({ description: 'whether such keys are accepted' }),
-  })
-  .openapi('TrustPolicy')
-const result = Policy.extend({ is_default: z.boolean() })
+const policy = {
+  device_cas: z
+    .union([z.enum(['default', 'any']), z.array(Pem).min(1).max(100)])
+    .default('default')
+    .openapi({ description: 'default: what the installation trusts; any; or CAs in PEM' }),
+  manufacturer_keys: z
+    .union([z.literal('any'), z.array(Pem).min(1).max(1000)])
+    .default('any')
+    .openapi({ description: 'any; or public keys in PEM, or their SHA-256' }),
+  rsa2048: z.boolean().default(true).openapi({ description: 'whether such keys are accepted' }),
+}
+const Policy = z.strictObject(policy).openapi('TrustPolicy')
+const result = z.object({ ...policy, is_default: z.boolean() })
 
 export function trustRoutes(
-  policy: Setting<TrustPolicy>,
+  setting: Setting<TrustPolicy>,
   events: Pick<Events, 'trustPolicyChanged'>,
 ): readonly Route[] {
   return [
@@ -32,7 +31,7 @@ export function trustRoutes(
       summary: 'Which device CAs, manufacturers and keys imported vouchers may have',
       permission: 'trust-policy:read',
       result,
-      handle: async ({ principal }) => viewOf(await policy.current(principal.party)),
+      handle: async ({ principal }) => viewOf(await setting.current(principal.party)),
     }),
     route({
       method: 'put',
@@ -42,7 +41,7 @@ export function trustRoutes(
       body: Policy,
       result,
       async handle({ body, principal: { party, id: by } }) {
-        const changed = await policy.replace(party, body)
+        const changed = await setting.replace(party, body)
         events.trustPolicyChanged({ party, by })
         return viewOf(changed)
       },

@@ -160,6 +160,11 @@ describe('GET /vouchers/export', () => {
     }
   })
 
+  it('is no voucher’s name, by whatever method', async () => {
+    const { status, json } = await world.call('/vouchers/export', { method: 'DELETE' })
+    expect([status, json.code]).toEqual([405, 'method-not-allowed'])
+  })
+
   it('takes a permission of its own', async () => {
     world.allow('read')
     expect((await world.call('/vouchers/export')).status).toBe(403)
