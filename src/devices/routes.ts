@@ -57,8 +57,8 @@ function listRoute({ devices, to0StatusOf }: DeviceRoutesServices): Route {
     query: PageQuery.extend({
       state: DeviceStateName.optional(),
       group: z.string().max(64).optional(),
-      model: z.string().max(1024).optional(),
-      serial: z.string().max(1024).optional(),
+      model: z.string().max(512).optional(),
+      serial: z.string().max(512).optional(),
     }),
     result: pageOf(DeviceView),
     async handle({ query: { limit, cursor, ...filter }, principal: { party } }) {

@@ -106,8 +106,8 @@ const Filter = z.object({
   state: VoucherState.optional(),
   origin: VoucherOrigin.optional(),
   device_id: z.string().max(64).optional(),
-  device_info: z.string().max(1024).optional(),
-  serial: z.string().max(1024).optional(),
+  device_info: z.string().max(512).optional(),
+  serial: z.string().max(512).optional(),
   since: Time.optional(),
   until: Time.optional(),
 })

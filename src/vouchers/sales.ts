@@ -70,8 +70,10 @@ export class VoucherSales {
     if (!signer) throw new Problem('conflict', 'the key that owns it is not in this service')
     const encoded = await extendAsAsked(current, signer, to)
     const voucher = ledger.parse(before.guid, encoded)
-    const isOurs = receiver === undefined && (await ledger.findSigner(party, voucher)) !== undefined
-    const buyer = receiver ?? ledger.services.findHolders(to).find((one) => one !== party)
+    const holders = ledger.services.findHolders(to)
+    const meant = holders.find((holder) => holder === receiver)
+    const isOurs = meant === undefined && (await ledger.findSigner(party, voucher)) !== undefined
+    const buyer = meant ?? holders.find((holder) => holder !== party)
     const received = isOurs ? undefined : await this.#receivedBy(buyer, encoded)
     const state = isOurs ? 'held' : 'handed-over'
     const { device_id, origin } = before

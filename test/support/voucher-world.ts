@@ -25,6 +25,8 @@ import { type MadeVoucher, VoucherService } from '../../src/vouchers/service.ts'
 import { partsOf } from './vouchers.ts'
 
 export interface WorldOptions {
+  /** The parties that have whatever key is asked about. */
+  readonly holders?: readonly string[]
   /** Whose vouchers are ours; by default the owners that entries 0 and 2 name. */
   readonly owners?: readonly Signer[]
   readonly manufacturers?: readonly Signer[]
@@ -52,7 +54,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     findOwnerSigner: async (_party, { key }) => owners.find((signer) => sameKey(signer.key, key)),
     findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
-    findHolders: () => [],
+    findHolders: () => options.holders ?? [],
     audit: new AuditLog({ clock }),
     deviceCas: anchors,
     trustPolicy: (party) => trustPolicy.value(party),

@@ -20,7 +20,10 @@ let world: VoucherWorld
 let first: Voucher
 let sold: Voucher
 beforeEach(async () => {
-  world = await openVoucherWorld({ owners: [...parts.signers, ...other.signers] })
+  world = await openVoucherWorld({
+    owners: [...parts.signers, ...other.signers],
+    holders: ['fdop_buyer'],
+  })
   for (const { party } of [BUYER])
     await world.database.commit((tx) => world.devices.openFor(tx, party))
   first = await makeVoucher(parts, { header })
