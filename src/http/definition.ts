@@ -124,7 +124,7 @@ function problemsOf({ method, params, query, ...body }: Described): ProblemStatu
     [412, !isRead && method !== 'post'],
     [413, hasBody],
     [415, hasBody],
-    [422, method === 'post'],
+    [422, method === 'post' || (hasBody && !isRead)],
     [429, true],
     ['5XX', true],
   ]
