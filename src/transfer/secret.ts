@@ -1,5 +1,5 @@
 /** Secrets that are shown once and kept as a hash. */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 
 /** 256 random bits, for a header or a URL. */
@@ -15,11 +15,3 @@ export function newId(prefix: string): string {
 export function hashOf(content: string | Bytes): string {
   return hash('sha256', content, 'hex')
 }
-
-/** Takes as long whether there is anything to compare with or not. */
-export function isHashOf(expected: string | undefined, secret: string): boolean {
-  const isSame = timingSafeEqual(Buffer.from(expected ?? NO_HASH), Buffer.from(hashOf(secret)))
-  return isSame && expected !== undefined
-}
-
-const NO_HASH = '0'.repeat(64)

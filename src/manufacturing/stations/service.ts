@@ -1,5 +1,5 @@
 /** The stations of all parties: told of by an administrator, known again when a device comes. */
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Bytes } from '../../../protocol/bytes.ts'
 import { FdoError } from '../../../protocol/errors.ts'
 import { parseCertificate } from '../../../protocol/x509/certificate.ts'
@@ -14,6 +14,7 @@ import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import type { Source } from '../../http/source.ts'
 import { type Makers, demandMaker } from '../makers.ts'
+import { hashOfSecret } from '../../secrets/hash.ts'
 import * as store from './store.ts'
 import type { StationRow } from './store.ts'
 
@@ -71,7 +72,7 @@ export class Stations {
       name,
       allow: allow.join(' '),
       client_cas: clientCas,
-      secret_hash: secret === null ? null : hashOf(secret),
+      secret_hash: secret === null ? null : hashOfSecret(secret),
       created_at: clock.now().toISOString(),
     }
     const added = await database.commit((tx) => store.insertStation.run(tx, row), { durable: true })
@@ -100,7 +101,7 @@ export class Stations {
 
   /** Whose station this caller shows the secret of. Throws for a secret of nobody's. */
   async withSecret(secret: string, source: Source): Promise<KnownStations> {
-    const secretHash = hashOf(secret)
+    const secretHash = hashOfSecret(secret)
     const station = (await this.#all()).find((one) => one.secretHash === secretHash)
     if (!station) throw refused('its enrolment secret is that of no station')
     const flaw = await this.#findFlaw(station, source)
@@ -205,11 +206,6 @@ function stationOf({ id, party, allow, client_cas, secret_hash }: StationRow): S
     clientCas: fromPem(client_cas) ?? [],
     secretHash: secret_hash,
   }
-}
-
-/** The secret is random and long: a plain hash is as good as a slow one. */
-function hashOf(secret: string): string {
-  return hash('sha256', secret, 'hex')
 }
 
 function invalid(detail: string): Problem {

@@ -13,7 +13,8 @@ import { Problem } from '../../http/problem.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { KeyPort, PartyPort, VoucherPort } from '../ports.ts'
 import { type ReceiptRow, addReceipt, findReceipt } from '../receipts/store.ts'
-import { hashOf, isHashOf, newId, newSecret } from '../secret.ts'
+import { isSameHash } from '../../secrets/hash.ts'
+import { hashOf, newId, newSecret } from '../secret.ts'
 import * as store from './store.ts'
 import type { InboxTokenRow } from './store.ts'
 
@@ -58,7 +59,7 @@ export class Inbox {
     const [, id, secret] = TOKEN.exec(token) ?? []
     if (id === undefined || secret === undefined) return this.#services.findProven(party, token)
     const row = await store.findToken.first(this.#services.database.db, { id })
-    const isIt = isHashOf(row?.hash, secret)
+    const isIt = isSameHash(row?.hash, secret)
     if (!row || !isIt || row.party !== party || row.revoked_at !== null) return undefined
     return { id, name: row.name }
   }
