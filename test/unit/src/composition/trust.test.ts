@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
-import { ConfigError, loadConfig } from '../../../src/config.ts'
-import { deviceAuthorities, readAuthorities } from '../../../src/trust.ts'
-import { partsOf } from '../../support/vouchers.ts'
+import { certificatesToPem, toPem } from '../../../../protocol/x509/pem.ts'
+import { ConfigError, loadConfig } from '../../../../src/config.ts'
+import { deviceAuthorities, readAuthorities } from '../../../../src/composition/trust.ts'
+import { partsOf } from '../../../support/vouchers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trust-'))
 afterAll(() => rmSync(folder, { recursive: true }))

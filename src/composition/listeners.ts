@@ -1,13 +1,13 @@
 /** The listeners the configuration asks for, and the addresses they are reached at. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { certificatesToPem } from '../protocol/x509/pem.ts'
-import type { Clock } from './clock.ts'
-import { type Config, ConfigError, isWildcard } from './config.ts'
-import { type Listener, type Listening, listen } from './http/listen.ts'
-import type { Log } from './log.ts'
-import { ServerCertificate } from './pki/server-certificate.ts'
-import type { Pki } from './pki/service.ts'
+import { certificatesToPem } from '../../protocol/x509/pem.ts'
+import type { Clock } from '../clock.ts'
+import { type Config, ConfigError, isWildcard } from '../config.ts'
+import { type Listener, type Listening, listen } from '../http/listen.ts'
+import type { Log } from '../log.ts'
+import { ServerCertificate } from '../pki/server-certificate.ts'
+import type { Pki } from '../pki/service.ts'
 
 export interface ListenersServices {
   readonly config: Config

@@ -1,7 +1,7 @@
 /** The keys that sign vouchers: made ahead of the first device. */
-import { HOME_PARTY } from './database/tables.ts'
-import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
-import type { Services } from './services.ts'
+import { HOME_PARTY } from '../database/tables.ts'
+import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import type { Services } from '../services.ts'
 
 /** Signs vouchers. */
 function signingPurposes({ config }: Services): readonly string[] {

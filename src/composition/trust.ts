@@ -1,10 +1,10 @@
 /** The certificate authorities named in files of the configuration. */
 import { readFileSync } from 'node:fs'
-import type { Bytes } from '../protocol/bytes.ts'
-import { FdoError } from '../protocol/errors.ts'
-import { parseCertificate } from '../protocol/x509/certificate.ts'
-import { fromPem } from '../protocol/x509/pem.ts'
-import { type Config, ConfigError } from './config.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { FdoError } from '../../protocol/errors.ts'
+import { parseCertificate } from '../../protocol/x509/certificate.ts'
+import { fromPem } from '../../protocol/x509/pem.ts'
+import { type Config, ConfigError } from '../config.ts'
 
 /** The certificates of a PEM file, DER. Throws a ConfigError that names the variable. */
 export function readAuthorities(variable: string, file: string): readonly Bytes[] {

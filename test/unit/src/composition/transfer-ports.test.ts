@@ -4,7 +4,12 @@ import { OWNER } from '../../../../src/manufacturing/keys.ts'
 import { Parties } from '../../../../src/parties/service.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
-import { didSchemeOf, keyPort, partyPort, voucherPort } from '../../../../src/transfer-ports.ts'
+import {
+  didSchemeOf,
+  keyPort,
+  partyPort,
+  voucherPort,
+} from '../../../../src/composition/transfer-ports.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import { PARTY, TESTER, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
