@@ -26,6 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
+  ['src/config-file.ts'],
   ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
 ]
@@ -53,7 +54,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^src\/database\//,
   kysely: /^src\/(database\/|.*\/store\.ts$)/,
   '@hono/zod-openapi': /^src\/(http\/|.*\/(routes|view)\.ts$)/,
-  zod: /^src\/(http\/|config\.ts$)/,
+  zod: /^src\/(http\/|config(-file)?\.ts$)/,
   hono: /^src\/(http\/|composition\/domains\.ts$|.*\/routes\.ts$)/,
   '@hono/node-server': /^src\/(http\/|main\.ts$|.*\/routes\.ts$)/,
   '@peculiar/': /^(protocol\/x509|src\/pki)\//,
