@@ -7,8 +7,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import { EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import type { Ranges } from '../addresses.ts'
-import { IncomingSource } from '../http/source.ts'
+import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
 import { protocolOf } from './mounted-role.ts'
 
@@ -29,13 +28,13 @@ const DI = 10
 
 export interface FdoHttpServices {
   readonly exchange: Exchange
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
   readonly slowestBodyMs?: number
 }
 
 export class FdoHttp {
   readonly #exchange: Exchange
-  readonly #trustedProxies: Ranges
+  readonly #trustedProxies: TrustedProxies
   readonly #slowestBodyMs: number
 
   constructor({ exchange, trustedProxies, slowestBodyMs = SLOWEST_BODY_MS }: FdoHttpServices) {

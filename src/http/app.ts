@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { Hono, type MiddlewareHandler } from 'hono'
-import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Log } from '../log.ts'
@@ -13,12 +12,12 @@ import { type IsReady, healthRoutes } from './health.ts'
 import { openApiRoute } from './openapi.ts'
 import { Problem, problemOf, problemResponse } from './problem.ts'
 import { File, type Route, type Surroundings, route } from './route.ts'
-import { HERE, IncomingSource } from './source.ts'
+import { HERE, IncomingSource, type TrustedProxies } from './source.ts'
 
 export interface AppServices {
   readonly log: Log
   readonly clock: Clock
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
   readonly findPrincipal: FindPrincipal
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }

@@ -4,11 +4,10 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import type { MachineClients } from '../callers/clients/service.ts'
 import type { RemoteKeys } from '../callers/remote-documents.ts'
-import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import type { Events } from '../events.ts'
 import type { AppEnv } from '../http/authenticate.ts'
-import { IncomingSource } from '../http/source.ts'
+import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Log } from '../log.ts'
 import type { Pki } from '../pki/service.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
@@ -26,7 +25,7 @@ export interface TokenServices {
   readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
   /** Those that clients publish. */
   readonly keys: RemoteKeys
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
   readonly clock: Clock
   readonly events: Pick<Events, 'accessTokenIssued' | 'clientTokenIssued'>
   readonly log: Log

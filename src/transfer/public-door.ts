@@ -1,9 +1,9 @@
 /** What every route has in common that partners' programs call: limits, request ids, errors, a log. */
 import type { IncomingMessage } from 'node:http'
-import { type Ranges, networkOf } from '../addresses.ts'
+import { networkOf } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import { type Rate, RateLimit } from '../http/rate-limit.ts'
-import { HERE, IncomingSource } from '../http/source.ts'
+import { HERE, IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Log } from '../log.ts'
 import { json, refusalOf, requestIdOf, tooMany } from './answer.ts'
 
@@ -24,7 +24,7 @@ const HANDSHAKES: Rate = { perSecond: 2, burst: 60 }
 export interface DoorServices {
   readonly clock: Clock
   readonly log: Log
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
 }
 
 export class PublicDoor {

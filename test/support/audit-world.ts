@@ -103,7 +103,7 @@ export async function callApi(
   const permissions = permissionsOf(scope.split(' ')) ?? new Set()
   const principal = { id: 'fdoa_1', name: 'test', kind: 'token', party, permissions } as const
   const app = createApp({
-    ...{ log: silentLog, clock, trustedProxies: [], routes, others: [] },
+    ...{ log: silentLog, clock, trustedProxies: { addresses: [] }, routes, others: [] },
     findPrincipal: async () => principal,
     isReady: async () => true,
     metrics: { text: async () => '' },

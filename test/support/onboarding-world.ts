@@ -92,7 +92,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     isReady: async () => true,
     metrics: { text: async () => '' },
     routes: onboarding.routes,

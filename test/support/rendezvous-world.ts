@@ -45,7 +45,7 @@ export async function openRendezvousWorld(anchors?: readonly Bytes[]) {
   let scopes = ['admin']
   let incoming: object | undefined
   const app = createApp({
-    ...{ log: silentLog, clock, trustedProxies: [], isReady: async () => true },
+    ...{ log: silentLog, clock, trustedProxies: { addresses: [] }, isReady: async () => true },
     metrics: { text: async () => '' },
     routes: rendezvous.routes,
     others: [rendezvous.others],

@@ -79,7 +79,7 @@ export async function openTokenWorld(): Promise<TokenWorld> {
     findDevice: async (id) => devices.get(id),
     machines,
     keys: new RemoteKeys({ request: () => Promise.reject(new Error('offline')) }, clock),
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     clock,
     events: { ...events, accessTokenIssued: (facts) => void issued.push(facts) },
     log: silentLog,

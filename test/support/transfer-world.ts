@@ -68,7 +68,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     clock,
     events: createEvents(log),
     log: silentLog,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     sealer: new Sealer(new Uint8Array(32).fill(3)),
     random: () => 0.5,
     http: plainHttp,
@@ -92,7 +92,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     isReady: async () => true,
     metrics: { text: async () => '' },
     routes: [...world.routes, ...transfer.routes],

@@ -84,7 +84,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     (assembled ??= createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       isReady: async () => true,
       metrics: { text: async () => '' },
       routes,

@@ -22,11 +22,11 @@ describe.each([
   beforeAll(async () => {
     world = await exchangeWorld()
     const { exchange, clock } = world
-    const fdo = new FdoHttp({ exchange, trustedProxies: [], slowestBodyMs: 200 })
+    const fdo = new FdoHttp({ exchange, trustedProxies: { addresses: [] }, slowestBodyMs: 200 })
     const app = createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       findPrincipal: async () => undefined,
       isReady: async () => true,
       metrics: { text: async () => '' },

@@ -100,7 +100,7 @@ function appFor(id = 'fdoa_1', idempotency: Idempotency | null = keys()) {
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     findPrincipal: async (party) => ({
       ...{ id, name: id, kind: 'token', party },
       permissions: new Set(PERMISSIONS),

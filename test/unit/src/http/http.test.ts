@@ -48,7 +48,13 @@ describe('a rate limit', () => {
 describe('a caller', () => {
   it('does not use up what one of the same id may do for another party', async () => {
     const app = createApp({
-      ...{ log: silentLog, clock: new FakeClock(), trustedProxies: [], others: [], routes: [] },
+      ...{
+        log: silentLog,
+        clock: new FakeClock(),
+        trustedProxies: { addresses: [] },
+        others: [],
+        routes: [],
+      },
       findPrincipal: async (party) => ({
         ...{ id: 'same', name: 'same', kind: 'operator', party },
         permissions: new Set(),
@@ -137,7 +143,7 @@ describe('an error', () => {
     const app = createApp({
       log,
       clock: new FakeClock(),
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       findPrincipal: async () => ({
         id: 'me',
         name: 'me',

@@ -29,7 +29,7 @@ const appFor = (scope: string) => {
   return createApp({
     log: silentLog,
     clock: world.clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     findPrincipal: async () => principal,
     isReady: async () => true,
     metrics: { text: async () => '' },

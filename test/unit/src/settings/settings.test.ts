@@ -73,7 +73,7 @@ describe('/api/v1/rendezvous-info and /api/v1/owner-addresses', () => {
     const app = createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       isReady: async () => true,
       metrics: { text: async () => '' },
       routes: addressRoutes(settings()),

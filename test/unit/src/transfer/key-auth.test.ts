@@ -234,7 +234,7 @@ describe('a network', () => {
   it('counts as one address, however many it has', async () => {
     const door = new PublicDoor({
       ...{ clock: world.clock, log: silentLog },
-      trustedProxies: ['127.0.0.1'],
+      trustedProxies: { addresses: ['127.0.0.1'] },
     })
     const from = (address: string) =>
       ({
