@@ -108,6 +108,8 @@ export interface Config {
   readonly port: number | undefined
   readonly tlsPort: number | undefined
   readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined
+  /** What clients see where they reach us over TLS, in our place or a proxy's: undefined for our own. */
+  readonly serverCertificateFile: string | undefined
   readonly publicUrl: string | undefined
   readonly trustedProxies: {
     readonly addresses: readonly string[]
@@ -171,7 +173,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
     hosts: variables.FIRSTLIGHT_HOST,
     port: variables.FIRSTLIGHT_PORT,
     tlsPort: variables.FIRSTLIGHT_TLS_PORT,
-    tlsFiles: tlsFilesOf(variables),
+    ...tlsFilesOf(variables),
     publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
     trustedProxies: proxiesOf(variables),
     pkcs11: pkcs11Of(variables),
@@ -221,11 +223,19 @@ function proxiesOf(variables: z.output<typeof VARIABLES>): Config['trustedProxie
   return { addresses, certificateHeader }
 }
 
-function tlsFilesOf(variables: z.output<typeof VARIABLES>): Config['tlsFiles'] {
+/** A certificate without its key is a proxy's. */
+function tlsFilesOf(
+  variables: z.output<typeof VARIABLES>,
+): Pick<Config, 'tlsFiles' | 'serverCertificateFile'> {
   const cert = existingFile('FIRSTLIGHT_TLS_CERT', variables.FIRSTLIGHT_TLS_CERT)
   const key = existingFile('FIRSTLIGHT_TLS_KEY', variables.FIRSTLIGHT_TLS_KEY)
-  if (cert !== undefined && key !== undefined) return { cert, key }
-  if (cert === undefined && key === undefined) return undefined
+  const isProxys = key === undefined && variables.FIRSTLIGHT_TLS_PORT === undefined
+  if (cert !== undefined && key !== undefined) {
+    return { tlsFiles: { cert, key }, serverCertificateFile: cert }
+  }
+  if (isProxys || (cert === undefined && key === undefined)) {
+    return { tlsFiles: undefined, serverCertificateFile: cert }
+  }
   throw new ConfigError('FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: set both, or neither')
 }
 

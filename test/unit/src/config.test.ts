@@ -126,7 +126,17 @@ describe('loadConfig', () => {
   it('wants a certificate and its key together', () => {
     expect(() => loadConfig({ FIRSTLIGHT_TLS_CERT: pem })).toThrow('FIRSTLIGHT_TLS_KEY')
     const both = { FIRSTLIGHT_TLS_CERT: pem, FIRSTLIGHT_TLS_KEY: pem }
-    expect(loadConfig(both).tlsFiles).toEqual({ cert: pem, key: pem })
+    expect(loadConfig(both)).toMatchObject({
+      tlsFiles: { cert: pem, key: pem },
+      serverCertificateFile: pem,
+    })
+  })
+
+  it("takes a certificate alone for a proxy's, where no HTTPS is offered here", () => {
+    const off = { FIRSTLIGHT_TLS_PORT: 'off', FIRSTLIGHT_TLS_CERT: pem }
+    expect(loadConfig(off)).toMatchObject({ tlsFiles: undefined, serverCertificateFile: pem })
+    const keyOnly = { FIRSTLIGHT_TLS_PORT: 'off', FIRSTLIGHT_TLS_KEY: pem }
+    expect(() => loadConfig(keyOnly)).toThrow('set both, or neither')
   })
 
   it('takes a word or a file where either makes sense', () => {
