@@ -34,5 +34,7 @@ const sealer = new Sealer(new Uint8Array(32).fill(7))
 const keys = await SealingKeys.load({ database, clock: realClock, randomBytes, sealer })
 const services = { database, keys, clock: realClock, randomBytes, log: silentLog }
 const exchange = new Exchange({ ...services, roles: [role] })
-const { url } = await listening(fdoRoutes(new FdoHttp({ exchange, trustedProxies: { addresses: [] } })))
+const { url } = await listening(
+  fdoRoutes(new FdoHttp({ exchange, trustedProxies: { addresses: [] } })),
+)
 console.log(JSON.stringify({ url }))
