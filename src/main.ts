@@ -26,6 +26,7 @@ import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { openListeners } from './composition/listeners.ts'
+import { Load } from './load.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Outbound } from './outbound/outbound.ts'
@@ -89,12 +90,19 @@ async function startOver(services: Services): Promise<RunningService> {
   metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
+  const load = new Load()
+  metrics.watch(
+    'firstlight_turned_away',
+    'Requests put off under load',
+    'what',
+    () => load.turnedAway,
+  )
+  const fdo = new FdoHttp({ exchange, load, trustedProxies: config.trustedProxies })
   const idempotency = new Idempotency(services)
   const webhooks = new Webhooks(services)
   const deliveries = new Deliveries({ ...services, webhooks, random: Math.random })
   const app = appOf(
-    { ...services, idempotency, webhooks },
+    { ...services, idempotency, webhooks, load },
     domains,
     fdo,
     () => !stopped.signal.aborted,
@@ -112,6 +120,7 @@ async function startOver(services: Services): Promise<RunningService> {
   services.outbound.admitOwn(publicUrl)
   services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
+  void load.watch(stopped.signal)
   void deliveries.run(stopped.signal)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
@@ -210,7 +219,11 @@ async function servicesOver(
 }
 
 function appOf(
-  services: Services & { readonly idempotency: Idempotency; readonly webhooks: Webhooks },
+  services: Services & {
+    readonly idempotency: Idempotency
+    readonly webhooks: Webhooks
+    readonly load: Load
+  },
   domains: Domains,
   fdo: FdoHttp,
   isRunning: () => boolean,

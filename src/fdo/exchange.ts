@@ -55,6 +55,11 @@ export class Exchange {
     return number === ERROR_MESSAGE || roles.some(({ firstMessage }) => firstMessage === protocol)
   }
 
+  /** Whether a run begins with it, of a role here. */
+  beginsRun(number: number): boolean {
+    return this.#services.roles.some(({ firstMessage }) => firstMessage === number)
+  }
+
   /** Messages so far, by what came of them. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts

@@ -5,6 +5,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
 import { InTurn } from '../fdo/in-turn.ts'
+import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
 import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
 import type { Idempotency } from './idempotency/service.ts'
@@ -21,6 +22,8 @@ export interface AppServices {
   readonly findPrincipal: FindPrincipal
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
+  /** Under load the management API puts off its callers. */
+  readonly load?: Load
   /** Without it a request that has an Idempotency-Key is refused. */
   readonly idempotency?: Idempotency
   /** The management API, below /api/v1. */
@@ -30,7 +33,7 @@ export interface AppServices {
 }
 
 export function createApp(services: AppServices): Hono<AppEnv> {
-  const { log, routes, others, isReady, metrics, findPrincipal, clock } = services
+  const { log, routes, others, isReady, metrics, findPrincipal, clock, load } = services
   const app = new Hono<AppEnv>()
   const request = requestFacts(services)
   app.use('/device/*', request)
@@ -40,7 +43,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   app.route('/', healthRoutes(isReady))
 
   const known = authenticate(findPrincipal, clock)
-  app.use('/api/*', request, known)
+  app.use('/api/*', request, putOff(load), known)
   const among = { idempotency: services.idempotency, turns: new InTurn() }
   app.route('/api/v1', router([...routes, openApiRoute(routes)], among))
   app.use('/metrics', request, known)
@@ -118,6 +121,15 @@ function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<A
       },
       'request',
     )
+  }
+}
+
+/** Before anything is looked up: who cannot be served soon is told so at once. */
+function putOff(load: Load | undefined): MiddlewareHandler<AppEnv> {
+  return async (_, next) => {
+    if (!load?.isBehind) return next()
+    const headers = { 'retry-after': String(load.turnAway('management API')) }
+    throw new Problem('unavailable', 'the service is busy: try again later', { headers })
   }
 }
 

@@ -27,7 +27,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
   ['src/config-file.ts'],
-  ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
+  [
+    'src/alarm.ts',
+    'src/clock.ts',
+    'src/randomness.ts',
+    'src/addresses.ts',
+    'src/load.ts',
+    'src/slots.ts',
+  ],
   ['protocol'],
 ]
 

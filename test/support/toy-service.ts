@@ -13,6 +13,7 @@ import { silentLog } from '../../src/log.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
 import { listening } from './listening.ts'
 import { countEffect, mountToy } from './toy-role.ts'
+import { Load } from '../../src/load.ts'
 
 const [path = '', dieBefore, dieAfter] = process.argv.slice(2)
 
@@ -35,6 +36,6 @@ const keys = await SealingKeys.load({ database, clock: realClock, randomBytes, s
 const services = { database, keys, clock: realClock, randomBytes, log: silentLog }
 const exchange = new Exchange({ ...services, roles: [role] })
 const { url } = await listening(
-  fdoRoutes(new FdoHttp({ exchange, trustedProxies: { addresses: [] } })),
+  fdoRoutes(new FdoHttp({ exchange, load: new Load(), trustedProxies: { addresses: [] } })),
 )
 console.log(JSON.stringify({ url }))
