@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Clock } from '../clock.ts'
+import { isOutOfSpace } from '../database/portable.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
@@ -52,7 +53,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   app.notFound((c) => problemResponse(new Problem('not-found', 'there is nothing here'), c, id(c)))
   app.onError((error, c) => {
     const problem = problemOf(error)
-    if (problem.code === 'internal-error') {
+    if (problem.code === 'internal-error' || isOutOfSpace(error)) {
       log.error({ err: error, request: id(c), method: c.req.method, path: c.req.path }, 'failed')
     }
     return problemResponse(problem, c, id(c))

@@ -30,8 +30,9 @@ export interface FaultyWorld {
   end(): Promise<void>
 }
 
-export async function faultyWorld(): Promise<FaultyWorld> {
-  const folder = mkdtempSync(join(tmpdir(), 'firstlight-fault-'))
+/** `data`, if given, is a folder that its maker removes. */
+export async function faultyWorld(data?: string): Promise<FaultyWorld> {
+  const folder = data ?? mkdtempSync(join(tmpdir(), 'firstlight-fault-'))
   const server = new ServeProcess(folder, await freePort())
   await server.start()
   const sent: number[] = []
@@ -76,7 +77,7 @@ export async function faultyWorld(): Promise<FaultyWorld> {
     },
     async end() {
       await server.kill()
-      rmSync(folder, { recursive: true })
+      if (data === undefined) rmSync(folder, { recursive: true })
     },
   }
 }
