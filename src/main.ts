@@ -25,6 +25,7 @@ import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { Keys } from './keys/service.ts'
 import { openListeners } from './listeners.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -42,6 +43,7 @@ import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
+import { countVouchers } from './voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -227,7 +229,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(services),
+      ...keyRoutes(new Keys({ ...services, countVouchers })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,
