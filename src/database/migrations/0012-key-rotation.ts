@@ -45,7 +45,7 @@ export const keyRotation: Migration = {
     await schema
       .createIndex('voucher_owned')
       .on('voucher')
-      .columns(['party', 'owner_key'])
+      .columns(['party', 'owner_key', 'state'])
       .where(sql.ref('state'), 'in', sql`('held', 'replaced', 'deleted')`)
       .execute()
   },

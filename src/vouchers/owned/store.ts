@@ -19,7 +19,7 @@ export async function countOwned(
     .selectFrom((eb) =>
       eb
         .selectFrom('voucher')
-        .select('voucher.guid')
+        .select('voucher.state')
         .where('voucher.party', '=', party)
         .where('voucher.owner_key', '=', ownerKey)
         // Written out, as the index has it.
