@@ -50,7 +50,10 @@ export interface Facts {
   identityProviderAdded: { provider: string; issuer: string; audience: string; by: string }
   identityProviderChanged: { provider: string; by: string }
   identityProviderRemoved: { provider: string; by: string }
+  keyMade: { key: string; purpose: string; type: string; by: string }
   keyImported: { key: string; purpose: string; by: string }
+  keyRotated: { key: string; replaces: string; purpose: string; by: string }
+  keyRemoved: { key: string; purpose: string; by: string }
   apiTokenCreated: { token: string; name: string; scopes: string; by: string }
   apiTokenRevoked: { token: string; by: string }
   inboxTokenCreated: { token: string; party: string; name: string; by: string }
@@ -95,7 +98,10 @@ const NAMES: Record<keyof Facts, string> = {
   identityProviderAdded: 'identity-provider-added',
   identityProviderChanged: 'identity-provider-changed',
   identityProviderRemoved: 'identity-provider-removed',
+  keyMade: 'key-made',
   keyImported: 'key-imported',
+  keyRotated: 'key-rotated',
+  keyRemoved: 'key-removed',
   apiTokenCreated: 'api-token-created',
   apiTokenRevoked: 'api-token-revoked',
   inboxTokenCreated: 'inbox-token-created',

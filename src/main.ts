@@ -25,8 +25,9 @@ import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
-import { openListeners } from './composition/listeners.ts'
 import { Load } from './load.ts'
+import { Keys } from './keys/service.ts'
+import { openListeners } from './composition/listeners.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { Outbound } from './outbound/outbound.ts'
@@ -43,6 +44,7 @@ import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
+import { countVouchers } from './composition/voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -240,7 +242,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(services),
+      ...keyRoutes(new Keys({ ...services, countVouchers })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,

@@ -79,8 +79,11 @@ interface Schemas {
     readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
     readonly fingerprint: string
     readonly origin: 'made' | 'imported' | 'token'
+    readonly state: 'active' | 'kept' | 'retired'
+    readonly vouchers: number
     readonly public_key: string
     readonly created_at: string
+    readonly retired_at: string | null
   }
   ProtectedKey: { readonly file: string; readonly passphrase: string }
   AuditEntry: {
@@ -476,6 +479,11 @@ export interface Operations {
     json: undefined
     result: undefined
   }
+  'DELETE /keys/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
   'DELETE /orders/{id}': {
     query: Record<never, never>
     json: undefined
@@ -647,6 +655,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['Key'][]; readonly next: string | null }
+  }
+  'GET /keys/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Key']
   }
   'GET /openapi.json': {
     query: Record<never, never>
@@ -981,6 +994,19 @@ export interface Operations {
   'POST /keys': {
     query: { purpose?: 'owner' }
     json: Schemas['ProtectedKey']
+    result: Schemas['Key']
+  }
+  'POST /keys/make': {
+    query: Record<never, never>
+    json: {
+      readonly purpose: 'manufacturer' | 'owner'
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+    }
+    result: Schemas['Key']
+  }
+  'POST /keys/{id}/rotate': {
+    query: Record<never, never>
+    json: undefined
     result: Schemas['Key']
   }
   'POST /orders': {

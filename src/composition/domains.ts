@@ -167,6 +167,8 @@ async function groundOf(services: Services, publicUrl: () => string) {
     findManufacturerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
     findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
+    hasOwnerKey: (tx, { party, owner_key: fingerprint }) =>
+      keyStore.has(tx, { party, purpose: OWNER, fingerprint }),
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })

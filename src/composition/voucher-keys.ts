@@ -1,7 +1,15 @@
-/** The keys that sign vouchers: made ahead of the first device. */
+/** The keys that sign vouchers: made ahead of the first device, and kept while one needs them. */
+import type { Executor } from '../database/connection.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import type { KeyInfo } from '../secrets/key-info.ts'
 import type { Services } from '../services.ts'
+import { countOwned } from '../vouchers/owned/store.ts'
+
+/** How many vouchers only this key can sign for. */
+export function countVouchers(db: Executor, key: KeyInfo, most: number): Promise<number> {
+  return countOwned(db, { party: key.party, ownerKey: key.fingerprint, most })
+}
 
 /** Signs vouchers. */
 function signingPurposes({ config }: Services): readonly string[] {

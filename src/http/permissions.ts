@@ -13,6 +13,7 @@ export const PERMISSIONS = [
   'device:write',
   'key:read',
   'key:import',
+  'key:write',
   'group:read',
   'group:write',
   'plan:read',

@@ -3,6 +3,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { VerifyKey } from '../../protocol/crypto/verify-key.ts'
 import type { Executor } from '../database/connection.ts'
 
 /** What came of taking a voucher in. */
@@ -104,8 +105,17 @@ export interface KeyPort {
   signerOf(party: string): Promise<Signer | undefined>
   /** Signs as the owner that a voucher names. */
   findOwnerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
-  /** Of all keys that vouchers may have been sold to. */
+  /** Of all keys that vouchers may have been sold to, those in use first. */
   ownerSigners(party: string): Promise<readonly Signer[]>
+  /** What the world is told of them: the key of signerOf comes first. */
+  publishedBy(party: string): Promise<PublishedKeys>
+}
+
+export interface PublishedKeys {
+  /** In use. */
+  readonly active: readonly VerifyKey[]
+  /** No more, the last first: vouchers may still be with them. */
+  readonly former: readonly VerifyKey[]
 }
 
 export interface HttpRequest {

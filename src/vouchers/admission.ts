@@ -75,10 +75,14 @@ export async function verify({ party, encoded, now }: Candidate, trust: Trust): 
     return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
   }
   if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
-    return { guid, ...refuse('owner-key-not-ours', 'its last entry names a key we do not have') }
+    return { guid, ...ownerKeyNotOurs() }
   }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
   return { party, voucher, guid, deviceId: deviceIdOf(party, spkiOfCertificate(leaf)) }
+}
+
+export function ownerKeyNotOurs(): Refusal {
+  return refuse('owner-key-not-ours', 'its last entry names a key we do not have')
 }
 
 function tryToParse(encoded: Bytes): Voucher | Refusal {

@@ -133,7 +133,7 @@ export class VoucherDesk {
     await ledger.devices.note(tx, device, 'voucher-restored', { guid })
     await ledger.record(tx, { party, type: 'voucher-restored', by, subject: { guid, device } })
     const voucher = this.parse(row)
-    if (state === 'held' && (await ledger.findSigner(party, voucher))) {
+    if (state === 'held' && (await ledger.services.hasOwnerKey(tx, row))) {
       await ledger.held(tx, { party, guid, voucher })
     }
   }

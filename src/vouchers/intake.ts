@@ -9,6 +9,7 @@ import {
   admitBeside,
   admitInPlaceOf,
   isRefusal,
+  ownerKeyNotOurs,
 } from './admission.ts'
 import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
@@ -34,9 +35,11 @@ export async function takeIn(
     (await refusedElsewhere(tx, { party, guid, voucher })) ??
     (from === 'self' ? undefined : await refusedForDevice(ledger, tx, { deviceId, guid, voucher }))
   if (refusal) return refusal
-  await ledger.displaceOthers(tx, deviceId, guid)
   const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
   const row = ledger.rowOf(voucher, how)
+  // It was when the signatures were looked at. A key that is removed leaves no voucher behind.
+  if (!(await ledger.services.hasOwnerKey(tx, row))) return ownerKeyNotOurs()
+  await ledger.displaceOthers(tx, deviceId, guid)
   if (admission === 'new') await store.insertVoucher.run(tx, row)
   else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
   const { device_info: model } = row

@@ -20,12 +20,17 @@ export interface VoucherServices extends Trust {
   findManufacturerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
   /** The parties of this installation that sign as the owner with this key. */
   findHolders(key: PublicKey): readonly string[]
+  /** Whether the party is among them as the transaction sees it. */
+  hasOwnerKey(tx: Executor, owner: OwnerKey): Promise<boolean>
   readonly audit: Pick<AuditLog, 'append'>
   readonly database: Database
   readonly clock: Clock
   readonly devices: DeviceBook
   readonly events: Pick<Events, 'voucherImported' | 'voucherExtended' | 'voucherDeleted'>
 }
+
+/** Whose key it is that a voucher is with. */
+export type OwnerKey = Pick<VoucherRow, 'party' | 'owner_key'>
 
 /** Whoever registers vouchers at a rendezvous; told in the transaction that changes them. */
 export interface VoucherWatcher {

@@ -72,7 +72,8 @@ export class VoucherService {
     const id = deviceIdOf(party, made.deviceKey)
     const voucher = ledger.parse(guid, made.voucher)
     const isSold = voucher.entries.length > 0
-    const owned = isSold && (await ledger.findSigner(party, voucher)) !== undefined
+    const holders = isSold ? ledger.services.findHolders(ownerKeyOf(voucher).value) : []
+    const owned = holders.includes(party)
     const state = isSold && !owned ? 'handed-over' : 'held'
     await ledger.displaceOthers(tx, id, guid)
     const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
@@ -82,7 +83,8 @@ export class VoucherService {
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
     await this.#recordMade(tx, row)
-    if (state === 'handed-over') await this.#deliver(tx, row, made)
+    const buyer = holders.find((holder) => holder !== party)
+    if (state === 'handed-over' && buyer) await this.#deliver(tx, row, buyer, made)
     if (owned) await ledger.held(tx, { party, guid, voucher })
   }
 
@@ -94,13 +96,15 @@ export class VoucherService {
   }
 
   /** A party of this installation has bought the Device: it has its voucher at once. */
-  async #deliver(tx: Executor, row: store.VoucherRow, { serial, deviceKey }: MadeVoucher) {
+  async #deliver(
+    tx: Executor,
+    row: store.VoucherRow,
+    party: string,
+    { serial, deviceKey }: MadeVoucher,
+  ): Promise<void> {
     const ledger = this.#ledger
-    const { guid, party: maker } = row
+    const { guid } = row
     const voucher = ledger.parse(guid, row.cbor)
-    const holders = ledger.services.findHolders(ownerKeyOf(voucher).value)
-    const party = holders.find((holder) => holder !== maker)
-    if (party === undefined) return
     const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
     if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)

@@ -312,6 +312,7 @@ async function furnish(): Promise<Record<string, string>> {
     'plan-contents/{ref}': ref,
     'uploads/{id}': '1',
     'tokens/{id}': id,
+    'keys/{id}': ring.list()[0]?.id ?? '',
     'clients/{id}': await furnishClient(),
     'identity-providers/{id}': await furnishProvider(),
     'parties/{id}': HOME_PARTY,

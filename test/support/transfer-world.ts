@@ -81,6 +81,10 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
       ownerSigners: async () => owners,
+      publishedBy: async (party) => ({
+        active: party === PARTY && signer ? [signer.key] : [],
+        former: [],
+      }),
     },
     ...options.services,
   })

@@ -1,9 +1,10 @@
 /** Vouchers and devices on a database in memory, with their routes behind a token of all powers. */
+import { hash } from 'node:crypto'
 import { trustPolicySetting } from '../../src/vouchers/trust/policy.ts'
 import { trustRoutes } from '../../src/vouchers/trust/routes.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
-import { sameKey } from '../../protocol/crypto/public-key.ts'
+import { type PublicKey, sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
@@ -37,6 +38,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const { signers } = partsOf()
   const { manufacturers = [], anchors } = options
   const owners = [...(options.owners ?? signers.filter((_, i) => i % 2 === 1))]
+  const findOwner = ({ key }: PublicKey) => owners.find((signer) => sameKey(signer.key, key))
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
   const devices = await DeviceService.open({ database, clock })
@@ -51,10 +53,13 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     clock,
     devices,
     events,
-    findOwnerSigner: async (_party, { key }) => owners.find((signer) => sameKey(signer.key, key)),
+    findOwnerSigner: async (_party, key) => findOwner(key),
     findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
-    findHolders: () => options.holders ?? [],
+    findHolders: (key) => options.holders ?? (findOwner(key) ? [HOME_PARTY] : []),
+    hasOwnerKey: async (_tx, { party, owner_key }) =>
+      options.holders?.includes(party) ||
+      owners.some(({ key: { spki } }) => hash('sha256', spki, 'hex') === owner_key),
     audit: new AuditLog({ clock }),
     deviceCas: anchors,
     trustPolicy: (party) => trustPolicy.value(party),

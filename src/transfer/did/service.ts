@@ -12,7 +12,7 @@ import { findProfile, putProfile } from './store.ts'
 export interface ProfileServices {
   readonly database: Database
   readonly clock: Clock
-  readonly keys: Pick<KeyPort, 'signerOf'>
+  readonly keys: Pick<KeyPort, 'publishedBy'>
   /** Where others reach this service. */
   readonly publicUrl: () => string
 }
@@ -53,15 +53,16 @@ export class Profiles {
 
   async #documentOf(party: string): Promise<PartyDocument | undefined> {
     const { keys, publicUrl } = this.#services
-    const signer = await keys.signerOf(party)
-    if (!signer) return undefined
+    const { active, former } = await keys.publishedBy(party)
+    const [key, ...furtherKeys] = active
+    if (!key) return undefined
     const { origin, pathname } = new URL(publicUrl())
     const below = pathname.split('/').filter((segment) => segment !== '')
     const segments = party === HOME_PARTY ? below : [...below, 'parties', party]
     const base = `${publicUrl()}${partyPath(party)}`
     return {
       did: didWebOf(origin, segments),
-      key: signer.key,
+      ...{ key, furtherKeys, formerKeys: former },
       recipientUrl: `${base}${PUSH_ROOT}`,
       holderUrl: `${base}${PULL_ROOT}`,
     }

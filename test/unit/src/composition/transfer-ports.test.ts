@@ -1,4 +1,5 @@
 /** Vouchers and keys of a party, as voucher transfer sees them. */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../../src/manufacturing/keys.ts'
 import { Parties } from '../../../../src/parties/service.ts'
@@ -67,7 +68,47 @@ describe('the keys of a party', () => {
     expect((await keys.findOwnerSigner(PARTY, key))?.key.spki).toEqual(known?.key.spki)
     expect(await keys.findOwnerSigner('fdop_other', key)).toBeUndefined()
   })
+
+  it('are shown with those in use first, once one was rotated', async () => {
+    const keyStore = await openKeys()
+    const ring = keyStore.ring('fdop_rotating')
+    const keys = keyPort(keyStore)
+    await ring.ensure(OWNER, ['p384'])
+    expect(await keys.publishedBy(ring.party)).toEqual({ active: [], former: [] })
+    await ring.ensure(OWNER, ['p256'])
+    const old = (await ring.active(OWNER, 'p256')) ?? expect.fail()
+    const made = await keyStore.rotate(old, async () => {})
+    const { active, former } = await keys.publishedBy(ring.party)
+    expect(active.map(({ kind }) => kind)).toEqual(['p256', 'p384'])
+    expect([active[0], former[0]].map((key) => hashOf(key?.spki ?? expect.fail()))).toEqual([
+      made?.fingerprint,
+      old.fingerprint,
+    ])
+    expect(former).toHaveLength(1)
+    expect(hashOf((await keys.signerOf(ring.party))?.key.spki ?? expect.fail())).toBe(
+      made?.fingerprint,
+    )
+    const signers = await keys.ownerSigners(ring.party)
+    expect(hashOf(signers.at(-1)?.key.spki ?? expect.fail())).toBe(old.fingerprint)
+    expect(signers).toHaveLength(3)
+  })
+
+  it('are taken for what comes in before one is made, imported ones too', async () => {
+    const keyStore = await openKeys()
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const file = privateKey.export({ type: 'pkcs8', format: 'der' })
+    const imported = await keyStore.ring('fdop_rsa').import(OWNER, file)
+    const parties = await Parties.open({ database: seller.database, clock: seller.clock })
+    const key = await partyPort(parties, keyStore).keyOf('fdop_rsa', 'rsa2048')
+    expect(hashOf(key?.key.spki ?? expect.fail())).toBe(imported.fingerprint)
+    expect(keyStore.ring('fdop_rsa').list()).toHaveLength(1)
+  })
 })
+
+const openKeys = () => {
+  const { database, clock } = seller
+  return KeyStore.open({ database, clock, sealer: new Sealer(new Uint8Array(32).fill(1)) })
+}
 
 describe('the parties of an installation', () => {
   it('are sold to by their name while somebody may act for them, and known by their keys', async () => {

@@ -51,8 +51,8 @@ describe('a party', () => {
   })
 
   it('is at the root where it is the home party, below a path where the service is', async () => {
-    const [signer] = world.owners
-    const services = { ...world, keys: { signerOf: async () => signer } }
+    const active = world.owners.map(({ key }) => key)
+    const services = { ...world, keys: { publishedBy: async () => ({ active, former: [] }) } }
     const didOf = async (publicUrl: string, party: string) => {
       const profiles = new Profiles({ ...services, publicUrl: () => publicUrl })
       await profiles.setPublic(party, true)
