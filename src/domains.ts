@@ -12,6 +12,7 @@ import type { Exchange } from './fdo/exchange.ts'
 import type { MountedRole } from './fdo/mounted-role.ts'
 import type { AppEnv } from './http/authenticate.ts'
 import type { Route } from './http/route.ts'
+import type { ListenerName } from './http/source.ts'
 import {
   type Manufacturing,
   type ManufacturingServices,
@@ -85,7 +86,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     : undefined
   const transfer = transferOf(services, ground, publicUrl)
   const manufacturing = plays.has('manufacturer')
-    ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
+    ? manufacturingOf(services, ground, transfer, {
+        ...{ publicUrl, tlsUrl, connect: reach.connect },
+      })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
@@ -191,7 +194,7 @@ function manufacturingOf(
   services: Services,
   { pki, devices, vouchers, settings }: Ground,
   { rules }: Transfer,
-  outward: Pick<ManufacturingServices, 'publicUrl' | 'connect'>,
+  outward: Pick<ManufacturingServices, 'publicUrl' | 'tlsUrl' | 'connect'>,
 ): Manufacturing {
   const { config, keyStore } = services
   const { diAllow: allow, diClientCaFile, uniqueSerials } = config
@@ -209,6 +212,7 @@ function manufacturingOf(
         rules.wake(made.party)
       },
     },
+    listeners: listenersOf(config),
     party: HOME_PARTY,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
@@ -217,6 +221,13 @@ function manufacturingOf(
     certify: (spki) => pki.certifyVoucherKey(spki),
     findSerial: (named, tx) => devices.findIdBySerial(named, tx),
   })
+}
+
+function listenersOf({ port, tlsPort }: Services['config']): ReadonlySet<ListenerName> {
+  return new Set([
+    ...(port === undefined ? [] : (['http'] as const)),
+    ...(tlsPort === undefined ? [] : (['https'] as const)),
+  ])
 }
 
 /** TO2, and the plans behind it. */

@@ -10,15 +10,16 @@ import { Production, type ProductionServices } from './orders/production.ts'
 import { orderRoutes } from './orders/routes.ts'
 import { OrderDesk, type OrderServices } from './orders/service.ts'
 import { type ManufacturerServices, manufacturerRole } from './role.ts'
-import { stationRoutes } from './stations/routes.ts'
-import { Stations } from './stations/service.ts'
+import { type DiAddresses, stationRoutes } from './stations/routes.ts'
+import { type StationServices, Stations } from './stations/service.ts'
 import { orderNamed } from './terms.ts'
 
 type Provided = 'keysOf' | 'stations' | 'orders' | 'deviceMade'
 
 export type ManufacturingServices = Omit<ManufacturerServices, Provided | 'vouchers'> &
   Omit<OrderServices, 'keysOf' | 'isParty' | 'stations' | 'events'> &
-  Pick<ProductionServices, 'devices'> & {
+  Pick<ProductionServices, 'devices'> &
+  Pick<StationServices, 'listeners'> & {
     readonly clock: Clock
     readonly events: Events
     readonly vouchers: ManufacturerServices['vouchers']
@@ -26,8 +27,7 @@ export type ManufacturingServices = Omit<ManufacturerServices, Provided | 'vouch
     readonly ringOf: (party: string) => SigningKeys
     /** Gives a chain for a key that signs vouchers, leaf first. */
     readonly certify: (spki: Uint8Array) => Promise<readonly Uint8Array[]>
-    readonly publicUrl: () => string
-  }
+  } & DiAddresses
 
 export interface Manufacturing {
   readonly role: MountedRole
@@ -35,7 +35,7 @@ export interface Manufacturing {
 }
 
 export function openManufacturing(services: ManufacturingServices): Manufacturing {
-  const { clock, events, parties, ringOf, certify, publicUrl } = services
+  const { clock, events, parties, ringOf, certify } = services
   const keys = new Map<string, ManufacturerKeys>()
   const keysOf = (party: string) => {
     const known = keys.get(party) ?? new ManufacturerKeys(ringOf(party), certify)
@@ -56,5 +56,5 @@ export function openManufacturing(services: ManufacturingServices): Manufacturin
       events.deviceManufactured({ guid: toHex(guid), device, serial, order: id })
     },
   })
-  return { role, routes: [...stationRoutes(stations, publicUrl), ...orderRoutes(orders, clock)] }
+  return { role, routes: [...stationRoutes(stations, services), ...orderRoutes(orders, clock)] }
 }

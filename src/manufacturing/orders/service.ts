@@ -75,7 +75,7 @@ export class OrderDesk {
     const { name, model, quantity, label } = wanted
     const row: OrderRow = {
       ...{ id: `${PREFIX}${randomBytes(12).toString('hex')}`, party, name, model, quantity, label },
-      made: 0,
+      ...{ made: 0, reserved: 0, share: null, source: null },
       rendezvous_info: JSON.stringify(directives),
       first_owner: JSON.stringify(wanted.firstOwner),
       stations: wanted.stations.join(' '),
