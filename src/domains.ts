@@ -1,6 +1,7 @@
 /** The domains of the roles this service plays, joined to each other. Part of the composition root. */
 import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
+import { toHex } from '../protocol/bytes.ts'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
 import type { Target } from '../protocol/types/rendezvous-plan.ts'
 import { HOME_PARTY } from './database/tables.ts'
@@ -38,6 +39,7 @@ import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import type { Transfer } from './transfer/assembly.ts'
 import { knownHolders, transferOf } from './transfer-ports.ts'
+import { BroughtVouchers } from './vouchers/brought.ts'
 import { VoucherDesk } from './vouchers/desk.ts'
 import { VoucherLedger } from './vouchers/ledger.ts'
 import { trustRoutes } from './vouchers/trust/routes.ts'
@@ -192,7 +194,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
 /** DI, and the orders behind it. */
 function manufacturingOf(
   services: Services,
-  { pki, devices, vouchers, settings }: Ground,
+  { pki, devices, vouchers, ledger, settings }: Ground,
   { rules }: Transfer,
   outward: Pick<ManufacturingServices, 'publicUrl' | 'tlsUrl' | 'connect'>,
 ): Manufacturing {
@@ -209,9 +211,10 @@ function manufacturingOf(
     vouchers: {
       async voucherMade(tx, made) {
         await vouchers.voucherMade(tx, made)
-        rules.wake(made.party)
+        rules.wakeFor(made.party, toHex(made.guid))
       },
     },
+    brought: new BroughtVouchers(ledger),
     listeners: listenersOf(config),
     party: HOME_PARTY,
     door: { allow, clientAnchors },

@@ -7,7 +7,7 @@ import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
-import { entryOf, takeIn } from './intake.ts'
+import { IntakeRefused, entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
@@ -115,7 +115,7 @@ export class VoucherService {
     if (party === undefined) return
     const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
-    if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
+    if (isRefusal(admission)) throw new IntakeRefused(admission)
     const { device_id: deviceId, updated_at: at } = row
     await store.markExported.run(tx, { guid, deviceId, at })
   }

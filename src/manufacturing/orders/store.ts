@@ -9,6 +9,7 @@ import type {
 
 export type OrderRow = ProductionOrderTable
 
+/** Gives 0 where its name is taken, or its share is here. */
 export const insertOrder = statement((db, order: OrderRow) =>
   db
     .insertInto('production_order')
@@ -35,7 +36,7 @@ export const insertOrder = statement((db, order: OrderRow) =>
       opened_at: order.opened_at,
       closed_at: order.closed_at,
     })
-    .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing()),
+    .onConflict((conflict) => conflict.doNothing()),
 )
 
 type OrderId = Pick<OrderRow, 'party' | 'id'>
