@@ -259,6 +259,13 @@ function bodiesFor(method: string, path: string): readonly unknown[] {
     'PUT /transfer-sources/{id}': { every_seconds: null },
     'POST /partners/{id}/keys/{fingerprint}/proof': { challenge: 'x', signature: 'x' },
     'POST /identity-providers/{id}/test': { token: 'x' },
+    'POST /orders/{id}/shares': { line: 'cd'.repeat(32) },
+    'POST /order-shares/{id}/close': { statement: 'x' },
+    'POST /order-shares/{id}/devices': {
+      devices: [
+        { voucher: 'AA==', serial: '', label: '', station: null, made_at: '2026-01-01T00:00:00Z' },
+      ],
+    },
   }
   return [known[`${method} ${path}`] ?? {}]
 }
