@@ -20,6 +20,12 @@ export interface Facts {
   orderOpened: { order: string; forced: boolean; by: string }
   orderClosed: { order: string; by: string }
   orderDeleted: { order: string; by: string }
+  orderShared: { order: string; share: string; quantity: number; by: string }
+  orderShareClosed: { share: string; given_back: number; by: string }
+  /** At a line. */
+  orderImported: { order: string; share: string; issuer: string; by: string }
+  orderIssuerTrusted: { issuer: string; party: string; by: string }
+  orderIssuerForgotten: { issuer: string; party: string; by: string }
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
@@ -70,6 +76,11 @@ const NAMES: Record<keyof Facts, string> = {
   orderOpened: 'order-opened',
   orderClosed: 'order-closed',
   orderDeleted: 'order-deleted',
+  orderShared: 'order-shared',
+  orderShareClosed: 'order-share-closed',
+  orderImported: 'order-imported',
+  orderIssuerTrusted: 'order-issuer-trusted',
+  orderIssuerForgotten: 'order-issuer-forgotten',
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',

@@ -379,6 +379,7 @@ interface Schemas {
     readonly allow: readonly string[]
     readonly client_cas: string | null
     readonly has_secret: boolean
+    readonly listener: 'http' | 'https' | null
     readonly created_at: string
   }
   Order: {
@@ -389,6 +390,8 @@ interface Schemas {
     readonly model: string | null
     readonly quantity: number
     readonly made: number
+    readonly reserved: number
+    readonly source: Schemas['OrderSource']
     readonly first_owner: readonly { readonly model?: string; readonly to: string }[]
     readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
     readonly trial: Schemas['RendezvousTrial']
@@ -401,6 +404,13 @@ interface Schemas {
     readonly opened_at: string | null
     readonly closed_at: string | null
   }
+  OrderSource: {
+    readonly share: string
+    readonly order: string
+    readonly issuer: string
+    readonly party: string
+    readonly url: string
+  } | null
   RendezvousTrial: {
     readonly tried_at: string
     readonly ok: boolean
@@ -421,8 +431,25 @@ interface Schemas {
     readonly made_at: string
     readonly voucher_state: string | null
     readonly voucher: string | null
+    readonly station: string | null
+    readonly share: string | null
     readonly label: string
   }
+  OrderShareWithDocument: Schemas['OrderShare'] & { readonly document: string }
+  OrderShare: {
+    readonly id: string
+    readonly order: string
+    readonly line: string
+    readonly quantity: number
+    readonly made: number
+    readonly reserved: number
+    readonly state: 'open' | 'closed'
+    readonly is_expired: boolean
+    readonly created_at: string
+    readonly expires_at: string
+    readonly closed_at: string | null
+  }
+  OrderIssuer: { readonly fingerprint: string; readonly name: string; readonly created_at: string }
   Plan: {
     readonly name: string
     readonly version: number
@@ -480,6 +507,11 @@ export interface Operations {
     result: undefined
   }
   'DELETE /keys/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /order-issuers/{fingerprint}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -666,6 +698,16 @@ export interface Operations {
     json: undefined
     result: Readonly<Record<string, unknown>>
   }
+  'GET /order-issuers': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderIssuer'][]; readonly next: string | null }
+  }
+  'GET /order-shares/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['OrderShareWithDocument']
+  }
   'GET /orders': {
     query: { limit?: number; cursor?: string; state?: 'draft' | 'open' | 'closed' }
     json: undefined
@@ -680,6 +722,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string; after?: number | null; format?: 'json' | 'csv' }
     json: undefined
     result: { readonly items: readonly Schemas['OrderDevice'][]; readonly next: string | null }
+  }
+  'GET /orders/{id}/shares': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderShare'][]; readonly next: string | null }
   }
   'GET /owner-addresses': {
     query: Record<never, never>
@@ -1009,6 +1056,41 @@ export interface Operations {
     json: undefined
     result: Schemas['Key']
   }
+  'POST /order-documents': {
+    query: Record<never, never>
+    json: {
+      readonly document: string
+      readonly issuer?: string
+      readonly stations?: readonly string[]
+      readonly name?: string
+    }
+    result: { readonly order: Schemas['Order']; readonly is_new: boolean }
+  }
+  'POST /order-shares/{id}/close': {
+    query: Record<never, never>
+    json: { readonly statement: string }
+    result: Schemas['OrderShare']
+  }
+  'POST /order-shares/{id}/devices': {
+    query: Record<never, never>
+    json: {
+      readonly devices: readonly {
+        readonly voucher: string
+        readonly serial: string
+        readonly label: string
+        readonly station: string | null
+        readonly made_at: string
+      }[]
+    }
+    result: {
+      readonly items: readonly {
+        readonly guid: string | null
+        readonly ok: boolean
+        readonly check: string | null
+        readonly detail: string | null
+      }[]
+    }
+  }
   'POST /orders': {
     query: Record<never, never>
     json: {
@@ -1030,6 +1112,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Order']
   }
+  'POST /orders/{id}/closing-statement': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly share: string; readonly made: number; readonly statement: string }
+  }
   'POST /orders/{id}/device-certificates': {
     query: Record<never, never>
     json: undefined
@@ -1045,6 +1132,16 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly force?: boolean }
     result: Schemas['Order']
+  }
+  'POST /orders/{id}/shares': {
+    query: Record<never, never>
+    json: {
+      readonly line: string
+      readonly quantity?: number
+      readonly stations?: readonly string[]
+      readonly expires_at?: string
+    }
+    result: Schemas['OrderShareWithDocument']
   }
   'POST /orders/{id}/try': {
     query: Record<never, never>
@@ -1115,6 +1212,7 @@ export interface Operations {
       readonly allow?: readonly string[]
       readonly client_cas?: string
       readonly secret?: boolean
+      readonly listener?: 'http' | 'https'
     }
     result: Schemas['Station'] & { readonly secret: string | null; readonly di_url: string }
   }

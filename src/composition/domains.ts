@@ -12,6 +12,8 @@ import type { Exchange } from '../fdo/exchange.ts'
 import type { MountedRole } from '../fdo/mounted-role.ts'
 import type { AppEnv } from '../http/authenticate.ts'
 import type { Route } from '../http/route.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import type { ListenerName } from '../http/source.ts'
 import {
   type Manufacturing,
   type ManufacturingServices,
@@ -43,6 +45,7 @@ import { trustRoutes } from '../vouchers/trust/routes.ts'
 import { trustPolicySetting } from '../vouchers/trust/policy.ts'
 import { voucherRoutes } from '../vouchers/routes.ts'
 import { VoucherService } from '../vouchers/service.ts'
+import { BroughtVouchers } from '../vouchers/brought.ts'
 
 export interface Domains {
   readonly pki: Pki
@@ -85,7 +88,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     : undefined
   const transfer = transferOf(services, ground, publicUrl)
   const manufacturing = plays.has('manufacturer')
-    ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
+    ? manufacturingOf(services, ground, transfer, {
+        ...{ publicUrl, tlsUrl, connect: reach.connect },
+      })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
@@ -191,9 +196,9 @@ async function groundOf(services: Services, publicUrl: () => string) {
 /** DI, and the orders behind it. */
 function manufacturingOf(
   services: Services,
-  { pki, devices, vouchers, settings }: Ground,
+  { pki, devices, vouchers, ledger, settings }: Ground,
   { rules }: Transfer,
-  outward: Pick<ManufacturingServices, 'publicUrl' | 'connect'>,
+  outward: Pick<ManufacturingServices, 'publicUrl' | 'tlsUrl' | 'connect'>,
 ): Manufacturing {
   const { config, keyStore } = services
   const { diAllow: allow, diClientCaFile, uniqueSerials } = config
@@ -208,9 +213,11 @@ function manufacturingOf(
     vouchers: {
       async voucherMade(tx, made) {
         await vouchers.voucherMade(tx, made)
-        rules.wake(made.party)
+        rules.wakeFor(made.party, toHex(made.guid))
       },
     },
+    brought: new BroughtVouchers(ledger),
+    listeners: listenersOf(config),
     party: HOME_PARTY,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
@@ -219,6 +226,13 @@ function manufacturingOf(
     certify: (spki) => pki.certifyVoucherKey(spki),
     findSerial: (named, tx) => devices.findIdBySerial(named, tx),
   })
+}
+
+function listenersOf({ port, tlsPort }: Services['config']): ReadonlySet<ListenerName> {
+  return new Set([
+    ...(port === undefined ? [] : (['http'] as const)),
+    ...(tlsPort === undefined ? [] : (['https'] as const)),
+  ])
 }
 
 /** TO2, and the plans behind it. */

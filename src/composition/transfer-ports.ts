@@ -38,7 +38,7 @@ export function transferOf(
     parties: partyPort(parties, keyStore),
   })
   ledger.watch({
-    held: async (_tx, { party }) => transfer.rules.wake(party),
+    held: async (_tx, { party, guid }) => transfer.rules.wakeFor(party, guid),
     released: async () => {},
   })
   return transfer

@@ -19,6 +19,8 @@ import type { IdempotencyTable } from './tables/http.ts'
 import type {
   OrderCertificateTable,
   OrderDeviceTable,
+  OrderIssuerTable,
+  OrderShareTable,
   ProductionOrderTable,
   StationTable,
 } from './tables/manufacturing.ts'
@@ -76,6 +78,8 @@ export interface Tables {
   station: StationTable
   production_order: ProductionOrderTable
   order_device: OrderDeviceTable
+  order_share: OrderShareTable
+  order_issuer: OrderIssuerTable
   order_certificate: OrderCertificateTable
 
   // ── rendezvous: what others have registered

@@ -13,6 +13,8 @@ export interface Source {
   readonly clientCertificate: Uint8Array | undefined
   /** What stood in the path to tell which station of a factory is calling. */
   readonly stationSecret?: string | undefined
+  /** By which of our own listeners it came in; undefined for a caller in this very process. */
+  readonly listener?: ListenerName | undefined
 }
 
 /** Proxies between the callers and us, and what they are believed. */
@@ -25,6 +27,8 @@ export interface TrustedProxies {
    */
   readonly certificateHeader?: string | undefined
 }
+/** A proxy that ends TLS comes in by plain HTTP, whatever its clients speak. */
+export type ListenerName = 'http' | 'https'
 
 const LOOPBACK: Ranges = ['127.0.0.0/8', '::1/128']
 
@@ -38,6 +42,10 @@ export class IncomingSource implements Source {
     this.#incoming = incoming
     this.#trustedProxies = trustedProxies
     this.stationSecret = stationSecret
+  }
+
+  get listener(): ListenerName {
+    return this.#incoming.socket instanceof TLSSocket ? 'https' : 'http'
   }
 
   get address(): string {

@@ -54,7 +54,7 @@ export interface Transfer {
   /** Where a sale leaves what is to be pushed. */
   readonly pushes: Pick<PushService, 'enqueue'>
   /** To whom vouchers go by themselves. */
-  readonly rules: Pick<Rules, 'firstOwner' | 'wake'>
+  readonly rules: Pick<Rules, 'firstOwner' | 'wakeFor'>
   /** Whether a partner has proven to hold a key. */
   isProven(party: string, fingerprint: string): Promise<boolean>
   /** Forgets what has lapsed. */

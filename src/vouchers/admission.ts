@@ -61,8 +61,25 @@ export interface Candidate {
   readonly now: Date
 }
 
-/** Looks at the voucher alone, at every signature and hash. */
-export async function verify({ party, encoded, now }: Candidate, trust: Trust): Promise<Verdict> {
+/** Whether it is genuine, and sold to the party. */
+export async function verify(candidate: Candidate, trust: Trust): Promise<Verdict> {
+  const verdict = await verifyGenuine(candidate, trust)
+  if (isRefusal(verdict)) return verdict
+  const { party, voucher, guid } = verdict
+  if (voucher.entries.length === 0) {
+    return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
+  }
+  if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
+    return { guid, ...ownerKeyNotOurs() }
+  }
+  return verdict
+}
+
+/** Looks at the voucher alone, at every signature and hash. Whose it is, is not looked at. */
+export async function verifyGenuine(
+  { party, encoded, now }: Candidate,
+  trust: Trust,
+): Promise<Verdict> {
   const voucher = tryToParse(encoded)
   if (isRefusal(voucher)) return { guid: null, ...voucher }
   const guid = toHex(voucher.header.value.guid)
@@ -71,12 +88,6 @@ export async function verify({ party, encoded, now }: Candidate, trust: Trust): 
   const genuine = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
   const flaw = genuine ?? policyFlaw(voucher, policy)
   if (flaw) return { guid, ...flaw }
-  if (voucher.entries.length === 0) {
-    return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
-  }
-  if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
-    return { guid, ...ownerKeyNotOurs() }
-  }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
   return { party, voucher, guid, deviceId: deviceIdOf(party, spkiOfCertificate(leaf)) }
 }
@@ -157,6 +168,12 @@ export function admitInPlaceOf(voucher: Voucher, earlier: Voucher): Refusal | un
 
 function makerOf({ header }: Voucher) {
   return header.value.publicKey.value.key
+}
+
+/** Whether `known` is this same voucher, or what came of it by further sales. */
+export function isContinuedBy(voucher: Voucher, known: Voucher): boolean {
+  const relation = compare(voucher, known)
+  return relation === 'same' || relation === 'longer'
 }
 
 type Relation = 'same' | 'longer' | 'shorter' | 'different'

@@ -21,6 +21,17 @@ export interface Bringer {
   readonly serial?: string | null
 }
 
+/** Thrown where a refusal has to undo what was done before it. */
+export class IntakeRefused extends Error {
+  override readonly name = 'IntakeRefused'
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(`a new voucher is refused: ${refusal.detail}`)
+    this.refusal = refusal
+  }
+}
+
 /** In the transaction that makes it so; a refusal changes nothing. */
 export async function takeIn(
   ledger: VoucherLedger,

@@ -3,10 +3,11 @@ import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { type Voucher, ownerKeyOf, parseVoucher } from '../../protocol/voucher/voucher.ts'
+import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
-import { entryOf, takeIn } from './intake.ts'
+import { IntakeRefused, entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
@@ -35,6 +36,10 @@ export interface MadeVoucher {
   /** DER SubjectPublicKeyInfo of the Device. */
   readonly deviceKey: Bytes
   readonly voucher: Bytes
+  /** Who brought it, where it was made at a line elsewhere; the device itself if left out. */
+  readonly by?: string
+  /** What more the log is to say of it. */
+  readonly detail?: Detail
 }
 
 /** The outcome of TO2. */
@@ -82,15 +87,22 @@ export class VoucherService {
     ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
-    await this.#recordMade(tx, row)
+    await this.#recordMade(tx, row, made)
     const buyer = holders.find((holder) => holder !== party)
     if (state === 'handed-over' && buyer) await this.#deliver(tx, row, buyer, made)
     if (owned) await ledger.held(tx, { party, guid, voucher })
   }
 
-  async #recordMade(tx: Executor, row: store.VoucherRow): Promise<void> {
-    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' }
-    const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
+  async #recordMade(
+    tx: Executor,
+    row: store.VoucherRow,
+    { serial, by = 'device', detail: more }: MadeVoucher,
+  ): Promise<void> {
+    const entry = entryOf(row)
+    const voucher = `/api/v1/vouchers/${row.guid}`
+    const detail = { ...entry.detail, serial, voucher, ...more }
+    const made = { ...entry, type: 'voucher-made', by, detail }
+    const sold = { ...entry, type: 'voucher-handed-over', by: 'system' }
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
   }
@@ -107,7 +119,7 @@ export class VoucherService {
     const voucher = ledger.parse(guid, row.cbor)
     const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
-    if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
+    if (isRefusal(admission)) throw new IntakeRefused(admission)
     const { device_id: deviceId, updated_at: at } = row
     await store.markExported.run(tx, { guid, deviceId, at })
   }

@@ -89,7 +89,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     ...options.services,
   })
   world.ledger.watch({
-    held: async (_tx, held) => transfer.rules.wake(held.party),
+    held: async (_tx, held) => transfer.rules.wakeFor(held.party, held.guid),
     released: async () => {},
   })
   let party: string = PARTY

@@ -10,6 +10,7 @@ interface StationView {
   readonly allow: readonly string[]
   readonly client_cas: string | null
   readonly has_secret: boolean
+  readonly listener: string | null
   readonly created_at: string
 }
 
@@ -18,6 +19,7 @@ interface AddOptions {
   readonly allow?: string[]
   readonly clientCa?: string
   readonly secret?: boolean
+  readonly listener?: string
 }
 
 export function stationCommand(): Command {
@@ -29,12 +31,14 @@ export function stationCommand(): Command {
       .requiredOption('--name <name>', 'what it is called')
       .option('--allow <range...>', 'addresses or ranges it calls from, such as 10.0.0.0/8')
       .option('--client-ca <file>', 'the CAs one of which has issued its client certificate (PEM)')
-      .option('--secret', 'have a secret made that stands in the path of the DI URL'),
-    async (api, { name, allow = [], clientCa, secret = false }, output) => {
+      .option('--secret', 'have a secret made that stands in the path of the DI URL')
+      .option('--listener <name>', 'which listener it calls: http or https; either without it'),
+    async (api, { name, allow = [], clientCa, secret = false, listener }, output) => {
       const added = await api.json<StationView & { di_url: string }>('/api/v1/stations', {
         method: 'POST',
         json: {
           ...{ name, secret, allow: allow.flatMap((one) => one.split(',')) },
+          ...(listener !== undefined && { listener }),
           ...(clientCa !== undefined && { client_cas: readFileSync(clientCa, 'utf8') }),
         },
       })
@@ -72,11 +76,12 @@ export function stationCommand(): Command {
   return station
 }
 
-function knownBy({ allow, client_cas, has_secret }: StationView): string {
+function knownBy({ allow, client_cas, has_secret, listener }: StationView): string {
   const ways = [
     ...(has_secret ? ['its secret'] : []),
     ...(client_cas === null ? [] : ['a client certificate']),
     ...(allow.length > 0 ? [allow.join(' ')] : []),
+    ...(listener === null ? [] : [`by ${listener}`]),
   ]
   return ways.join(', ')
 }

@@ -12,6 +12,7 @@ import { orders } from './0009-orders.ts'
 import { callers } from './0010-callers.ts'
 import { voucherDeletion } from './0011-voucher-deletion.ts'
 import { keyRotation } from './0012-key-rotation.ts'
+import { orderShares } from './0014-order-shares.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -26,4 +27,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0010-callers': callers,
   '0011-voucher-deletion': voucherDeletion,
   '0012-key-rotation': keyRotation,
+  '0014-order-shares': orderShares,
 }

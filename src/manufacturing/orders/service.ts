@@ -66,16 +66,27 @@ export class OrderDesk {
 
   /** A draft. What devices get is settled here, whatever becomes of the party's settings. */
   async create(wanted: NewOrder, { id: by, party }: Actor): Promise<OrderRow> {
-    const { database, clock, events, rendezvousInfo, parties } = this.#services
+    const { database, events, parties } = this.#services
     await demandMaker(parties, party)
+    const row = await this.draft(wanted, party)
+    const added = await database.commit((tx) => store.insertOrder.run(tx, row), { durable: true })
+    const { id: order, name, quantity } = row
+    if (added === 0) throw new Problem('conflict', `there is an order ${name} already`)
+    events.orderCreated({ order, name, quantity, by })
+    return row
+  }
+
+  /** Checked, and stored nowhere yet. Throws invalid-request for what could not be made. */
+  async draft(wanted: NewOrder, party: string): Promise<OrderRow> {
+    const { clock, rendezvousInfo } = this.#services
     const now = clock.now()
     await this.#check(wanted, party, now)
     const directives = wanted.rendezvousInfo ?? (await rendezvousInfo.current(party)).json
     rendezvousInfoFromText(directives)
     const { name, model, quantity, label } = wanted
-    const row: OrderRow = {
+    return {
       ...{ id: `${PREFIX}${randomBytes(12).toString('hex')}`, party, name, model, quantity, label },
-      made: 0,
+      ...{ made: 0, reserved: 0, share: null, source: null },
       rendezvous_info: JSON.stringify(directives),
       first_owner: JSON.stringify(wanted.firstOwner),
       stations: wanted.stations.join(' '),
@@ -88,10 +99,6 @@ export class OrderDesk {
       opened_at: null,
       closed_at: null,
     }
-    const added = await database.commit((tx) => store.insertOrder.run(tx, row), { durable: true })
-    if (added === 0) throw new Problem('conflict', `there is an order ${name} already`)
-    events.orderCreated({ order: row.id, name, quantity, by })
-    return row
   }
 
   async #check(wanted: NewOrder, party: string, now: Date): Promise<void> {

@@ -13,7 +13,7 @@ import type { Handover } from '../handover/service.ts'
 import type { Partners } from '../partners/service.ts'
 import type { PartyPort } from '../ports.ts'
 import { newId } from '../secret.ts'
-import { Sweep } from './sweep.ts'
+import { Sweep, ruleFor } from './sweep.ts'
 import * as store from './store.ts'
 import type { RuleRow } from './store.ts'
 
@@ -64,9 +64,20 @@ export class Rules {
     return this.#sweep.stop()
   }
 
-  /** This party may have something that was not there before. */
+  /** All that this party has may be handed over now: a rule is new, or a key. */
   wake(party: string): void {
     this.#sweep.wake(party)
+  }
+
+  /** This party has a voucher that was not there before, or will once it is committed. */
+  wakeFor(party: string, guid: string): void {
+    if (this.#hasNone()) return
+    this.#sweep.wakeFor(party, guid)
+  }
+
+  /** As far as was read last: what comes while the first rule is made, that rule looks for. */
+  #hasNone(): boolean {
+    return this.#readAt === this.#services.database.changesOf('transfer_rule') && !this.#all.length
   }
 
   /** Throws conflict where there is a rule about this model. */
@@ -115,7 +126,7 @@ export class Rules {
     model: string,
   ): Promise<PublicKey | null | undefined> {
     const ours = (await this.#read()).filter((rule) => rule.party === party)
-    const rule = ours.find((one) => one.model === model) ?? ours.find((one) => one.model === null)
+    const rule = ruleFor(ours, model)
     if (!rule) return undefined
     try {
       const receiver = await this.#receiverOf(rule)

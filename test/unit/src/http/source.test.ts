@@ -119,6 +119,16 @@ describe("a client's certificate, handed on by a proxy", () => {
   })
 })
 
+describe('the listener a request came in by', () => {
+  it('is that of its own connection, whatever a proxy says of its clients', () => {
+    const plain = new IncomingMessage(new Socket())
+    Object.assign(plain.headers, { 'x-forwarded-proto': 'https' })
+    expect(new IncomingSource(plain, { addresses: ['0.0.0.0/0', '::/0'] }).listener).toBe('http')
+    const secure = new IncomingMessage(new TLSSocket(new Socket()))
+    expect(new IncomingSource(secure, { addresses: [] }).listener).toBe('https')
+  })
+})
+
 describe('secrets may come', () => {
   const confidential = (peer: string, headers: Record<string, string> = {}, socket?: Socket) => {
     const from = socket ?? new Socket()
