@@ -105,7 +105,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     routes: [
       ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
       ...trustRoutes(ground.trustPolicy, services.events),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
+      ...deviceRoutes({ devices, vouchers, desk: ground.desk, to0StatusOf, register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),

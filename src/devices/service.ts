@@ -103,6 +103,17 @@ export class DeviceService implements DeviceBook {
     await this.moveDevice(tx, { id, move: 'handed-over', detail })
   }
 
+  retired(tx: Executor, id: string): Promise<boolean> {
+    return this.moveDevice(tx, { id, move: 'retired' })
+  }
+
+  async restored(
+    tx: Executor,
+    { id, owned }: { readonly id: string; readonly owned: boolean },
+  ): Promise<void> {
+    await this.moveDevice(tx, { id, move: owned ? 'restored' : 'back-in-stock' })
+  }
+
   async note(tx: Executor, id: string, type: string, detail: object): Promise<void> {
     const note = { device_id: id, at: this.#now(), type, detail: JSON.stringify(detail) }
     await store.insertNote.run(tx, note)

@@ -72,6 +72,9 @@ export const moveDevice = {
   onboarding: moveBy('onboarding'),
   failed: moveBy('failed'),
   'handed-over': moveBy('handed-over'),
+  retired: moveBy('retired'),
+  restored: moveBy('restored'),
+  'back-in-stock': moveBy('back-in-stock'),
 } as const
 
 /** TO2 is done. */
@@ -145,7 +148,7 @@ export const listEvents = statement((db, p: { id: string }) =>
     .orderBy('seq'),
 )
 
-/** What a device's token may carry, and what it is called now; none for one that is somebody else's. */
+/** What a device's token may carry, and what it is called now; none for one whose life here is over. */
 export const findScopes = statement((db, p: { id: string }) =>
   db
     .selectFrom('device')
@@ -156,7 +159,7 @@ export const findScopes = statement((db, p: { id: string }) =>
     )
     .select(['device.guid', 'device.state', 'device_group.scopes'])
     .where('device.id', '=', p.id)
-    .where('device.state', '!=', 'handed-over'),
+    .where('device.state', 'not in', ['handed-over', 'retired']),
 )
 
 export interface DeviceFilter {

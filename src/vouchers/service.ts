@@ -74,7 +74,9 @@ export class VoucherService {
     const isSold = voucher.entries.length > 0
     const owned = isSold && (await ledger.findSigner(party, voucher)) !== undefined
     const state = isSold && !owned ? 'handed-over' : 'held'
-    await ledger.displaceOthers(tx, id, guid)
+    if (await ledger.displaceOthers(tx, id, guid)) {
+      await ledger.revoke(tx, { id, party, guid, by: 'system' }, 'made-anew')
+    }
     const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
     await store.insertVoucher.run(tx, row)
     // It is registered, and mostly asked for, within moments.
