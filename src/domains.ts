@@ -23,13 +23,15 @@ import {
   firstOwnerHere,
 } from './manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
-import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
+import { findOwnerSigner, makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from './onboarding/register/connections.ts'
 import { Register } from './onboarding/register/register.ts'
+import { askBy } from './onboarding/register/withdrawal/ask.ts'
+import type { RendezvousHere } from './onboarding/register/withdrawal/withdrawals.ts'
 import { type Onboarding, openOnboarding } from './onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from './pki/routes.ts'
 import { Pki } from './pki/service.ts'
-import { openRendezvous } from './rendezvous/assembly.ts'
+import { type Rendezvous, openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
 import { type Tokens, openTokens } from './tokens/assembly.ts'
 import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
@@ -95,7 +97,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   ]
   const findDevice = (id: string) => devices.findScopes(id)
   const tokens = await openTokens({ ...services, pki, findDevice, addresses })
-  const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
+  const register = plays.has('owner')
+    ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
+    : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
 
@@ -260,6 +264,12 @@ function reachOf(services: Services, publicUrl: () => string) {
   )
   return {
     connect: (target: Target) => connections.to(target),
+    /** Our own, as the register takes back there what is over. */
+    here: (rendezvous: Rendezvous | undefined): RendezvousHere | undefined =>
+      rendezvous && {
+        isAt: (url) => connections.isOwn(url),
+        withdraw: (tx, registration) => rendezvous.registrations.withdrawOf(tx, registration),
+      },
     start(started: Exchange) {
       exchange = started
     },
@@ -267,7 +277,11 @@ function reachOf(services: Services, publicUrl: () => string) {
   }
 }
 
-function registerOf(services: Services, ground: Ground, connect: Connect): Register {
+function registerOf(
+  services: Services,
+  ground: Ground,
+  reach: { readonly connect: Connect; readonly here: RendezvousHere | undefined },
+): Register {
   const { vouchers, devices, ledger, settings } = ground
   const register = new Register({
     ...services,
@@ -276,7 +290,9 @@ function registerOf(services: Services, ground: Ground, connect: Connect): Regis
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
     askedSeconds: services.config.to0Seconds,
-    connect,
+    ...reach,
+    findOwnerSigner: (...key) => findOwnerSigner(services.keyStore, ...key),
+    ask: askBy(services.outbound),
   })
   ledger.watch(register)
   return register

@@ -1,6 +1,8 @@
 /** The keys that sign vouchers: made ahead of the first device. */
+import type { Signer } from '../protocol/crypto/signer.ts'
 import { HOME_PARTY } from './database/tables.ts'
 import { MANUFACTURER, OWNER } from './manufacturing/keys.ts'
+import type { KeyStore } from './secrets/key-store.ts'
 import type { Services } from './services.ts'
 
 /** Signs vouchers. */
@@ -29,4 +31,15 @@ export async function makeRsaKeys(services: Services, signal: AbortSignal): Prom
       })
     }
   }
+}
+
+/** By its fingerprint; see VoucherTable.owner_key. */
+export async function findOwnerSigner(
+  keyStore: KeyStore,
+  party: string,
+  fingerprint: string,
+): Promise<Signer | undefined> {
+  const ring = keyStore.ring(party)
+  const known = ring.list().find((key) => key.purpose === OWNER && key.fingerprint === fingerprint)
+  return known && ring.findSigner(OWNER, known.spki)
 }

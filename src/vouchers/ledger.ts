@@ -37,6 +37,8 @@ export interface VoucherWatcher {
   held(tx: Executor, held: PartyVoucher & { readonly voucher: Voucher }): Promise<void>
   /** No longer the party's to serve. */
   released(tx: Executor, released: PartyVoucher): Promise<void>
+  /** TO2 is done; it is served only to a Device that did not hear so. */
+  replaced?(tx: Executor, replaced: PartyVoucher): Promise<void>
 }
 
 export interface PartyVoucher {
@@ -155,5 +157,9 @@ export class VoucherLedger {
 
   async released(tx: Executor, released: PartyVoucher): Promise<void> {
     for (const watcher of this.#watchers) await watcher.released(tx, released)
+  }
+
+  async replaced(tx: Executor, replaced: PartyVoucher): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.replaced?.(tx, replaced)
   }
 }

@@ -182,6 +182,7 @@ export class VoucherService {
       const voucher = parseVoucher(run.replacement.voucher)
       const how = { party, device_id: deviceId, origin: 'onboarded', state: 'held' } as const
       await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
+      await ledger.replaced(tx, { party, guid })
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
     await ledger.record(tx, {
