@@ -34,7 +34,7 @@ import { Pki } from './pki/service.ts'
 import { type Rendezvous, openRendezvous } from './rendezvous/assembly.ts'
 import type { Services } from './services.ts'
 import { type Tokens, openTokens } from './tokens/assembly.ts'
-import { ownerAddressesSetting, rendezvousInfoSetting } from './settings/addresses.ts'
+import { addressSettings, warnOfDefaults } from './settings/addresses.ts'
 import { addressRoutes } from './settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import type { Transfer } from './transfer/assembly.ts'
@@ -137,6 +137,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       void makeRsaKeys(services, signal)
       transfer.start()
       reach.start(exchange)
+      void warnOfDefaults(settings, services.log)
       register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
@@ -174,10 +175,8 @@ async function groundOf(services: Services, publicUrl: () => string) {
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
-  const settings = {
-    rendezvousInfo: rendezvousInfoSetting({ database, clock, publicUrl }),
-    ownerAddresses: ownerAddressesSetting({ database, clock, publicUrl }),
-  }
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const settings = addressSettings({ database, clock, publicUrl, hasRendezvous })
   return {
     pki,
     authorities,
@@ -228,7 +227,7 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
   const { pki, vouchers, devices, settings } = ground
   return openOnboarding({
     ...services,
-    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfo },
+    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfoOfOwned },
     serviceAddresses() {
       const url = tlsUrl()
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
