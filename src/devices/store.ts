@@ -90,7 +90,23 @@ export const finishOnboarding = statement(
         onboarded_at: p.at,
       })
       .where('id', '=', p.id)
-      .where('state', 'in', MOVES.onboarded.from),
+      .where('state', 'in', MOVES.onboarded.from)
+      .returning(['party', 'serial']),
+)
+
+/** What it said of itself last. */
+export const findLastEvent = statement((db, p: { id: string; type: string }) =>
+  db
+    .selectFrom('device_event')
+    .select('detail')
+    .where('device_id', '=', p.id)
+    .where('type', '=', p.type)
+    .orderBy('seq', 'desc')
+    .limit(1),
+)
+
+export const recordSerial = statement((db, p: { id: string; serial: string }) =>
+  db.updateTable('device').set({ serial: p.serial }).where('id', '=', p.id),
 )
 
 export const insertEvent = statement((db, event: DeviceEvent) =>
