@@ -85,7 +85,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined
-  const transfer = transferOf(services, ground, publicUrl)
+  const transfer = transferOf(services, ground, addresses)
   const manufacturing = plays.has('manufacturer')
     ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
     : undefined
