@@ -178,11 +178,12 @@ interface Schemas {
       | 'onboarded'
       | 'failed'
       | 'handed-over'
+      | 'retired'
     readonly serial: string | null
     readonly model: string
     readonly group: string
     readonly to0: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
     }
@@ -193,11 +194,11 @@ interface Schemas {
   }
   Device: Schemas['DeviceSummary'] & {
     readonly to0?: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
       readonly servers: readonly {
-        readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+        readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
         readonly last_error: string | null
         readonly expires_at: string | null
         readonly url: string
@@ -215,6 +216,7 @@ interface Schemas {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       readonly detail: Readonly<Record<string, unknown>> | null
     }[]
   }
@@ -256,6 +258,8 @@ interface Schemas {
     readonly not_before: string
     readonly not_after: string
     readonly created_at: string
+    readonly revoked_at: string | null
+    readonly revocation_reason: string | null
   }
   Partner: {
     readonly id: string
@@ -325,7 +329,7 @@ interface Schemas {
     readonly receipt: string | null
   }
   TransferProfile: {
-    readonly did: string
+    readonly did: string | null
     readonly public: boolean
     readonly push_url: string
     readonly pull_url: string
@@ -596,6 +600,7 @@ export interface Operations {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       group?: string
       model?: string
       serial?: string
@@ -732,6 +737,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'GET /rendezvous-policy': {
@@ -935,6 +941,11 @@ export interface Operations {
     result: Schemas['Client'] & { readonly client_secret?: string }
   }
   'POST /devices/{device}/register': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
+  'POST /devices/{device}/retire': {
     query: Record<never, never>
     json: undefined
     result: Schemas['Device']
@@ -1211,6 +1222,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'PUT /rendezvous-policy': {
