@@ -25,7 +25,8 @@ export interface ListFields {
   readonly number: number
   readonly thisUpdate: Date
   readonly nextUpdate: Date
-  readonly entries: readonly ListEntry[]
+  /** Of each its revokedCertificate. */
+  readonly entries: readonly Bytes[]
 }
 
 /** RFC 5280, section 5.3.1. */
@@ -44,7 +45,7 @@ const ECDSA_SHA256 = sequence(oid(OID.ecdsaWithSha256))
 export function revocationListTbs(fields: ListFields): Bytes {
   const { issuer, number, thisUpdate, nextUpdate, entries } = fields
   // Joined as an array: so many arguments no function has. An empty list has to be left out.
-  const revoked = entries.length === 0 ? [] : [sequence(Buffer.concat(entries.map(entryOf)))]
+  const revoked = entries.length === 0 ? [] : [sequence(Buffer.concat(entries))]
   return sequence(
     VERSION_2,
     ECDSA_SHA256,
@@ -56,7 +57,7 @@ export function revocationListTbs(fields: ListFields): Bytes {
   )
 }
 
-function entryOf({ serial, at, reason }: ListEntry): Bytes {
+export function revokedCertificate({ serial, at, reason }: ListEntry): Bytes {
   return sequence(integer(fromHex(serial)), time(at), REASON_EXTENSIONS[reason])
 }
 

@@ -2,12 +2,13 @@
  * The list of credentials that are over before their end, for those who check certificates without
  * asking us. Signed when somebody asks for it and it is old, or something has to be on it that is not.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Bytes } from '../../../protocol/bytes.ts'
 import type { Database } from '../../database/open.ts'
 import { signedCertificate } from '../der.ts'
 import { type Issuer, spkiHashOf } from '../issue.ts'
 import { ISSUING_CA } from '../profiles.ts'
-import { type ListEntry, revocationListTbs } from './encoding.ts'
+import { type ListEntry, revocationListTbs, revokedCertificate } from './encoding.ts'
 import type { RevocationReason } from './revoke.ts'
 import { type ListRow, findList, listOver, putList } from './store.ts'
 
@@ -23,6 +24,8 @@ const RENEW_AFTER_MS = LIFETIME_MS / 2
 /** A list so long takes a while to sign: what comes meanwhile has to wait for the next. */
 const LONG_BYTES = 64 * 1024
 const PAUSE_MS = 60_000
+/** Entries, some milliseconds of work. */
+const AT_ONCE = 500
 const AUTHORITY = ISSUING_CA.name
 
 type Signed = ListRow & { readonly der: Bytes }
@@ -105,14 +108,23 @@ export class RevocationList {
   }
 
   /** Each stands on one more list after it has ended by itself. */
-  async #entries(thisUpdate: Date): Promise<readonly ListEntry[]> {
+  async #entries(thisUpdate: Date): Promise<readonly Bytes[]> {
     const since = new Date(thisUpdate.getTime() - LIFETIME_MS).toISOString()
     const rows = await listOver.all(this.#services.database.db, { since })
-    return rows.map(({ serial, status, status_at, revocation_reason }) => ({
-      serial,
-      at: new Date(status_at),
-      // Written here: see revoke.ts.
-      reason: status === 'revoked' ? (revocation_reason as RevocationReason) : 'superseded',
-    }))
+    const entries: Bytes[] = []
+    for (const row of rows) {
+      entries.push(revokedCertificate(entryOf(row)))
+      // Devices are waiting, too.
+      if (entries.length % AT_ONCE === 0) await nextTurn()
+    }
+    return entries
   }
+}
+
+type OverRow = Awaited<ReturnType<typeof listOver.all>>[number]
+
+function entryOf({ serial, status, status_at, revocation_reason }: OverRow): ListEntry {
+  // Written here: see revoke.ts.
+  const reason = status === 'revoked' ? (revocation_reason as RevocationReason) : 'superseded'
+  return { serial, at: new Date(status_at), reason }
 }
