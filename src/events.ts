@@ -29,6 +29,7 @@ export interface Facts {
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
+  deviceRetired: { device: string; by: string }
   trustPolicyChanged: { party: string; by: string }
   voucherReceived: { guid: string; party: string; from: string }
   voucherDelivered: { guid: string; party: string; partner: string }
@@ -84,6 +85,7 @@ const NAMES: Record<keyof Facts, string> = {
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',
+  deviceRetired: 'device-retired',
   trustPolicyChanged: 'trust-policy-changed',
   voucherReceived: 'voucher-received',
   voucherDelivered: 'voucher-delivered',

@@ -181,11 +181,12 @@ interface Schemas {
       | 'onboarded'
       | 'failed'
       | 'handed-over'
+      | 'retired'
     readonly serial: string | null
     readonly model: string
     readonly group: string
     readonly to0: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
     }
@@ -196,11 +197,11 @@ interface Schemas {
   }
   Device: Schemas['DeviceSummary'] & {
     readonly to0?: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
       readonly servers: readonly {
-        readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+        readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
         readonly last_error: string | null
         readonly expires_at: string | null
         readonly url: string
@@ -218,6 +219,7 @@ interface Schemas {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       readonly detail: Readonly<Record<string, unknown>> | null
     }[]
   }
@@ -259,6 +261,8 @@ interface Schemas {
     readonly not_before: string
     readonly not_after: string
     readonly created_at: string
+    readonly revoked_at: string | null
+    readonly revocation_reason: string | null
   }
   Partner: {
     readonly id: string
@@ -328,7 +332,7 @@ interface Schemas {
     readonly receipt: string | null
   }
   TransferProfile: {
-    readonly did: string
+    readonly did: string | null
     readonly public: boolean
     readonly push_url: string
     readonly pull_url: string
@@ -636,6 +640,7 @@ export interface Operations {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       group?: string
       model?: string
       serial?: string
@@ -792,6 +797,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'GET /rendezvous-policy': {
@@ -995,6 +1001,11 @@ export interface Operations {
     result: Schemas['Client'] & { readonly client_secret?: string }
   }
   'POST /devices/{device}/register': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
+  'POST /devices/{device}/retire': {
     query: Record<never, never>
     json: undefined
     result: Schemas['Device']
@@ -1335,6 +1346,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'PUT /rendezvous-policy': {

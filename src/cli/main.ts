@@ -51,6 +51,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the keys of the service',
     load: async () => (await import('./commands/key.ts')).keyCommand(),
   },
+  certificate: {
+    description: 'what the service has certified, and what was revoked',
+    load: async () => (await import('./commands/certificate.ts')).certificateCommand(),
+  },
   party: {
     description: 'the organisations that share an installation',
     load: async () => (await import('./commands/party.ts')).partyCommand(),

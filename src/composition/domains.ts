@@ -25,16 +25,18 @@ import {
   firstOwnerHere,
 } from '../manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
-import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
+import { findOwnerSigner, makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from '../onboarding/register/connections.ts'
 import { Register } from '../onboarding/register/register.ts'
+import { askBy } from '../onboarding/register/withdrawal/ask.ts'
+import type { RendezvousHere } from '../onboarding/register/withdrawal/withdrawals.ts'
 import { type Onboarding, openOnboarding } from '../onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from '../pki/routes.ts'
 import { Pki } from '../pki/service.ts'
-import { openRendezvous } from '../rendezvous/assembly.ts'
+import { type Rendezvous, openRendezvous } from '../rendezvous/assembly.ts'
 import type { Services } from '../services.ts'
 import { type Tokens, openTokens } from '../tokens/assembly.ts'
-import { ownerAddressesSetting, rendezvousInfoSetting } from '../settings/addresses.ts'
+import { addressSettings, warnOfDefaults } from '../settings/addresses.ts'
 import { addressRoutes } from '../settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import type { Transfer } from '../transfer/assembly.ts'
@@ -86,7 +88,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined
-  const transfer = transferOf(services, ground, publicUrl)
+  const transfer = transferOf(services, ground, addresses)
   const manufacturing = plays.has('manufacturer')
     ? manufacturingOf(services, ground, transfer, {
         ...{ publicUrl, tlsUrl, connect: reach.connect },
@@ -100,7 +102,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   ]
   const findDevice = (id: string) => devices.findScopes(id)
   const tokens = await openTokens({ ...services, pki, findDevice, addresses })
-  const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
+  const register = plays.has('owner')
+    ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
+    : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
 
@@ -110,7 +114,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     routes: [
       ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
       ...trustRoutes(ground.trustPolicy, services.events),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
+      ...deviceRoutes({ devices, vouchers, desk: ground.desk, to0StatusOf, register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
@@ -138,6 +142,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       void makeRsaKeys(services, signal)
       transfer.start()
       reach.start(exchange)
+      void warnOfDefaults(settings, services.log)
       register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
@@ -177,10 +182,8 @@ async function groundOf(services: Services, publicUrl: () => string) {
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
-  const settings = {
-    rendezvousInfo: rendezvousInfoSetting({ database, clock, publicUrl }),
-    ownerAddresses: ownerAddressesSetting({ database, clock, publicUrl }),
-  }
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const settings = addressSettings({ database, clock, publicUrl, hasRendezvous })
   return {
     pki,
     authorities,
@@ -240,7 +243,7 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
   const { pki, vouchers, devices, settings } = ground
   return openOnboarding({
     ...services,
-    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfo },
+    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfoOfOwned },
     serviceAddresses() {
       const url = tlsUrl()
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
@@ -276,6 +279,12 @@ function reachOf(services: Services, publicUrl: () => string) {
   )
   return {
     connect: (target: Target) => connections.to(target),
+    /** Our own, as the register takes back there what is over. */
+    here: (rendezvous: Rendezvous | undefined): RendezvousHere | undefined =>
+      rendezvous && {
+        isAt: (url) => connections.isOwn(url),
+        withdraw: (tx, registration) => rendezvous.registrations.withdrawOf(tx, registration),
+      },
     start(started: Exchange) {
       exchange = started
     },
@@ -283,7 +292,11 @@ function reachOf(services: Services, publicUrl: () => string) {
   }
 }
 
-function registerOf(services: Services, ground: Ground, connect: Connect): Register {
+function registerOf(
+  services: Services,
+  ground: Ground,
+  reach: { readonly connect: Connect; readonly here: RendezvousHere | undefined },
+): Register {
   const { vouchers, devices, ledger, settings } = ground
   const register = new Register({
     ...services,
@@ -292,7 +305,9 @@ function registerOf(services: Services, ground: Ground, connect: Connect): Regis
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
     askedSeconds: services.config.to0Seconds,
-    connect,
+    ...reach,
+    findOwnerSigner: (...key) => findOwnerSigner(services.keyStore, ...key),
+    ask: askBy(services.outbound),
   })
   ledger.watch(register)
   return register

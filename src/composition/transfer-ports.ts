@@ -25,13 +25,15 @@ import type { VoucherRow } from '../vouchers/store.ts'
 export function transferOf(
   services: Services,
   { desk, ledger }: { readonly desk: VoucherDesk; readonly ledger: VoucherLedger },
-  publicUrl: () => string,
+  addresses: { readonly publicUrl: () => string; readonly tlsUrl: () => string },
 ): Transfer {
+  const { publicUrl } = addresses
   const { config, database, keyStore, parties, outbound: http } = services
   const transfer = openTransfer({
     ...{ ...services, http, publicUrl, random: Math.random },
     trustedProxies: config.trustedProxies,
     didScheme: didSchemeOf(config),
+    didUrl: () => didUrlOf(publicUrl(), addresses.tlsUrl()),
     vouchers: voucherPort(desk, database),
     sales: salePort(desk),
     keys: keyPort(keyStore),
@@ -126,6 +128,7 @@ export function partyPort(parties: Parties, keyStore: KeyStore): PartyPort {
     row?.suspended_at === null ? { id: row.id, name: row.name } : undefined
   return {
     isActive: (id) => parties.isActive(id),
+    isSuspended: (id) => parties.isSuspended(id),
     find: async (name) => active(await parties.findNamed(name)),
     async findById(id) {
       return (await parties.isActive(id)) ? active(await parties.find(id)) : undefined
@@ -185,6 +188,12 @@ async function signersOf(ring: KeyRing, keys: readonly KeyInfo[]): Promise<reado
 
 /** A document that grows with every rotation would at last be read by nobody. */
 const MOST_FORMER = 50
+
+/** What did:web stands for is HTTPS: the address others are told, or else the listener that has it. */
+export function didUrlOf(publicUrl: string, tlsUrl: string): string | undefined {
+  if (publicUrl.startsWith('https:')) return publicUrl
+  return tlsUrl === '' ? undefined : tlsUrl
+}
 
 /**
  * A DID document says whom to trust, and plain HTTP is for trying things out: for a service that is

@@ -26,7 +26,7 @@ import type {
 } from './tables/manufacturing.ts'
 import type { PlanTable, To0JobTable, UploadTable } from './tables/onboarding.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
-import type { CertificateTable } from './tables/pki.ts'
+import type { CertificateTable, RevocationListTable } from './tables/pki.ts'
 import type { RegistrationAlarmTable, RegistrationTable } from './tables/rendezvous.ts'
 import type { ApiTokenTable, PrivateKeyTable, SettingTable } from './tables/secrets.ts'
 import type {
@@ -93,6 +93,7 @@ export interface Tables {
 
   // ── pki
   certificate: CertificateTable
+  revocation_list: RevocationListTable
 
   // ── parties
   party: PartyTable

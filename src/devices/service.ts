@@ -6,6 +6,7 @@ import { HOME_PARTY } from '../database/tables.ts'
 import { Problem } from '../http/problem.ts'
 import type { DeviceBook, DeviceFacts } from '../vouchers/device-book.ts'
 import { type DeviceState, MOVES } from './lifecycle.ts'
+import { learnSerial } from './serial.ts'
 import * as store from './store.ts'
 import type { DeviceFilter, DeviceRow, GroupRow } from './store.ts'
 
@@ -80,8 +81,11 @@ export class DeviceService implements DeviceBook {
   ): Promise<void> {
     const { id, guid: previous_guid, newGuid } = device
     const guid = newGuid ?? previous_guid
-    const moved = await store.finishOnboarding.run(tx, { id, guid, at: this.#now() })
-    if (moved === 0) throw new Error(`device ${id} is onboarded but never began`)
+    const finished = await store.finishOnboarding.first(tx, { id, guid, at: this.#now() })
+    if (!finished) throw new Error(`device ${id} is onboarded but never began`)
+    if (finished.serial === null) {
+      await learnSerial(tx, { id, party: finished.party, at: this.#now() })
+    }
     const type = newGuid === null ? 'onboarded-with-reuse' : 'onboarded'
     await this.#event(tx, id, type, 'onboarded', { guid, previous_guid })
   }
@@ -101,6 +105,17 @@ export class DeviceService implements DeviceBook {
     { id, ...detail }: { readonly id: string; readonly guid: string; readonly to: string },
   ): Promise<void> {
     await this.moveDevice(tx, { id, move: 'handed-over', detail })
+  }
+
+  retired(tx: Executor, id: string): Promise<boolean> {
+    return this.moveDevice(tx, { id, move: 'retired' })
+  }
+
+  async restored(
+    tx: Executor,
+    { id, owned }: { readonly id: string; readonly owned: boolean },
+  ): Promise<void> {
+    await this.moveDevice(tx, { id, move: owned ? 'restored' : 'back-in-stock' })
   }
 
   async note(tx: Executor, id: string, type: string, detail: object): Promise<void> {

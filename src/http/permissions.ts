@@ -11,6 +11,7 @@ export const PERMISSIONS = [
   'trust-policy:write',
   'device:read',
   'device:write',
+  'device:retire',
   'key:read',
   'key:import',
   'key:write',

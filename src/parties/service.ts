@@ -64,6 +64,11 @@ export class Parties {
     return (await this.#standingOf(id))?.isActive ?? false
   }
 
+  /** There is one, and nobody may act for it. */
+  async isSuspended(id: string): Promise<boolean> {
+    return (await this.#standingOf(id))?.isActive === false
+  }
+
   /** Whether it was invited to be this, too. */
   async hasRole(id: string, role: PartyRole): Promise<boolean> {
     return (await this.#standingOf(id))?.roles.has(role) ?? false

@@ -100,6 +100,16 @@ export class Registrations {
     events.registrationWithdrawn({ guid, by: toHex(fingerprint(key)) })
   }
 
+  /** For an owner of this installation, in the transaction that ends its ownership. */
+  async withdrawOf(
+    tx: Executor,
+    { guid, ownerKey }: { readonly guid: string; readonly ownerKey: string },
+  ): Promise<void> {
+    const row = await store.findAny.first(tx, { guid })
+    if (!row?.to1d || toHex(row.owner_key) !== ownerKey) return
+    await this.#end(tx, row, row.withdrawal)
+  }
+
   /** As withdrawOwn, and changes nothing. */
   async findOwn(encoded: Bytes): Promise<RegistrationRow> {
     const { guid, key } = await this.#authentic(encoded, LOOK_UP)

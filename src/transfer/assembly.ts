@@ -44,6 +44,8 @@ export interface TransferServices extends DoorServices {
   readonly didScheme: 'https' | 'http'
   /** Where others reach this service. */
   readonly publicUrl: () => string
+  /** The same by HTTPS; undefined where there is none. */
+  readonly didUrl: () => string | undefined
 }
 
 export interface Transfer {

@@ -92,6 +92,8 @@ export interface SalePort {
 export interface PartyPort {
   /** Whether anybody may act for it: it is there, and not suspended. */
   isActive(id: string): Promise<boolean>
+  /** There is one, and nobody may act for it. */
+  isSuspended(id: string): Promise<boolean>
   /** Undefined for none of this name, or one that nobody may act for. */
   find(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>
   findById(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>

@@ -117,6 +117,7 @@ export class VoucherSales {
       await ledger.held(tx, { party, guid, voucher })
     } else {
       await ledger.devices.handedOver(tx, { id, guid, to: after.owner_key })
+      await ledger.revoke(tx, { id, party, guid, by: actor.id }, 'handed-over')
       await ledger.released(tx, { party, guid })
     }
     if (received) await this.#deliver(tx, received)

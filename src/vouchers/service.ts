@@ -80,7 +80,9 @@ export class VoucherService {
     const holders = isSold ? ledger.services.findHolders(ownerKeyOf(voucher).value) : []
     const owned = holders.includes(party)
     const state = isSold && !owned ? 'handed-over' : 'held'
-    await ledger.displaceOthers(tx, id, guid)
+    if (await ledger.displaceOthers(tx, id, guid)) {
+      await ledger.revoke(tx, { id, party, guid, by: 'system' }, 'made-anew')
+    }
     const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
     await store.insertVoucher.run(tx, row)
     // It is registered, and mostly asked for, within moments.
@@ -196,6 +198,7 @@ export class VoucherService {
       const voucher = parseVoucher(run.replacement.voucher)
       const how = { party, device_id: deviceId, origin: 'onboarded', state: 'held' } as const
       await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
+      await ledger.replaced(tx, { party, guid })
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
     await ledger.record(tx, {

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import { SignJWT, base64url, decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseCertificate } from '../../protocol/x509/certificate.ts'
+import { revokeCredentials } from '../../src/pki/revocation/revoke.ts'
 import { onboard, openTestPki, p256 } from '../support/pki.ts'
 import { type TokenWorld, openTokenWorld } from '../support/token-world.ts'
 
@@ -146,6 +147,19 @@ describe('no token is had', () => {
     const earlier = await onboard(world, DEVICE, 'run 1')
     await onboard(world, DEVICE, 'run 2')
     await refused(DEVICE, earlier)
+  })
+
+  it('with one that is revoked, nor does a token count that was had before', async () => {
+    const identity = await onboard(world, DEVICE)
+    const token = await world.token(DEVICE, identity)
+    world.issued.length = 0
+    const at = world.clock.now().toISOString()
+    const revocation = { deviceId: DEVICE, reason: 'handed-over', at } as const
+    await world.database.commit((tx) => revokeCredentials(tx, revocation))
+    await refused(DEVICE, identity)
+    for (const path of ['/device/v1/whoami', '/device/v1/certificate']) {
+      expect((await world.send(path, { identity, token })).status).toBe(401)
+    }
   })
 
   it('with one that has expired', async () => {

@@ -293,7 +293,8 @@ describe('the log of each of them', { timeout: PATIENCE_MS }, () => {
     expect(await owner.told(guids[2]!)).toEqual([taken, 'onboarded'])
     // The voucher by which it was onboarded goes, and then the one that took its place.
     const replaced = 'voucher-superseded'
-    expect(await owner.told(resold)).toEqual([taken, 'onboarded', replaced, sold])
+    const told = [taken, 'onboarded', replaced, sold, 'certificate-revoked']
+    expect(await owner.told(resold)).toEqual(told)
     expect(await nextOwner.told(eight[0]!)).toEqual([taken, 'onboarded'])
   })
 })

@@ -40,6 +40,8 @@ import { fromHex } from './wire.ts'
 export interface OnboardingOptions {
   /** One of go-fdo's configurations. */
   readonly configuration?: string
+  /** Nothing is said of where onboarded devices are to look. */
+  readonly keepsRendezvous?: boolean
 }
 
 export const NEW_RENDEZVOUS = rendezvousInfoFromText([
@@ -62,7 +64,7 @@ export interface DeviceChoices {
 }
 
 export async function openOnboardingWorld(options: OnboardingOptions = {}) {
-  const { configuration = 'p256-x509-devP256' } = options
+  const { configuration = 'p256-x509-devP256', keepsRendezvous = false } = options
   const parts = partsOf(configuration)
   const world = await openVoucherWorld({ owners: parts.signers })
   const { database, clock, devices, vouchers, desk } = world
@@ -76,7 +78,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const onboarding = openOnboarding({
     ...{ database, clock, devices, vouchers, pki, events, randomBytes, log: silentLog },
     config: { dataDir },
-    rendezvousInfo: { value: async () => NEW_RENDEZVOUS },
+    rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
     serviceAddresses: () => ({
       token_url: 'https://x.test/oauth/token',
       api_url: 'https://x.test',

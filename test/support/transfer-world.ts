@@ -28,7 +28,7 @@ export const plainHttp: Http = {
 }
 
 /** Nobody else shares this installation. */
-const noOtherParties: Omit<PartyPort, 'isActive'> = {
+const noOtherParties: Omit<PartyPort, 'isActive' | 'isSuspended'> = {
   find: async () => undefined,
   findById: async () => undefined,
   keyOf: async () => undefined,
@@ -76,7 +76,13 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     publicUrl: () => publicUrl,
     vouchers,
     sales: salePort(desk),
-    parties: { ...noOtherParties, isActive: async (id) => !suspended.has(id) },
+    // What is tried here is tried over plain HTTP.
+    didUrl: () => publicUrl,
+    parties: {
+      ...noOtherParties,
+      isActive: async (id) => !suspended.has(id),
+      isSuspended: async (id) => suspended.has(id),
+    },
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),

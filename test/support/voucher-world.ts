@@ -81,7 +81,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const routes = [
     ...voucherRoutes(desk, async (_party, fingerprint) => provenKeys.has(fingerprint)),
     ...trustRoutes(trustPolicy, events),
-    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
+    ...deviceRoutes({ devices, vouchers, desk, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
   ]
   let assembled: ReturnType<typeof createApp> | undefined

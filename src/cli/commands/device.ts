@@ -45,6 +45,7 @@ export function deviceCommand(): Command {
   addToken(device)
   addFileCommands(device)
   addServiceCommands(device)
+  addRetire(device)
   return device
 }
 
@@ -245,6 +246,20 @@ function addServiceCommands(device: Command): void {
       const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
       const one = await api.json<DeviceView>(`${path}/register`, { method: 'POST' })
       output.result(one, ({ guid }) => `${guid} is being registered`)
+    },
+  )
+}
+
+function addRetire(device: Command): void {
+  runWithApi(
+    device
+      .command('retire')
+      .description('take a device out of service: revoke its certificates, delete its vouchers')
+      .argument('<id-or-guid>'),
+    async (api, _options, output, [name = '']) => {
+      const params = { device: name.replaceAll('-', '').toLowerCase() }
+      const one = await call(api, 'POST /devices/{device}/retire', { params })
+      output.result(one, ({ guid }) => `${guid} is out of service`)
     },
   )
 }

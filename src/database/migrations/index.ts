@@ -13,6 +13,7 @@ import { callers } from './0010-callers.ts'
 import { voucherDeletion } from './0011-voucher-deletion.ts'
 import { keyRotation } from './0012-key-rotation.ts'
 import { orderShares } from './0014-order-shares.ts'
+import { retirement } from './0013-retirement.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0011-voucher-deletion': voucherDeletion,
   '0012-key-rotation': keyRotation,
   '0014-order-shares': orderShares,
+  '0013-retirement': retirement,
 }

@@ -23,8 +23,13 @@ export class Connections {
     this.#outbound = outbound
   }
 
+  /** Whether this very service is reached by it. */
+  isOwn(url: string): boolean {
+    return this.#own !== undefined && isSame(url, this.#own.url())
+  }
+
   to({ url }: Target): FdoTransport {
-    if (this.#own && isSame(url, this.#own.url())) return this.#own.transport()
+    if (this.#own && this.isOwn(url)) return this.#own.transport()
     const known = this.#open.get(url)
     if (known) return known.send
     // Whom the rendezvous' certificate names is of no weight: the voucher and to1d are signed.

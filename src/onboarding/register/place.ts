@@ -19,7 +19,11 @@ export type Outcome =
       readonly deviceId: string
       /** What the rendezvous was told. */
       readonly addresses: To2Addresses
+      /** SHA-256 of the SubjectPublicKeyInfo of who has registered, hex. */
+      readonly ownerKey: string
     }
+  /** What was to be taken back: it has been, or nothing can be done but let it lapse. */
+  | { readonly kind: 'withdrawn' | 'lapsed' }
   | Failure
 
 export interface Failure {
@@ -139,7 +143,10 @@ export class Place {
   }
 
   /** Whether the place as such is to be left alone for a while. */
-  #judge(outcomes: readonly Outcome[]): void {
+  #judge(all: readonly Outcome[]): void {
+    // Of those the place was not asked.
+    const outcomes = all.filter(({ kind }) => kind !== 'lapsed')
+    if (outcomes.length === 0) return
     const failure = outcomes.find((one): one is Failure => one.kind === 'unreachable')
     if (!failure || outcomes.some(({ kind }) => kind !== 'unreachable')) {
       this.#failures = 0

@@ -16,10 +16,12 @@ import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
 import { type Outcome, Place } from './place.ts'
 import { Slots } from '../../slots.ts'
+import { type To0Server, type To0Status, statusOf, together } from './status.ts'
 import * as store from './store.ts'
 import type { Job } from './store.ts'
+import { type WithdrawalServices, Withdrawals } from './withdrawal/withdrawals.ts'
 
-export interface RegisterServices extends AttemptServices {
+export interface RegisterServices extends AttemptServices, WithdrawalServices {
   readonly database: Database
   readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
@@ -54,25 +56,12 @@ interface Registered {
   readonly guid: string
 }
 
-/** How a voucher's registrations stand, taken together. */
-export interface To0Status {
-  readonly state: 'waiting' | 'registered' | 'failing'
-  readonly lastError: string | null
-  readonly expiresAt: string | null
-}
-
-/** How it stands with one of them. */
-export interface To0Server extends To0Status {
-  /** The base URL tried first. */
-  readonly url: string
-  readonly nextAt: string
-}
-
 /** At all places together. */
 const AT_ONCE = 64
 
 export class Register {
   readonly #services: RegisterServices
+  readonly #withdrawals: Withdrawals
   readonly #places = new Map<string, Place>()
   readonly #running: Promise<void>[] = []
   readonly #slots = new Slots(AT_ONCE)
@@ -84,6 +73,11 @@ export class Register {
 
   constructor(services: RegisterServices) {
     this.#services = services
+    this.#withdrawals = new Withdrawals({
+      ...services,
+      findDeviceId: (voucher, tx) => services.vouchers.findDeviceId(voucher, tx),
+      wake: (origin) => this.#placeAt(origin).wake(),
+    })
   }
 
   async start(): Promise<void> {
@@ -123,8 +117,13 @@ export class Register {
   }
 
   /** A voucher is the party's no longer. */
-  async released(tx: Executor, { party, guid }: Registered): Promise<void> {
-    await store.removeJobs.run(tx, { party, guid })
+  released(tx: Executor, voucher: Registered): Promise<void> {
+    return this.#withdrawals.begin(tx, voucher)
+  }
+
+  /** Its Device has another name from now on. */
+  replaced(tx: Executor, voucher: Registered): Promise<void> {
+    return this.#withdrawals.beginLater(tx, voucher)
   }
 
   /** Of each of these vouchers of a party that is to be registered at all. */
@@ -160,11 +159,8 @@ export class Register {
   }
 
   #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
-    const { origin, last_error, expires_at } = job
-    const lastError = last_error ?? this.#places.get(origin)?.lastError ?? null
-    const isLive = expires_at !== null && expires_at > this.#services.clock.now().toISOString()
-    if (isLive) return { state: 'registered', lastError, expiresAt: expires_at }
-    return { state: lastError === null ? 'waiting' : 'failing', lastError, expiresAt: null }
+    const now = this.#services.clock.now().toISOString()
+    return statusOf(job, this.#places.get(job.origin)?.lastError, now)
   }
 
   #placeAt(origin: string): Place {
@@ -176,6 +172,7 @@ export class Register {
       stopped: this.#stopped.signal,
       attempt: (job) => {
         this.#begunIn.set(job, this.#generation)
+        if (job.state === 'withdrawing') return this.#withdrawals.attempt(job)
         return register(this.#services, job)
       },
       settle: (job, outcome, nextAt) => this.#settle({ job, outcome, nextAt, origin }),
@@ -191,13 +188,18 @@ export class Register {
 
   async #settle(settled: Settled): Promise<void> {
     const { database, events } = this.#services
-    const { job, outcome, origin: rendezvous } = settled
+    const { job, outcome, nextAt, origin: rendezvous } = settled
+    if (job.state === 'withdrawing') {
+      await database.commit((tx) => this.#withdrawals.settle(tx, job, outcome, nextAt))
+      return
+    }
     if (outcome.kind === 'registered') {
       await database.commit((tx) => this.#registered(tx, settled, outcome))
       const { waitSeconds: seconds } = outcome
       events.registrationMade({ guid: job.guid, rendezvous, seconds })
       return
     }
+    if (outcome.kind !== 'refused' && outcome.kind !== 'unreachable') return
     const { reason } = outcome
     await database.commit((tx) => this.#failed(tx, settled, reason))
     // That a place cannot be reached is said of the place, once.
@@ -209,10 +211,11 @@ export class Register {
   async #registered(
     tx: Executor,
     { job, nextAt, origin: rendezvous }: Settled,
-    { waitSeconds, deviceId: id, addresses }: Extract<Outcome, { kind: 'registered' }>,
+    outcome: Extract<Outcome, { kind: 'registered' }>,
   ): Promise<void> {
     const { clock, devices, audit } = this.#services
     const { guid, party, directive } = job
+    const { waitSeconds, deviceId: id, addresses, ownerKey: owner_key } = outcome
     const now = clock.now()
     const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
     const isOutdated = this.#begunIn.get(job) !== this.#generation
@@ -223,8 +226,10 @@ export class Register {
       next_at: (isOutdated ? now : nextAt).toISOString(),
       expires_at,
       addresses: digestOf(party, addresses),
+      owner_key,
     })
-    if (stored === 0 || job.state === 'registered') return
+    if (stored === 0) return this.#withdrawals.takeBack(tx, { ...job, expires_at, owner_key })
+    if (job.state === 'registered') return
     const detail = { guid, rendezvous, expires_at }
     await devices.moveDevice(tx, { id, move: 'registered', detail })
     // The first time only: renewals would fill the log.
@@ -279,16 +284,6 @@ interface Settled {
   readonly nextAt: Date
   readonly origin: string
 }
-
-/** One rendezvous that knows the owner is enough; what is wrong elsewhere is told all the same. */
-function together(a: To0Status, b: To0Status): To0Status {
-  const [best, other] = RANK[b.state] > RANK[a.state] ? [b, a] : [a, b]
-  const expiresAt =
-    [best.expiresAt ?? '', other.expiresAt ?? ''].reduce((x, y) => (x > y ? x : y)) || null
-  return { state: best.state, lastError: best.lastError ?? other.lastError, expiresAt }
-}
-
-const RANK = { waiting: 0, failing: 1, registered: 2 }
 
 function digestOf(party: string, addresses: To2Addresses): string {
   const digest = hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)

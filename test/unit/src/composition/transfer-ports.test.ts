@@ -7,6 +7,7 @@ import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
 import {
   didSchemeOf,
+  didUrlOf,
   keyPort,
   partyPort,
   voucherPort,
@@ -142,5 +143,12 @@ describe('DID documents', () => {
     expect(didSchemeOf({ tlsPort: undefined, publicUrl: 'http://192.0.2.10:8080' })).toBe('http')
     expect(didSchemeOf({ tlsPort: undefined, publicUrl: https })).toBe('https')
     expect(didSchemeOf({ tlsPort: 8443, publicUrl: 'http://192.0.2.10:8080' })).toBe('https')
+  })
+
+  it('are those of the HTTPS address there is, and of none where there is none', () => {
+    const [plain, secure] = ['http://a.example:8080', 'https://a.example:8443']
+    expect(didUrlOf('https://a.example/fdo', secure)).toBe('https://a.example/fdo')
+    expect(didUrlOf(plain, secure)).toBe(secure)
+    expect(didUrlOf(plain, '')).toBeUndefined()
   })
 })

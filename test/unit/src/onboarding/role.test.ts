@@ -54,6 +54,16 @@ describe('onboarding a device', () => {
     ])
   })
 
+  it('leaves it the rendezvous it came with, where there is no other to send it to', async () => {
+    await open({ keepsRendezvous: true })
+    const device = await world.addDevice()
+    const before = device.voucher.header.value.rvInfo
+    expect((await world.onboard(device)).type).toBe('onboarded')
+    expect(toHex(device.credential.rvInfo.bytes)).toBe(toHex(before.bytes))
+    const left = parseVoucher((await world.desk.find(HOME_PARTY, guidOf(device.credential))).cbor)
+    expect(toHex(left.header.value.rvInfo.bytes)).toBe(toHex(before.bytes))
+  })
+
   it('tells the device where to use its certificate', async () => {
     await open()
     const device = await world.addDevice()

@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { permissionsOf } from '../../../../src/http/permissions.ts'
 import { silentLog } from '../../../../src/log.ts'
-import { ownerAddressesSetting, rendezvousInfoSetting } from '../../../../src/settings/addresses.ts'
+import { addressSettings, warnOfDefaults } from '../../../../src/settings/addresses.ts'
 import { addressRoutes } from '../../../../src/settings/routes.ts'
 
 const clock = new FakeClock()
@@ -19,12 +19,8 @@ beforeEach(async () => {
 })
 afterEach(() => database.close())
 
-function settings() {
-  const services = { database, clock, publicUrl: () => publicUrl }
-  return {
-    rendezvousInfo: rendezvousInfoSetting(services),
-    ownerAddresses: ownerAddressesSetting(services),
-  }
+function settings(hasRendezvous = true) {
+  return addressSettings({ database, clock, publicUrl: () => publicUrl, hasRendezvous })
 }
 
 describe('the addresses devices are told', () => {
@@ -52,6 +48,36 @@ describe('the addresses devices are told', () => {
       await one.replace(HOME_PARTY, [{ dns: 'new.example', port, protocol: 'http' }])
       expect(await other.value(HOME_PARTY)).toMatchObject([{ dns: 'new.example', port }])
     }
+  })
+
+  it('are not told to those that are onboarded where nobody would answer them there', async () => {
+    const of = async (hasRendezvous: boolean) => {
+      const { rendezvousInfo, rendezvousInfoOfOwned, rendezvousHint } = settings(hasRendezvous)
+      const value = await rendezvousInfoOfOwned.value(HOME_PARTY)
+      const hint = rendezvousHint(await rendezvousInfo.current(HOME_PARTY))
+      return [value && describeRendezvousInfo(value.value).length, hint]
+    }
+    expect(await of(true)).toEqual([1, null])
+    expect(await of(false)).toEqual([
+      undefined,
+      expect.stringContaining('no rendezvous answers at this service'),
+    ])
+    await settings().rendezvousInfo.replace(HOME_PARTY, [{ dns: 'a.test' }, { dns: 'b.test' }])
+    expect(await of(true)).toEqual([2, null])
+    expect(await of(false)).toEqual([2, null])
+  })
+
+  it('are warned of in the log as the service starts, where they lead nowhere', async () => {
+    const said: string[] = []
+    const note = (_: object, text: string) => said.push(text)
+    const log = { ...silentLog, warn: note, error: note } as unknown as typeof silentLog
+    await warnOfDefaults(settings(true), log)
+    expect(said).toEqual([])
+    await warnOfDefaults(settings(false), log)
+    expect(said).toEqual([expect.stringContaining('set where they are to look')])
+    publicUrl = 'no URL'
+    await warnOfDefaults(settings(false), log)
+    expect(said.at(-1)).toBe('the rendezvous info could not be read')
   })
 
   it('are left as they are by what is none, and nobody is told', async () => {
@@ -95,13 +121,17 @@ describe('/api/v1/rendezvous-info and /api/v1/owner-addresses', () => {
     expect(await (await call('GET', '/rendezvous-info')).json()).toEqual({
       directives: [{ ip: '127.0.0.1', dev_port: 8080, owner_port: 8080, protocol: 'http' }],
       is_default: true,
+      hint: null,
     })
     const directives = [
       { dns: 'rv.example', delay_seconds: 5 },
       { ip: '192.0.2.1', bypass: true },
     ]
     const put = await call('PUT', '/rendezvous-info', { directives })
-    expect([put.status, await put.json()]).toEqual([200, { directives, is_default: false }])
+    expect([put.status, await put.json()]).toEqual([
+      200,
+      { directives, is_default: false, hint: null },
+    ])
 
     const addresses = [{ dns: 'owner.example', port: 443, protocol: 'https' }]
     await call('PUT', '/owner-addresses', { addresses })

@@ -97,13 +97,13 @@ describe('an inbox', () => {
     }
   })
 
-  it('answers as to a wrong token while its party is suspended', async () => {
+  it('is not there while its party is suspended, whatever the token', async () => {
     const { bytes } = must(fourth)
     world.suspended.add(PARTY)
     const answers = [await push(bytes), await push(bytes, { token: 'x' })]
     world.suspended.delete(PARTY)
-    expect(answers.map(({ status }) => status)).toEqual([401, 401])
-    expect(answers[0]?.json.error).toBe(answers[1]?.json.error)
+    expect(answers.map(({ status }) => status)).toEqual([404, 404])
+    expect(answers[0]?.json.error).toBe('there is nobody here at present')
     expect((await push(bytes)).status).toBe(200)
   })
 
