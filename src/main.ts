@@ -184,9 +184,9 @@ async function servicesOver(
   const { clock = realClock } = fakes
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
-  const parties = await Parties.open({ database, clock })
-  const outbound = new Outbound(new OutboundPolicy(config))
   const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
+  const outbound = new Outbound(new OutboundPolicy(config))
   return {
     config,
     clock,
@@ -203,8 +203,10 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, audit, parties }),
-    machines: new MachineClients({ database, clock, events, parties }),
-    identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
+    machines: new MachineClients({ database, clock, events, audit, parties }),
+    identityProviders: new IdentityProviders({
+      ...{ database, clock, log, events, audit, parties, outbound },
+    }),
     outbound,
   }
 }

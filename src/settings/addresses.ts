@@ -15,6 +15,7 @@ export interface AddressServices extends SettingServices {
 export function rendezvousInfoSetting(services: AddressServices): Setting<Kept<RendezvousInfo>> {
   return new Setting(services, {
     name: 'rendezvous-info',
+    changed: 'rendezvous-info-changed',
     parse: rendezvousInfoFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())
@@ -27,6 +28,7 @@ export function rendezvousInfoSetting(services: AddressServices): Setting<Kept<R
 export function ownerAddressesSetting(services: AddressServices): Setting<To2Addresses> {
   return new Setting(services, {
     name: 'owner-addresses',
+    changed: 'owner-addresses-changed',
     parse: to2AddressesFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())

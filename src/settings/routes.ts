@@ -78,7 +78,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       body: RendezvousInfoDocument,
       result: RendezvousInfoDocument.extend(withDefault),
       handle: async ({ body, principal }) =>
-        directives(await rendezvousInfo.replace(principal.party, body.directives)),
+        directives(await rendezvousInfo.replace(principal, body.directives)),
     }),
     route({
       method: 'get',
@@ -96,7 +96,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       body: OwnerAddressesDocument,
       result: OwnerAddressesDocument.extend(withDefault),
       handle: async ({ body, principal }) =>
-        addresses(await ownerAddresses.replace(principal.party, body.addresses)),
+        addresses(await ownerAddresses.replace(principal, body.addresses)),
     }),
   ]
 }

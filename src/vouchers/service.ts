@@ -87,8 +87,8 @@ export class VoucherService {
   }
 
   async #recordMade(tx: Executor, row: store.VoucherRow): Promise<void> {
-    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' }
-    const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
+    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' } as const
+    const sold = { ...made, type: 'voucher-handed-over', by: 'system' } as const
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
   }

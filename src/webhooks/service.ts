@@ -213,7 +213,7 @@ export interface TestResult {
 }
 
 interface Change {
-  readonly type: string
+  readonly type: NewEntry['type']
   readonly detail: NonNullable<NewEntry['detail']>
   readonly set: Parameters<WebhookStore['change']>[2]
 }

@@ -39,13 +39,14 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const owners = [...(options.owners ?? signers.filter((_, i) => i % 2 === 1))]
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
-  const devices = await DeviceService.open({ database, clock })
+  const audit = new AuditLog({ clock })
+  const devices = await DeviceService.open({ database, clock, audit })
   const noted: [event: string, facts: object][] = []
   const events = createEvents({
     ...silentLog,
     info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
   } as unknown as typeof silentLog)
-  const trustPolicy = trustPolicySetting({ database, clock })
+  const trustPolicy = trustPolicySetting({ database, clock, audit })
   const ledger = new VoucherLedger({
     database,
     clock,
@@ -55,7 +56,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
     findHolders: () => options.holders ?? [],
-    audit: new AuditLog({ clock }),
+    audit,
     deviceCas: anchors,
     trustPolicy: (party) => trustPolicy.value(party),
   })
@@ -100,6 +101,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
 
   return {
     owners,
+    audit,
     clock,
     database,
     devices,

@@ -55,7 +55,7 @@ describe('a party', () => {
     const services = { ...world, keys: { signerOf: async () => signer } }
     const didOf = async (publicUrl: string, party: string) => {
       const profiles = new Profiles({ ...services, publicUrl: () => publicUrl })
-      await profiles.setPublic(party, true)
+      await profiles.setPublic({ party, id: 'fdoa_1' }, true)
       return (await profiles.find(party)).document.did
     }
     expect(await didOf('https://fdo.example', HOME_PARTY)).toBe('did:web:fdo.example')
