@@ -223,6 +223,7 @@ function appOf(
     ...services,
     trustedProxies,
     findPrincipal: findPrincipalOf(services, domains),
+    resourceMetadata: domains.tokens.resourceMetadata,
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes({ ...services, makeFirstKeys: domains.makeFirstKeys }),

@@ -2,10 +2,9 @@
 import { type OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { ZodObject, ZodType } from 'zod'
-import type { AppEnv } from './authenticate.ts'
+import { type AppEnv, notPermitted } from './authenticate.ts'
 import { JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
-import { Problem } from './problem.ts'
 import type { Declaration } from './route.ts'
 
 type Described = Declaration<never, never, never, never>
@@ -162,7 +161,7 @@ function contentOf(types: readonly string[]) {
 function permit(permission: Permission): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (!c.var.principal.permissions.has(permission)) {
-      throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
+      throw notPermitted(permission, 'permission', c.var.resourceMetadata)
     }
     await next()
   }

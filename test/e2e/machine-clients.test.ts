@@ -240,4 +240,25 @@ describe('what anyone may read', () => {
       })
     }
   })
+
+  it('is named to whoever calls without a token, with a bad one, or with too little', async () => {
+    const answers = async (authorization: string) => {
+      const headers: Record<string, string> = authorization === '' ? {} : { authorization }
+      const { headers: given } = await world.api('GET', '/api/v1/tokens', { token: null, headers })
+      return String(given['www-authenticate'])
+    }
+    const named = `resource_metadata="${issuer}/.well-known/oauth-protected-resource/api/v1"`
+    for (const none of ['', 'Basic YTpi', 'Bearer']) {
+      expect(await answers(none)).toBe(`Bearer ${named}`)
+    }
+    for (const bad of ['Bearer x', 'bearer x', 'Bearer two words']) {
+      expect(await answers(bad)).toBe(`Bearer error="invalid_token", ${named}`)
+    }
+    const wanted = { name: 'x', scopes: ['voucher:read'] }
+    const { json } = await world.api('POST', '/api/v1/tokens', { json: wanted })
+    const { token } = json as { token: string }
+    expect(await answers(`Bearer ${token}`)).toBe(
+      `Bearer error="insufficient_scope", scope="token:read", ${named}`,
+    )
+  })
 })
