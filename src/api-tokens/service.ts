@@ -12,6 +12,7 @@ import { Problem } from '../http/problem.ts'
 import type { Parties } from '../parties/service.ts'
 import { hashOfSecret, isSameHash } from '../secrets/hash.ts'
 import { type ApiTokenRow, ApiTokenStore, type TokenPage } from './store.ts'
+import { SECRET_PREFIXES } from '../prefixes.ts'
 
 export interface ApiTokensServices {
   readonly database: Database
@@ -28,7 +29,7 @@ export interface NewToken {
   readonly ttlSeconds?: number | undefined
 }
 
-/** `fdoa_`, the id, the secret. */
+/** The prefix, the id, the secret. */
 const TOKEN = /^(fdoa_[0-9a-f]{16})_([\w-]{43})$/
 const ADMIN = 'admin'
 const HOME_ADMIN = { party: HOME_PARTY, name: ADMIN }
@@ -153,7 +154,7 @@ export class ApiTokens {
     { name, scopes, ttlSeconds }: NewToken,
   ): { row: ApiTokenRow; token: string } {
     const now = this.#services.clock.now()
-    const id = `fdoa_${randomBytes(8).toString('hex')}`
+    const id = `${SECRET_PREFIXES.apiToken}${randomBytes(8).toString('hex')}`
     const secret = randomBytes(32).toString('base64url')
     const expires = ttlSeconds === undefined ? null : new Date(now.getTime() + ttlSeconds * 1000)
     const row = {

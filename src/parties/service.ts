@@ -10,6 +10,7 @@ import type { Principal } from '../http/authenticate.ts'
 import { hashOfSecret, isSameHash } from '../secrets/hash.ts'
 import * as store from './store.ts'
 import type { InvitationRow, PartyRow } from './store.ts'
+import { NAME_PREFIXES, SECRET_PREFIXES } from '../prefixes.ts'
 
 export const PARTY_ROLES = ['manufacturer', 'reseller', 'owner'] as const
 export type PartyRole = (typeof PARTY_ROLES)[number]
@@ -33,7 +34,7 @@ interface Standing {
   readonly roles: ReadonlySet<string>
 }
 
-/** `fdoi_`, the id, the secret. */
+/** The prefix, the id, the secret. */
 const CODE = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
 const HOME_NAME = 'home'
 const NO_PARTY = ''
@@ -152,7 +153,7 @@ export class Parties {
   ): Promise<{ row: InvitationRow; code: string }> {
     if (await this.findNamed(name)) throw nameTaken(name)
     const now = this.#services.clock.now()
-    const id = `fdoi_${randomBytes(8).toString('hex')}`
+    const id = `${SECRET_PREFIXES.invitation}${randomBytes(8).toString('hex')}`
     const secret = randomBytes(32).toString('base64url')
     const row = {
       id,
@@ -225,7 +226,7 @@ export class Parties {
   }
 
   async #add(tx: Executor, { id: invitation, name, roles }: InvitationRow): Promise<string> {
-    const party = `fdop_${randomBytes(8).toString('hex')}`
+    const party = `${NAME_PREFIXES.party}${randomBytes(8).toString('hex')}`
     const row = { ...this.#rowOf(party, { name, roles: [] }), roles }
     if ((await store.insertParty.run(tx, row)) === 0) throw nameTaken(name)
     for (const open of this.#openers) await open(tx, party)

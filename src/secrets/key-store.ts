@@ -25,6 +25,7 @@ import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
 export interface KeyStoreServices {
   readonly database: Database
@@ -122,7 +123,7 @@ export class KeyStore {
     origin: PrivateKeyRow['origin'],
   ): Promise<KeyInfo> {
     const { database, clock, sealer } = this.#services
-    const id = `fdok_${randomBytes(12).toString('hex')}`
+    const id = `${NAME_PREFIXES.key}${randomBytes(12).toString('hex')}`
     const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
     const spki = spkiOf(key)
     const row = {

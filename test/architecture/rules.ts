@@ -26,7 +26,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
-  ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
+  [
+    'src/alarm.ts',
+    'src/clock.ts',
+    'src/randomness.ts',
+    'src/addresses.ts',
+    'src/slots.ts',
+    'src/prefixes.ts',
+  ],
   ['protocol'],
 ]
 

@@ -64,7 +64,7 @@ describe('a program', () => {
   it('may have a secret, made here and shown once', async () => {
     const made = await register(SECRET, ['auditor'])
     const secret = made.client_secret ?? ''
-    expect(secret).toMatch(/^fdok_[\w-]{43}$/)
+    expect(secret).toMatch(/^fdoc_[\w-]{43}$/)
     const { body } = await askToken(world, {}, basic(made.client_id, secret))
     const token = String(body['access_token'])
     expect((await api('GET', '/vouchers', undefined, token)).status).toBe(200)

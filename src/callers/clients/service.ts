@@ -14,6 +14,7 @@ import type { ActiveParties } from '../ports.ts'
 import type { Credential } from './credential.ts'
 import * as store from './store.ts'
 import type { ClientRow } from './store.ts'
+import { NAME_PREFIXES, SECRET_PREFIXES } from '../../prefixes.ts'
 
 export interface ClientsServices {
   readonly database: Database
@@ -85,7 +86,7 @@ export class MachineClients {
     checkGrant(wanted.scopes, by)
     const { credential, secret } = credentialOf(wanted.credential)
     const row: ClientRow = {
-      id: `fdom_${randomBytes(16).toString('hex')}`,
+      id: `${NAME_PREFIXES.client}${randomBytes(16).toString('hex')}`,
       party: by.party,
       name: wanted.name,
       scopes: wanted.scopes.join(' '),
@@ -204,7 +205,7 @@ function credentialOf(wanted: NewCredential): {
   readonly secret: string | undefined
 } {
   if (wanted.method !== 'client_secret_basic') return { credential: wanted, secret: undefined }
-  const secret = `fdok_${randomBytes(32).toString('base64url')}`
+  const secret = `${SECRET_PREFIXES.clientSecret}${randomBytes(32).toString('base64url')}`
   return { credential: { method: wanted.method, hash: hashOfSecret(secret) }, secret }
 }
 

@@ -18,6 +18,7 @@ import { discoverKeys } from './discovery.ts'
 import { type Examined, type Provider, examine, namesIn } from './examine.ts'
 import * as store from './store.ts'
 import type { ProviderRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface ProvidersServices {
   readonly database: Database
@@ -90,7 +91,7 @@ export class IdentityProviders {
     checkRoles(wanted.roles, by)
     const { name, issuer, audience, claim } = wanted
     const row: ProviderRow = {
-      id: `fdoo_${randomBytes(8).toString('hex')}`,
+      id: `${NAME_PREFIXES.identityProvider}${randomBytes(8).toString('hex')}`,
       party: by.party,
       name,
       issuer,

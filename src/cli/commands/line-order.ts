@@ -88,7 +88,7 @@ function addExport(order: Command): void {
 /** What `POST /orders` takes; "self" is whoever gives the order. */
 function orderBody(order: Order, self: string) {
   const { name, model, quantity, rendezvous_info, unique_serials, label, expires_at } = order
-  const mayNot = order.first_owner.find(({ to }) => to === 'none' || to.startsWith('fdop_'))
+  const mayNot = order.first_owner.find(({ to }) => to === 'none' || /^fdop_/.test(to))
   if (mayNot) {
     throw new CliFailure('refused', `a line cannot sell to ${mayNot.to}`, {
       next: 'have the order sold to self, or to public keys',

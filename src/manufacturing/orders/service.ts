@@ -22,6 +22,7 @@ import { chainsOf, spkiHashOf } from './own-certificate.ts'
 import * as store from './store.ts'
 import type { MadeDeviceRow, OrderPage, OrderRow } from './store.ts'
 import { type Trial, type TrialServices, tryRendezvous } from './trial.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface OrderServices extends TrialServices, FirstOwnerServices {
   readonly database: Database
@@ -57,7 +58,6 @@ export interface ToldCertificate {
   readonly detail: string | null
 }
 
-const PREFIX = 'fdoo_'
 const ROWS_AT_ONCE = 500
 
 export class OrderDesk {
@@ -77,7 +77,14 @@ export class OrderDesk {
     rendezvousInfoFromText(directives)
     const { name, model, quantity, label } = wanted
     const row: OrderRow = {
-      ...{ id: `${PREFIX}${randomBytes(12).toString('hex')}`, party, name, model, quantity, label },
+      ...{
+        id: `${NAME_PREFIXES.order}${randomBytes(12).toString('hex')}`,
+        party,
+        name,
+        model,
+        quantity,
+        label,
+      },
       made: 0,
       rendezvous_info: JSON.stringify(directives),
       first_owner: JSON.stringify(wanted.firstOwner),

@@ -19,6 +19,7 @@ import { type Makers, demandMaker } from '../makers.ts'
 import { hashOfSecret } from '../../secrets/hash.ts'
 import * as store from './store.ts'
 import type { StationRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface StationServices {
   readonly database: Database
@@ -52,8 +53,6 @@ interface Station {
   readonly secretHash: string | null
 }
 
-const PREFIX = 'fdost_'
-
 export class Stations {
   readonly #services: StationServices
   #known: { readonly stations: readonly Station[]; readonly readAt: number } | undefined
@@ -70,7 +69,7 @@ export class Stations {
     const { name, allow, clientCas, withSecret } = wanted
     const secret = withSecret ? randomBytes(32).toString('base64url') : null
     const row: StationRow = {
-      id: `${PREFIX}${randomBytes(12).toString('hex')}`,
+      id: `${NAME_PREFIXES.station}${randomBytes(12).toString('hex')}`,
       party: by.party,
       name,
       allow: allow.join(' '),

@@ -19,6 +19,7 @@ import { isSameHash } from '../../secrets/hash.ts'
 import { hashOf, newId, newSecret } from '../secret.ts'
 import * as store from './store.ts'
 import type { InboxTokenRow } from './store.ts'
+import { SECRET_PREFIXES } from '../../prefixes.ts'
 
 export interface InboxServices {
   readonly database: Database
@@ -46,8 +47,8 @@ export interface Taken {
   readonly receipt: string | null
 }
 
-/** `fdoi_`, the id, the secret. */
-const TOKEN = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
+/** The prefix, or the one it was before, the id, the secret. */
+const TOKEN = /^(fdo[bi]_[0-9a-f]{16})_([\w-]{43})$/
 
 export class Inbox {
   readonly #services: InboxServices
@@ -97,7 +98,7 @@ export class Inbox {
   async createToken(name: string, by: Principal): Promise<{ row: InboxTokenRow; token: string }> {
     const { database, clock, events, audit } = this.#services
     const { party } = by
-    const [id, secret] = [newId('fdoi'), newSecret()]
+    const [id, secret] = [newId(SECRET_PREFIXES.inboxToken), newSecret()]
     const row = {
       ...{ id, party, name, hash: hashOf(secret) },
       created_at: clock.now().toISOString(),

@@ -18,6 +18,7 @@ import { hashOf, newId } from '../secret.ts'
 import { type NamedKey, keysFromText } from './keys.ts'
 import * as store from './store.ts'
 import type { PartnerKeyRow, PartnerRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface PartnersServices extends ResolveServices {
   readonly database: Database
@@ -85,7 +86,7 @@ export class Partners {
   async create(by: Actor, details: PartnerDetails): Promise<Partner> {
     const { party } = by
     const created_at = this.#services.clock.now().toISOString()
-    const base = { id: newId('fdor'), party, created_at, token: null }
+    const base = { id: newId(NAME_PREFIXES.partner), party, created_at, token: null }
     const { row, keys } = await this.#rowOf(base, details)
     await this.#write(row, keys, async (tx) => {
       await store.addPartner(tx, row)

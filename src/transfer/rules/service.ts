@@ -17,6 +17,7 @@ import { newId } from '../secret.ts'
 import { Sweep } from './sweep.ts'
 import * as store from './store.ts'
 import type { RuleRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface RulesServices {
   readonly database: Database
@@ -77,7 +78,7 @@ export class Rules {
     const { party } = by
     const receiver = await handover.findReceiver(party, to)
     const row = {
-      ...{ id: newId('fdol'), party, model, last_error: null },
+      ...{ id: newId(NAME_PREFIXES.transferRule), party, model, last_error: null },
       partner: receiver.kind === 'partner' ? receiver.partner.id : null,
       to_party: receiver.kind === 'party' ? receiver.id : null,
       created_at: clock.now().toISOString(),
