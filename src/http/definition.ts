@@ -5,6 +5,7 @@ import type { ZodObject, ZodType } from 'zod'
 import { type AppEnv, notPermitted } from './authenticate.ts'
 import { JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
+import { PROBLEM_CODES } from './problem.ts'
 import type { Declaration } from './route.ts'
 
 type Described = Declaration<never, never, never, never>
@@ -147,7 +148,7 @@ const ProblemDocument = z
     type: z.string(),
     title: z.string(),
     status: z.number().int(),
-    code: z.string(),
+    code: z.enum(PROBLEM_CODES),
     detail: z.string().optional(),
     instance: z.string().optional(),
   })
