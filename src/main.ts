@@ -195,9 +195,9 @@ async function servicesOver(
   const { clock = realClock } = fakes
   const metrics = new Metrics()
   const events = createEvents(log, metrics)
-  const parties = await Parties.open({ database, clock })
-  const outbound = new Outbound(new OutboundPolicy(config))
   const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
+  const outbound = new Outbound(new OutboundPolicy(config))
   return {
     config,
     clock,
@@ -214,8 +214,10 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, audit, parties }),
-    machines: new MachineClients({ database, clock, events, parties }),
-    identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
+    machines: new MachineClients({ database, clock, events, audit, parties }),
+    identityProviders: new IdentityProviders({
+      ...{ database, clock, log, events, audit, parties, outbound },
+    }),
     outbound,
   }
 }
@@ -236,6 +238,7 @@ function appOf(
     ...services,
     trustedProxies,
     findPrincipal: findPrincipalOf(services, domains),
+    resourceMetadata: domains.tokens.resourceMetadata,
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes({ ...services, makeFirstKeys: domains.makeFirstKeys }),

@@ -5,7 +5,24 @@ interface Schemas {
     readonly type: string
     readonly title: string
     readonly status: number
-    readonly code: string
+    readonly code:
+      | 'invalid-request'
+      | 'not-authenticated'
+      | 'not-permitted'
+      | 'not-found'
+      | 'method-not-allowed'
+      | 'too-slow'
+      | 'conflict'
+      | 'in-progress'
+      | 'answer-lost'
+      | 'precondition-failed'
+      | 'too-large'
+      | 'unsupported-media-type'
+      | 'check-failed'
+      | 'idempotency-key-reused'
+      | 'too-many-requests'
+      | 'internal-error'
+      | 'unavailable'
     readonly detail?: string
     readonly instance?: string
   }

@@ -159,16 +159,16 @@ type Ground = Awaited<ReturnType<typeof groundOf>>
 
 /** What all roles stand on. */
 async function groundOf(services: Services, publicUrl: () => string) {
-  const { config, database, clock, randomBytes, keyStore, parties } = services
+  const { config, database, clock, audit, randomBytes, keyStore, parties } = services
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
     serverAnchors: listenerAuthorities(config),
   })
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
-  const devices = await DeviceService.open({ database, clock })
+  const devices = await DeviceService.open({ database, clock, audit })
   parties.opensWith((tx, party) => devices.openFor(tx, party))
-  const trustPolicy = trustPolicySetting({ database, clock })
+  const trustPolicy = trustPolicySetting({ database, clock, audit })
   const ledger = new VoucherLedger({
     ...services,
     devices,
@@ -183,7 +183,7 @@ async function groundOf(services: Services, publicUrl: () => string) {
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
   const hasRendezvous = config.roles.includes('rendezvous')
-  const settings = addressSettings({ database, clock, publicUrl, hasRendezvous })
+  const settings = addressSettings({ database, clock, audit, publicUrl, hasRendezvous })
   return {
     pki,
     authorities,

@@ -108,9 +108,10 @@ function changeRoute(services: DeviceRoutesServices): Route {
     params: DeviceParam,
     body: z.strictObject({ group: GroupName }),
     result: DeviceWithHistory,
-    async handle({ params, body, principal: { party } }) {
+    async handle({ params, body, principal }) {
+      const { party } = principal
       const { id } = await named(services, party, params.device)
-      await services.devices.assignGroup(party, id, body.group)
+      await services.devices.assignGroup(principal, id, body.group)
       return withHistory(services, await named(services, party, id))
     },
   })
@@ -204,8 +205,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       body: NewGroup,
       result: GroupView,
       status: 201,
-      handle: async ({ body: { name, scopes }, principal: { party } }) =>
-        groupView(await devices.addGroup(party, name, scopes)),
+      handle: async ({ body: { name, scopes }, principal }) =>
+        groupView(await devices.addGroup(principal, name, scopes)),
     }),
     route({
       method: 'get',
@@ -225,8 +226,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       params: GroupParam,
       body: ChangedGroup,
       result: GroupView,
-      handle: async ({ params: { name }, body: { scopes }, principal: { party } }) =>
-        groupView(await devices.changeGroup(party, name, scopes)),
+      handle: async ({ params: { name }, body: { scopes }, principal }) =>
+        groupView(await devices.changeGroup(principal, name, scopes)),
     }),
     route({
       method: 'delete',
@@ -234,7 +235,7 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       summary: 'Remove a group that no device is in',
       permission: 'group:write',
       params: GroupParam,
-      handle: ({ params: { name }, principal: { party } }) => devices.removeGroup(party, name),
+      handle: ({ params: { name }, principal }) => devices.removeGroup(principal, name),
     }),
   ]
 }

@@ -8,7 +8,12 @@ import { isOutOfSpace } from '../database/portable.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
-import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
+import {
+  type AppEnv,
+  type FindPrincipal,
+  type ResourceMetadata,
+  authenticate,
+} from './authenticate.ts'
 import type { Idempotency } from './idempotency/service.ts'
 import { type IsReady, healthRoutes } from './health.ts'
 import { openApiRoute } from './openapi.ts'
@@ -21,6 +26,8 @@ export interface AppServices {
   readonly clock: Clock
   readonly trustedProxies: TrustedProxies
   readonly findPrincipal: FindPrincipal
+  /** Without it callers without a token are not told where to get one. */
+  readonly resourceMetadata?: ResourceMetadata
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
   /** Under load the management API puts off its callers. */
@@ -43,7 +50,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   for (const other of others) app.route('/', other)
   app.route('/', healthRoutes(isReady))
 
-  const known = authenticate(findPrincipal, clock)
+  const known = authenticate(findPrincipal, clock, services.resourceMetadata)
   app.use('/api/*', request, putOff(load), known)
   const among = { idempotency: services.idempotency, turns: new InTurn() }
   app.route('/api/v1', router([...routes, openApiRoute(routes)], among))

@@ -26,6 +26,9 @@ const STATUS = {
 
 export type ProblemCode = keyof typeof STATUS
 
+/** Programs go by these: one that has been released keeps its name and its status. */
+export const PROBLEM_CODES = Object.keys(STATUS) as readonly ProblemCode[]
+
 interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Further members of the document, for programs. */

@@ -1,4 +1,5 @@
 /** The keys of a party, as its people make, bring, replace and remove them. */
+import type { EntryType } from '../audit/types.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { AuditLog } from '../audit/log.ts'
@@ -160,7 +161,11 @@ export class Keys {
   }
 
   /** What the party's log says of a change, in its transaction. */
-  #recorded(type: string, by: Principal, more: Readonly<Record<string, string>> = {}): Alongside {
+  #recorded(
+    type: EntryType,
+    by: Principal,
+    more: Readonly<Record<string, string>> = {},
+  ): Alongside {
     const { audit, keyStore } = this.#services
     return async (tx, { id, party, purpose, kind, fingerprint }) => {
       if (type !== 'key-removed' && (await keyStore.count(tx, party)) > MOST_KEYS) {

@@ -27,6 +27,7 @@ import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
 export interface KeyStoreServices {
   readonly database: Database
@@ -229,7 +230,7 @@ export class KeyStore {
     origin: PrivateKeyRow['origin'],
   ): NewRow {
     const { clock, sealer } = this.#services
-    const id = `fdok_${randomBytes(12).toString('hex')}`
+    const id = `${NAME_PREFIXES.key}${randomBytes(12).toString('hex')}`
     const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
     const wrapped = sealer.seal(contextOf(id), pkcs8)
     pkcs8.fill(0)

@@ -65,6 +65,7 @@ export async function warnOfDefaults(
 function rendezvousInfoSetting(services: AddressServices): Setting<Kept<RendezvousInfo>> {
   return new Setting(services, {
     name: 'rendezvous-info',
+    changed: 'rendezvous-info-changed',
     parse: rendezvousInfoFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())
@@ -77,6 +78,7 @@ function rendezvousInfoSetting(services: AddressServices): Setting<Kept<Rendezvo
 function ownerAddressesSetting(services: AddressServices): Setting<To2Addresses> {
   return new Setting(services, {
     name: 'owner-addresses',
+    changed: 'owner-addresses-changed',
     parse: to2AddressesFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())

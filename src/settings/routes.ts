@@ -80,7 +80,7 @@ export function addressRoutes(settings: Settings): Route[] {
       body: RendezvousInfoDocument,
       result: RendezvousInfoView,
       handle: async ({ body, principal }) =>
-        directives(await rendezvousInfo.replace(principal.party, body.directives)),
+        directives(await rendezvousInfo.replace(principal, body.directives)),
     }),
     route({
       method: 'get',
@@ -98,7 +98,7 @@ export function addressRoutes(settings: Settings): Route[] {
       body: OwnerAddressesDocument,
       result: OwnerAddressesDocument.extend(withDefault),
       handle: async ({ body, principal }) =>
-        addresses(await ownerAddresses.replace(principal.party, body.addresses)),
+        addresses(await ownerAddresses.replace(principal, body.addresses)),
     }),
   ]
 }

@@ -11,8 +11,15 @@ import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Log } from '../log.ts'
 import type { Pki } from '../pki/service.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
-import { authorizationServerMetadata, protectedResourceMetadata } from './metadata.ts'
-import { type Addresses, JWKS_PATH, MANAGEMENT_API_PATH, TOKEN_PATH, namesOf } from './names.ts'
+import { authorizationServerMetadata, managementApiMetadata } from './metadata.ts'
+import {
+  type Addresses,
+  JWKS_PATH,
+  MANAGEMENT_API_PATH,
+  RESOURCE_METADATA_PATH,
+  TOKEN_PATH,
+  namesOf,
+} from './names.ts'
 import { loadProvider } from './provider.ts'
 import type { SigningKey } from './signing-key.ts'
 import { findClient } from './verify.ts'
@@ -32,8 +39,7 @@ export interface TokenServices {
 }
 
 const SERVER_METADATA_PATH = '/.well-known/oauth-authorization-server'
-const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
-const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
+export const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
 /** An assertion of 16 KiB, and what goes with it. */
 const MOST_BYTES = 20 * 1024
 
@@ -43,7 +49,7 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
   let provider: Promise<RequestListener> | undefined
 
   const resource = (c: Context<AppEnv>) =>
-    c.json(protectedResourceMetadata(names(), c.req.header('host') ?? ''), 200, CACHE_FOR_MINUTES)
+    c.json(managementApiMetadata(names(), c.req.header('host') ?? ''), 200, CACHE_FOR_MINUTES)
   return new Hono<AppEnv>()
     .get(SERVER_METADATA_PATH, (c) =>
       c.json(authorizationServerMetadata(names()), 200, CACHE_FOR_MINUTES),

@@ -1,4 +1,5 @@
 /** The parts of voucher transfer, joined to each other. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
@@ -32,6 +33,7 @@ export interface TransferServices extends DoorServices {
   readonly database: Database
   readonly clock: Clock
   readonly events: Events
+  readonly audit: AuditLog
   readonly sealer: Sealer
   readonly http: Http
   /** In [0, 1). */

@@ -140,7 +140,7 @@ export class VoucherLedger {
     const { id: deviceId, party, guid, by } = device
     const serials = await revokeCredentials(tx, { deviceId, reason, at: this.now() })
     const entries = serials.map((serial) => ({
-      ...{ party, by, type: 'certificate-revoked' },
+      ...{ party, by, type: 'certificate-revoked' as const },
       subject: { guid, device: deviceId },
       detail: { serial, reason },
     }))

@@ -103,8 +103,8 @@ export class VoucherService {
     const entry = entryOf(row)
     const voucher = `/api/v1/vouchers/${row.guid}`
     const detail = { ...entry.detail, serial, voucher, ...more }
-    const made = { ...entry, type: 'voucher-made', by, detail }
-    const sold = { ...entry, type: 'voucher-handed-over', by: 'system' }
+    const made = { ...entry, type: 'voucher-made', by, detail } as const
+    const sold = { ...entry, type: 'voucher-handed-over', by: 'system' } as const
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
   }

@@ -12,6 +12,7 @@ import type { Sealer } from '../secrets/seal.ts'
 import { headersOf, secretText, testMessage } from './message.ts'
 import { type OutboundCalls, outboundFailureOf } from './outbound.ts'
 import { type WebhookRow, WebhookStore } from './store.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
 export interface WebhooksServices {
   readonly database: Database
@@ -66,7 +67,7 @@ export class Webhooks {
   ): Promise<{ row: WebhookState; secret: string }> {
     const { database, clock, audit, sealer } = this.#services
     await this.#refuseAddress(url)
-    const id = `fdow_${randomBytes(12).toString('hex')}`
+    const id = `${NAME_PREFIXES.webhook}${randomBytes(12).toString('hex')}`
     const secret = randomBytes(32)
     const now = clock.now().toISOString()
     const row = await database.commit(
@@ -213,7 +214,7 @@ export interface TestResult {
 }
 
 interface Change {
-  readonly type: string
+  readonly type: NewEntry['type']
   readonly detail: NonNullable<NewEntry['detail']>
   readonly set: Parameters<WebhookStore['change']>[2]
 }

@@ -34,6 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'src/addresses.ts',
     'src/load.ts',
     'src/slots.ts',
+    'src/prefixes.ts',
   ],
   ['protocol'],
 ]

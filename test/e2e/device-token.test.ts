@@ -213,12 +213,21 @@ describe('a call is refused', () => {
     const without = await whoami({ identity })
     expect(without.status).toBe(401)
     expect(without.headers['content-type']).toBe('application/problem+json')
-    expect(without.headers['www-authenticate']).toBe('Bearer')
+    const metadata = /^Bearer resource_metadata="(.*)"$/.exec(
+      String(without.headers['www-authenticate']),
+    )
+    const { pathname } = new URL(metadata?.[1] ?? '')
+    expect((await world.send(pathname)).body).toMatchObject({
+      resource: expect.stringMatching(/^https:.*\/device\/v1$/),
+      scopes_supported: expect.arrayContaining(['device:whoami']),
+    })
     for (const token of ['x', 'a.b.c', await sign({}, { key: 'theirs' })]) {
       const { status, body, headers } = await whoami({ identity, token })
       expect(status).toBe(401)
       expect(body['code']).toBe('not-authenticated')
-      expect(headers['www-authenticate']).toBe('Bearer error="invalid_token"')
+      expect(headers['www-authenticate']).toBe(
+        `Bearer error="invalid_token", resource_metadata="${metadata?.[1]}"`,
+      )
     }
   })
 

@@ -196,7 +196,7 @@ describe('what the line gets', { timeout: PATIENCE_MS }, () => {
 
   it('goes on from cursors of its own list only', async () => {
     const { id } = await office.draft()
-    const cursor = Buffer.from('fdoo_').toString('base64url')
+    const cursor = Buffer.from('fdoor_').toString('base64url')
     expect((await office.call('GET', `/orders/${id}/devices?cursor=${cursor}`)).status).toBe(400)
   })
 

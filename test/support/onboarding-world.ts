@@ -67,7 +67,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const { configuration = 'p256-x509-devP256', keepsRendezvous = false } = options
   const parts = partsOf(configuration)
   const world = await openVoucherWorld({ owners: parts.signers })
-  const { database, clock, devices, vouchers, desk } = world
+  const { database, clock, audit, devices, vouchers, desk } = world
   const { pki } = await openTestPki({ database, now: () => clock.now() })
   const dataDir = mkdtempSync(join(tmpdir(), 'firstlight-'))
   const noted: [event: string, facts: object][] = []
@@ -76,7 +76,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     info: (facts: object, event: string) => noted.push([event, facts]),
   } as unknown as typeof silentLog)
   const onboarding = openOnboarding({
-    ...{ database, clock, devices, vouchers, pki, events, randomBytes, log: silentLog },
+    ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
     config: { dataDir },
     rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
     serviceAddresses: () => ({

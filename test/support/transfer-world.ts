@@ -44,7 +44,7 @@ export interface TransferWorldOptions {
 
 export async function openTransferWorld(options: TransferWorldOptions = {}) {
   const world = await openVoucherWorld(options.owners ? { owners: options.owners } : {})
-  const { database, clock, desk, owners } = world
+  const { database, clock, audit, desk, owners } = world
   const [signer] = owners
   const noted: [event: string, facts: object][] = []
   const log = {
@@ -66,6 +66,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
   const transfer = openTransfer({
     database,
     clock,
+    audit,
     events: createEvents(log),
     log: silentLog,
     trustedProxies: { addresses: [] },

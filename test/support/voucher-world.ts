@@ -41,13 +41,14 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const findOwner = ({ key }: PublicKey) => owners.find((signer) => sameKey(signer.key, key))
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
-  const devices = await DeviceService.open({ database, clock })
+  const audit = new AuditLog({ clock })
+  const devices = await DeviceService.open({ database, clock, audit })
   const noted: [event: string, facts: object][] = []
   const events = createEvents({
     ...silentLog,
     info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
   } as unknown as typeof silentLog)
-  const trustPolicy = trustPolicySetting({ database, clock })
+  const trustPolicy = trustPolicySetting({ database, clock, audit })
   const ledger = new VoucherLedger({
     database,
     clock,
@@ -60,7 +61,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     hasOwnerKey: async (_tx, { party, owner_key }) =>
       options.holders?.includes(party) ||
       owners.some(({ key: { spki } }) => hash('sha256', spki, 'hex') === owner_key),
-    audit: new AuditLog({ clock }),
+    audit,
     deviceCas: anchors,
     trustPolicy: (party) => trustPolicy.value(party),
   })
@@ -105,6 +106,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
 
   return {
     owners,
+    audit,
     clock,
     database,
     devices,

@@ -1,5 +1,7 @@
 /** OpenID providers of parties: their people call with the tokens they have there already. */
 import { randomBytes } from 'node:crypto'
+import { type AuditLog, brief } from '../../audit/log.ts'
+import type { EntryType } from '../../audit/types.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
@@ -16,11 +18,13 @@ import { discoverKeys } from './discovery.ts'
 import { type Examined, type Provider, examine, namesIn } from './examine.ts'
 import * as store from './store.ts'
 import type { ProviderRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface ProvidersServices {
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<
     Events,
     'identityProviderAdded' | 'identityProviderChanged' | 'identityProviderRemoved'
@@ -87,7 +91,7 @@ export class IdentityProviders {
     checkRoles(wanted.roles, by)
     const { name, issuer, audience, claim } = wanted
     const row: ProviderRow = {
-      id: `fdoo_${randomBytes(8).toString('hex')}`,
+      id: `${NAME_PREFIXES.identityProvider}${randomBytes(8).toString('hex')}`,
       party: by.party,
       name,
       issuer,
@@ -97,9 +101,12 @@ export class IdentityProviders {
       roles: JSON.stringify(wanted.roles),
       created_at: this.#services.clock.now().toISOString(),
     }
-    if (!(await this.#commit((tx) => store.addProvider(tx, row)))) {
-      throw new Problem('conflict', 'audience: in use with this issuer; ask it for another')
-    }
+    await this.#commit(async (tx) => {
+      if (!(await store.addProvider(tx, row))) {
+        throw new Problem('conflict', 'audience: in use with this issuer; ask it for another')
+      }
+      await this.#tell(tx, 'identity-provider-added', row, by)
+    })
     this.#services.events.identityProviderAdded({ provider: row.id, issuer, audience, by: by.id })
     return row
   }
@@ -121,17 +128,31 @@ export class IdentityProviders {
       const { name = before.name, claim = before.claim, roles = rolesOf(before) } = change
       checkRoles(roles, by)
       const changed = { name, claim, roles: JSON.stringify(roles) }
+      const row = { ...before, ...changed }
       await store.changeProvider(tx, { party: by.party, id }, changed)
-      return { ...before, ...changed }
+      await this.#tell(tx, 'identity-provider-changed', row, by)
+      return row
     })
     this.#services.events.identityProviderChanged({ provider: id, by: by.id })
     return row
   }
 
   async remove(id: string, by: Principal): Promise<void> {
-    const removed = await this.#commit((tx) => store.removeProvider(tx, { party: by.party, id }))
-    if (!removed) throw new Problem('not-found', `there is no identity provider ${id}`)
+    await this.#commit(async (tx) => {
+      const row = await this.find(by.party, id, tx)
+      await store.removeProvider.run(tx, { party: by.party, id })
+      await this.#tell(tx, 'identity-provider-removed', row, by)
+    })
     this.#services.events.identityProviderRemoved({ provider: id, by: by.id })
+  }
+
+  /** Whom it lets in from here on; `scopes` is all that any of its roles may. */
+  async #tell(tx: Executor, type: EntryType, row: ProviderRow, by: Principal): Promise<void> {
+    const { id, party, name, issuer, audience, claim } = row
+    const scopes = [...new Set(Object.values(rolesOf(row)).flat())].join(' ')
+    const said = { issuer: brief(issuer), audience: brief(audience), claim: brief(claim) }
+    const detail = { name, ...said, scopes }
+    await this.#services.audit.append(tx, { party, type, by: by.id, subject: { id }, detail })
   }
 
   /** Fetched once before anything is stored: what cannot work is refused now. */

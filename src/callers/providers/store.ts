@@ -51,12 +51,6 @@ export async function changeProvider(
     .execute()
 }
 
-/** False if there is no such provider. */
-export async function removeProvider(tx: Executor, { party, id }: Named): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('identity_provider')
-    .where('id', '=', id)
-    .where('party', '=', party)
-    .executeTakeFirst()
-  return numDeletedRows === 1n
-}
+export const removeProvider = statement((db, p: Named) =>
+  db.deleteFrom('identity_provider').where('id', '=', p.id).where('party', '=', p.party),
+)

@@ -17,25 +17,6 @@ import { CliFailure } from '../failure.ts'
 import { httpUrl } from '../http-url.ts'
 import { facts, table } from '../output.ts'
 
-interface DeviceView {
-  readonly id: string
-  readonly guid: string
-  readonly state: string
-  readonly serial: string | null
-  readonly model: string | null
-  readonly group: string
-  readonly to0: {
-    readonly state: string
-    readonly last_error: string | null
-    readonly servers?: readonly To0ServerView[]
-  } | null
-  readonly history?: readonly {
-    readonly at: string
-    readonly type: string
-    readonly detail: unknown
-  }[]
-}
-
 export function deviceCommand(): Command {
   const device = new Command('device').description(
     'the device agent, and the devices of the service',
@@ -231,7 +212,6 @@ function addServiceCommands(device: Command): void {
           ['group', one.group],
           ['TO0', one.to0 && `${one.to0.state} ${one.to0.last_error ?? ''}`],
           ...serverFacts(one.to0?.servers),
-          ...(one.history ?? []).map(({ at, type }) => [at.slice(0, 19), type] as const),
           ...one.history.map(({ at, type }) => [at.slice(0, 19), type] as const),
         ]),
       )
@@ -243,8 +223,8 @@ function addServiceCommands(device: Command): void {
       .description('tell its rendezvous servers now where its owner is')
       .argument('<id-or-guid>'),
     async (api, _options, output, [name = '']) => {
-      const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
-      const one = await api.json<DeviceView>(`${path}/register`, { method: 'POST' })
+      const params = { device: name.replaceAll('-', '').toLowerCase() }
+      const one = await call(api, 'POST /devices/{device}/register', { params })
       output.result(one, ({ guid }) => `${guid} is being registered`)
     },
   )

@@ -6,7 +6,9 @@ import { parseCertificate } from '../../../protocol/x509/certificate.ts'
 import { findChainFlaw } from '../../../protocol/x509/chain.ts'
 import { fromPem } from '../../../protocol/x509/pem.ts'
 import { isRange, isWithin } from '../../addresses.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import type { Events } from '../../events.ts'
@@ -17,10 +19,12 @@ import { type Makers, demandMaker } from '../makers.ts'
 import { hashOfSecret } from '../../secrets/hash.ts'
 import * as store from './store.ts'
 import type { StationRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface StationServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'stationAdded' | 'stationRemoved'>
   readonly parties: Makers
   /** Which listeners there are. */
@@ -58,8 +62,6 @@ interface Station extends KnownStation {
   readonly listener: '' | ListenerName
 }
 
-const PREFIX = 'fdost_'
-
 export class Stations {
   readonly #services: StationServices
   #known: { readonly stations: readonly Station[]; readonly readAt: number } | undefined
@@ -70,13 +72,13 @@ export class Stations {
 
   /** The secret is shown this once. */
   async add(wanted: NewStation, by: Actor): Promise<{ row: StationRow; secret: string | null }> {
-    const { database, clock, events, parties, listeners } = this.#services
+    const { database, clock, events, audit, parties, listeners } = this.#services
     checkStation(wanted, by.party, listeners)
     await demandMaker(parties, by.party)
     const { name, allow, clientCas, withSecret, listener = '' } = wanted
     const secret = withSecret ? randomBytes(32).toString('base64url') : null
     const row: StationRow = {
-      id: `${PREFIX}${randomBytes(12).toString('hex')}`,
+      id: `${NAME_PREFIXES.station}${randomBytes(12).toString('hex')}`,
       party: by.party,
       name,
       allow: allow.join(' '),
@@ -85,8 +87,16 @@ export class Stations {
       listener,
       created_at: clock.now().toISOString(),
     }
-    const added = await database.commit((tx) => store.insertStation.run(tx, row), { durable: true })
-    if (added === 0) throw new Problem('conflict', `there is a station ${name} already`)
+    const { id, party } = row
+    const cas = fromPem(clientCas)?.length ?? 0
+    const detail = { name, allow: row.allow, client_cas: cas, secret: withSecret }
+    const insert = async (tx: Executor) => {
+      const added = await store.insertStation.run(tx, row)
+      if (added === 0) throw new Problem('conflict', `there is a station ${name} already`)
+      const about = { by: by.id, subject: { id }, detail }
+      await audit.append(tx, { party, type: 'station-added', ...about })
+    }
+    await database.commit(insert, { durable: true })
     events.stationAdded({ station: row.id, name, by: by.id })
     return { row, secret }
   }
@@ -101,11 +111,12 @@ export class Stations {
   }
 
   async remove(id: string, { id: by, party }: Actor): Promise<void> {
-    const { database, events } = this.#services
-    const removed = await database.commit((tx) => store.deleteStation.run(tx, { party, id }), {
-      durable: true,
-    })
-    if (removed === 0) none(id)
+    const { database, events, audit } = this.#services
+    const remove = async (tx: Executor) => {
+      if ((await store.deleteStation.run(tx, { party, id })) === 0) none(id)
+      await audit.append(tx, { party, type: 'station-removed', by, subject: { id } })
+    }
+    await database.commit(remove, { durable: true })
     events.stationRemoved({ station: id, by })
   }
 

@@ -233,7 +233,7 @@ export class Register {
     const detail = { guid, rendezvous, expires_at }
     await devices.moveDevice(tx, { id, move: 'registered', detail })
     // The first time only: renewals would fill the log.
-    const entry = { party, type: 'registered', by: 'system', detail: { rendezvous } }
+    const entry = { party, type: 'registered', by: 'system', detail: { rendezvous } } as const
     await audit.append(tx, { ...entry, subject: { guid, device: id } })
   }
 

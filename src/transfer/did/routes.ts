@@ -60,8 +60,8 @@ export function transferProfileRoutes(profiles: Profiles): readonly Route[] {
       permission: 'partner:write',
       body: z.strictObject({ public: z.boolean() }),
       result: TransferProfile,
-      handle: async ({ body, principal: { party } }) =>
-        viewOf(await profiles.setPublic(party, body.public)),
+      handle: async ({ body, principal }) =>
+        viewOf(await profiles.setPublic(principal, body.public)),
     }),
   ]
 }

@@ -1,10 +1,12 @@
 /** How a party is found: its did:web, and the document behind it, where it wants to be found. */
 import { didWebOf } from '../../../protocol/did/did-web.ts'
 import { type PartyDocument, buildDidDocument } from '../../../protocol/did/document.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import { Problem } from '../../http/problem.ts'
+import type { Actor } from '../partners/service.ts'
 import type { KeyPort, PartyPort } from '../ports.ts'
 import { PULL_ROOT, PUSH_ROOT, partyPath } from '../public-door.ts'
 import { findProfile, putProfile } from './store.ts'
@@ -12,6 +14,7 @@ import { findProfile, putProfile } from './store.ts'
 export interface ProfileServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly keys: Pick<KeyPort, 'signerOf' | 'publishedBy'>
   readonly parties: Pick<PartyPort, 'isActive'>
   /** Where others reach this service. */
@@ -55,10 +58,14 @@ export class Profiles {
     }
   }
 
-  async setPublic(party: string, isPublic: boolean): Promise<Profile> {
-    const { database, clock } = this.#services
+  async setPublic({ party, id: by }: Actor, isPublic: boolean): Promise<Profile> {
+    const { database, clock, audit } = this.#services
     const row = { party, is_public: isPublic ? 1 : 0, updated_at: clock.now().toISOString() }
-    await database.commit((tx) => putProfile(tx, row))
+    const about = { by, subject: {}, detail: { public: isPublic } }
+    await database.commit(async (tx) => {
+      await putProfile(tx, row)
+      await audit.append(tx, { party, type: 'transfer-profile-changed', ...about })
+    })
     return this.find(party)
   }
 

@@ -14,6 +14,7 @@ import { Delivery, type DeliveryServices, type Outcome } from './delivery.ts'
 import { Lane, type LaneServices } from './lane.ts'
 import * as store from './store.ts'
 import type { JobFilter, PushJob } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface PushServices
   extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'parties' | 'random'> {
@@ -59,7 +60,14 @@ export class PushService {
   /** In the caller's transaction: the voucher is sent once that has been committed. Gives the id. */
   async enqueue(tx: Executor, { party, partner, guid, voucherHash }: ToPush): Promise<string> {
     const next_at = this.#services.clock.now().toISOString()
-    const row = { id: newId('fdot'), party, partner, guid, voucher_hash: voucherHash, next_at }
+    const row = {
+      id: newId(NAME_PREFIXES.transfer),
+      party,
+      partner,
+      guid,
+      voucher_hash: voucherHash,
+      next_at,
+    }
     await store.putJob.run(tx, row)
     const job = await store.findJobFor.first(tx, row)
     // It will look after this transaction: who reads outside waits for its end.

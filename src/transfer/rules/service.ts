@@ -3,6 +3,7 @@
  * minute, and at once where something was made or imported, what is held is handed over by them.
  */
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
+import { type AuditLog, brief } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
@@ -10,16 +11,18 @@ import { Problem } from '../../http/problem.ts'
 import type { Log } from '../../log.ts'
 import type { Receiver } from '../handover/receiver.ts'
 import type { Handover } from '../handover/service.ts'
-import type { Partners } from '../partners/service.ts'
+import type { Actor, Partners } from '../partners/service.ts'
 import type { PartyPort } from '../ports.ts'
 import { newId } from '../secret.ts'
 import { Sweep, ruleFor } from './sweep.ts'
 import * as store from './store.ts'
 import type { RuleRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface RulesServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
   readonly handover: Pick<Handover, 'findReceiver' | 'hand' | 'keyFor'>
   readonly partners: Pick<Partners, 'find' | 'onChange' | 'onRemoval'>
@@ -81,16 +84,24 @@ export class Rules {
   }
 
   /** Throws conflict where there is a rule about this model. */
-  async create(party: string, model: string | null, to: Called): Promise<Rule> {
-    const { database, clock, handover } = this.#services
+  async create(by: Actor, model: string | null, to: Called): Promise<Rule> {
+    const { database, clock, handover, audit } = this.#services
+    const { party } = by
     const receiver = await handover.findReceiver(party, to)
     const row = {
-      ...{ id: newId('fdol'), party, model, last_error: null },
+      ...{ id: newId(NAME_PREFIXES.transferRule), party, model, last_error: null },
       partner: receiver.kind === 'partner' ? receiver.partner.id : null,
       to_party: receiver.kind === 'party' ? receiver.id : null,
       created_at: clock.now().toISOString(),
     }
-    await database.commit((tx) => addTo(tx, row), { durable: true })
+    const { id, partner, to_party } = row
+    const detail = { model: model && brief(model), partner, to_party }
+    const add = async (tx: Executor) => {
+      await addTo(tx, row)
+      const about = { by: by.id, subject: { id }, detail }
+      await audit.append(tx, { party, type: 'transfer-rule-added', ...about })
+    }
+    await database.commit(add, { durable: true })
     this.wake(party)
     return this.#named(row)
   }
@@ -107,10 +118,12 @@ export class Rules {
   }
 
   /** Throws not-found. What it has handed over stays so. */
-  async remove(party: string, id: string): Promise<void> {
-    await this.#services.database.commit(async (tx) => {
+  async remove({ party, id: by }: Actor, id: string): Promise<void> {
+    const { database, audit } = this.#services
+    await database.commit(async (tx) => {
       if ((await store.removeRule.run(tx, { party, id })) === 0) notFound(id)
       await store.removeRefusals.run(tx, { rule: id })
+      await audit.append(tx, { party, type: 'transfer-rule-removed', by, subject: { id } })
     })
     this.wake(party)
   }

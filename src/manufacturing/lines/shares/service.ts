@@ -1,4 +1,5 @@
 /** Parts of an order given to lines that are offline: reserved, signed, and what is left given back. */
+import { NAME_PREFIXES } from '../../../prefixes.ts'
 import { randomBytes } from 'node:crypto'
 import { ALL_KINDS } from '../../../secrets/key-info.ts'
 import type { Clock } from '../../../clock.ts'
@@ -39,8 +40,6 @@ export interface NewShare {
   readonly expiresAt: Date | undefined
 }
 
-const PREFIX = 'fdos_'
-
 export class Shares {
   readonly #services: ShareServices
 
@@ -67,7 +66,7 @@ export class Shares {
     const rules = JSON.parse(order.first_owner) as FirstOwnerRule[]
     const firstOwner = await this.#resolved(order.party, rules)
     const times = { issuedAt: now.toISOString(), expiresAt: expiresAt.toISOString() }
-    const id = `${PREFIX}${randomBytes(12).toString('hex')}`
+    const id = `${NAME_PREFIXES.orderShare}${randomBytes(12).toString('hex')}`
     const signer = await this.#services.keysOf(order.party).signer(MANUFACTURER, 'p256')
     const document = await signShare(signer, {
       ...{ share: id, order: order.id, party: order.party, url: this.#services.publicUrl() },

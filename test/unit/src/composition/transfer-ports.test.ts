@@ -99,7 +99,8 @@ describe('the keys of a party', () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const file = privateKey.export({ type: 'pkcs8', format: 'der' })
     const imported = await keyStore.ring('fdop_rsa').import(OWNER, file)
-    const parties = await Parties.open({ database: seller.database, clock: seller.clock })
+    const { database, clock, audit } = seller
+    const parties = await Parties.open({ database, clock, audit })
     const key = await partyPort(parties, keyStore).keyOf('fdop_rsa', 'rsa2048')
     expect(hashOf(key?.key.spki ?? expect.fail())).toBe(imported.fingerprint)
     expect(keyStore.ring('fdop_rsa').list()).toHaveLength(1)
@@ -110,15 +111,16 @@ const openKeys = () => {
   const { database, clock } = seller
   return KeyStore.open({ database, clock, sealer: new Sealer(new Uint8Array(32).fill(1)) })
 }
+const ADMIN = { party: 'fdop_home', id: 'fdoa_1' }
 
 describe('the parties of an installation', () => {
   it('are sold to by their name while somebody may act for them, and known by their keys', async () => {
-    const { database, clock } = seller
+    const { database, clock, audit } = seller
     const sealer = new Sealer(new Uint8Array(32).fill(1))
     const keyStore = await KeyStore.open({ database, clock, sealer })
-    const parties = await Parties.open({ database, clock })
+    const parties = await Parties.open({ database, clock, audit })
     const port = partyPort(parties, keyStore)
-    const { row } = await parties.invite({ name: 'acme', roles: ['owner'] }, 60)
+    const { row } = await parties.invite({ name: 'acme', roles: ['owner'] }, 60, ADMIN)
     const { id } = await parties.join(row.id, async () => {})
     expect(await port.find('acme')).toEqual({ id, name: 'acme' })
     expect(await port.find('other')).toBeUndefined()
@@ -128,7 +130,7 @@ describe('the parties of an installation', () => {
     expect(await port.holds(id, hashOf(key.key.spki))).toBe(true)
     expect(await port.holds('fdop_home', hashOf(key.key.spki))).toBe(false)
     expect(await port.isActive(id)).toBe(true)
-    await parties.suspend(id)
+    await parties.suspend(id, ADMIN)
     expect(await port.isActive(id)).toBe(false)
     expect(await port.find('acme')).toBeUndefined()
     expect(await port.findById(id)).toBeUndefined()

@@ -1,6 +1,7 @@
 /** How a caller is known to be at a station. */
 import { describe, expect, it } from 'vitest'
 import { certificatesToPem } from '../../../../protocol/x509/pem.ts'
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { openDatabase } from '../../../../src/database/open.ts'
@@ -29,7 +30,10 @@ async function world(
     isActive: async (party: string) => party !== 'fdop_gone',
     hasRole: async (party: string) => !buyers.has(party),
   }
-  const stations = new Stations({ database, clock, events, parties, listeners })
+  const stations = new Stations({
+    ...{ database, clock, events, parties, listeners },
+    audit: new AuditLog({ clock }),
+  })
   return {
     buyers,
     add: async (party: string, more: Partial<NewStation>) => {

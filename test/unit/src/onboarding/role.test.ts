@@ -186,7 +186,7 @@ describe('a run that is broken off', () => {
   it('says which step of the plan it was', async () => {
     await open()
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'default' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
       {
         steps: [
           { type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true },
@@ -275,7 +275,7 @@ describe('credential reuse', () => {
   it('leaves voucher and device as they are, any number of times', async () => {
     await open()
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'again' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'again' },
       {
         credential: 'reuse',
         applies_to: { groups: ['default'] },

@@ -2,6 +2,7 @@ import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeRendezvousInfo } from '../../../../protocol/types/rendezvous-text.ts'
 import { describeTo2Addresses } from '../../../../protocol/types/to2-address.ts'
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { createApp } from '../../../../src/http/app.ts'
@@ -11,6 +12,8 @@ import { addressSettings, warnOfDefaults } from '../../../../src/settings/addres
 import { addressRoutes } from '../../../../src/settings/routes.ts'
 
 const clock = new FakeClock()
+const audit = new AuditLog({ clock })
+const ADMIN = { party: HOME_PARTY, id: 'fdoa_1' }
 let database: Database
 let publicUrl: string
 beforeEach(async () => {
@@ -20,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => database.close())
 
 function settings(hasRendezvous = true) {
-  return addressSettings({ database, clock, publicUrl: () => publicUrl, hasRendezvous })
+  return addressSettings({ database, clock, audit, publicUrl: () => publicUrl, hasRendezvous })
 }
 
 describe('the addresses devices are told', () => {
@@ -45,7 +48,7 @@ describe('the addresses devices are told', () => {
     const [one, other] = [settings().ownerAddresses, settings().ownerAddresses]
     await other.value(HOME_PARTY)
     for (const port of [1, 2]) {
-      await one.replace(HOME_PARTY, [{ dns: 'new.example', port, protocol: 'http' }])
+      await one.replace(ADMIN, [{ dns: 'new.example', port, protocol: 'http' }])
       expect(await other.value(HOME_PARTY)).toMatchObject([{ dns: 'new.example', port }])
     }
   })
@@ -62,7 +65,10 @@ describe('the addresses devices are told', () => {
       undefined,
       expect.stringContaining('no rendezvous answers at this service'),
     ])
-    await settings().rendezvousInfo.replace(HOME_PARTY, [{ dns: 'a.test' }, { dns: 'b.test' }])
+    await settings().rendezvousInfo.replace({ party: HOME_PARTY, id: 'fdoa_1' }, [
+      { dns: 'a.test' },
+      { dns: 'b.test' },
+    ])
     expect(await of(true)).toEqual([2, null])
     expect(await of(false)).toEqual([2, null])
   })
@@ -84,11 +90,11 @@ describe('the addresses devices are told', () => {
     const { rendezvousInfo } = settings()
     let changes = 0
     rendezvousInfo.onChange(() => changes++)
-    await expect(rendezvousInfo.replace(HOME_PARTY, [])).rejects.toMatchObject({ name: 'FdoError' })
-    await expect(rendezvousInfo.replace(HOME_PARTY, [{ dev_port: 1 }])).rejects.toThrow('dns or ip')
+    await expect(rendezvousInfo.replace(ADMIN, [])).rejects.toMatchObject({ name: 'FdoError' })
+    await expect(rendezvousInfo.replace(ADMIN, [{ dev_port: 1 }])).rejects.toThrow('dns or ip')
     expect((await rendezvousInfo.current(HOME_PARTY)).isDefault).toBe(true)
     expect(changes).toBe(0)
-    await rendezvousInfo.replace(HOME_PARTY, [{ dns: 'rv.example' }])
+    await rendezvousInfo.replace(ADMIN, [{ dns: 'rv.example' }])
     expect(changes).toBe(1)
   })
 })

@@ -82,7 +82,7 @@ describe('a party', () => {
 
   it('has no did:web without HTTPS, and who asks for its document is told why', async () => {
     const profiles = profilesAt({ publicUrl: 'http://fdo.example', didUrl: undefined })
-    await profiles.setPublic(PARTY, true)
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, true)
     expect(await profiles.find(PARTY)).toMatchObject({
       did: null,
       pushUrl: `http://fdo.example/transfer/${PARTY}/api/v1/vouchers`,
@@ -95,25 +95,25 @@ describe('a party', () => {
     const answer = await didDoor(profiles, door).request(`/parties/${PARTY}/did.json`)
     expect(answer.status).toBe(404)
     expect(await answer.json()).toMatchObject({ error: expect.stringContaining('HTTPS') })
-    await profiles.setPublic(PARTY, false)
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, false)
   })
 
   it('names its HTTPS addresses in the document, whatever it tells its partners', async () => {
     const at = { publicUrl: 'http://fdo.example:8080', didUrl: 'https://fdo.example:8443' }
     const profiles = profilesAt(at)
-    await profiles.setPublic(PARTY, true)
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, true)
     expect(await profiles.find(PARTY)).toMatchObject({
       did: `did:web:fdo.example%3A8443:parties:${PARTY}`,
       pullUrl: `http://fdo.example:8080/transfer/${PARTY}/api/v1/pull/vouchers`,
     })
     expect(await profiles.served(PARTY)).not.toContain('http://')
-    await profiles.setPublic(PARTY, false)
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, false)
   })
 
   it('is at the root where it is the home party, below a path where the service is', async () => {
     const didOf = async (publicUrl: string, party: string) => {
       const profiles = profilesAt({ publicUrl, didUrl: publicUrl })
-      await profiles.setPublic(party, true)
+      await profiles.setPublic({ party, id: 'fdoa_1' }, true)
       return (await profiles.find(party)).did
     }
     expect(await didOf('https://fdo.example', HOME_PARTY)).toBe('did:web:fdo.example')

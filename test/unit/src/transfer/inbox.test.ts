@@ -127,6 +127,16 @@ describe('an inbox', () => {
     expect(JSON.stringify(list)).not.toContain(token.token.slice(-20))
   })
 
+  it('is open to a token from before inboxes had a prefix of their own', async () => {
+    const { json } = await world.api('POST', '/inbox-tokens', { name: 'Early' })
+    expect(json.token).toMatch(/^fdob_[0-9a-f]{16}_[\w-]{43}$/)
+    const renamed = (text: string) => text.replace(/^fdob_/, 'fdoi_')
+    const early = world.database.db.updateTable('inbox_token').where('id', '=', json.id)
+    await early.set({ id: renamed(json.id) }).execute()
+    expect((await push(must(fourth).bytes, { token: json.token })).status).toBe(401)
+    expect((await push(must(fourth).bytes, { token: renamed(json.token) })).status).toBe(200)
+  })
+
   it('takes no body longer than a voucher and some words', async () => {
     const headers = { authorization: `Bearer ${made.token}`, 'content-type': 'multipart/form-data' }
     const url = `${world.base}/api/v1/vouchers`
