@@ -24,7 +24,7 @@ export interface Bringer {
 export async function takeIn(
   ledger: VoucherLedger,
   tx: Executor,
-  { party, voucher, guid, deviceId }: GenuineVoucher,
+  { party, voucher, guid, deviceId, entryStyle: entry_style }: GenuineVoucher,
   { by, from, serial = null }: Bringer,
 ): Promise<Admission> {
   const ours = await store.findVoucher.first(tx, { party, guid })
@@ -36,7 +36,7 @@ export async function takeIn(
   if (refusal) return refusal
   await ledger.displaceOthers(tx, deviceId, guid)
   const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
-  const row = ledger.rowOf(voucher, how)
+  const row = ledger.rowOf(voucher, { ...how, entry_style })
   if (admission === 'new') await store.insertVoucher.run(tx, row)
   else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
   const { device_info: model } = row
