@@ -114,6 +114,8 @@ export interface HttpRequest {
   readonly body?: Bytes
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** For whom: what one party asks for holds up no other. */
+  readonly party: string
 }
 
 export interface HttpAnswer {

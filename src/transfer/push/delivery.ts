@@ -59,6 +59,7 @@ export class Delivery {
         body,
         maxBytes: MOST_ANSWER_BYTES,
         timeoutMs: TIMEOUT_MS,
+        party: job.party,
       })
       if (answer.status >= 200 && answer.status < 300) {
         return await deliveredWith(answer.body, outgoing.voucher)
@@ -80,7 +81,8 @@ export class Delivery {
     if (!this.#proven || this.#proven.expiresAt.getTime() <= until) {
       const signer = await keys.signerOf(partner.party)
       if (!signer) return undefined
-      this.#proven = await proveKey(http, { root, signer, holderKeys: partner.keys })
+      const { party, keys: holderKeys } = partner
+      this.#proven = await proveKey(http, { root, party, signer, holderKeys })
     }
     return `Bearer ${this.#proven.token}`
   }
