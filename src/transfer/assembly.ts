@@ -1,4 +1,5 @@
 /** The parts of voucher transfer, joined to each other. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
@@ -31,6 +32,7 @@ import { Rules } from './rules/service.ts'
 export interface TransferServices extends DoorServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Events
   readonly sealer: Sealer
   readonly http: Http

@@ -4,6 +4,7 @@ import { hashOf } from '../../protocol/crypto/hash.ts'
 import { sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { AuditLog } from '../../src/audit/log.ts'
 import { createEvents } from '../../src/events.ts'
 import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
@@ -68,6 +69,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     clock,
     events: createEvents(log),
     log: silentLog,
+    audit: new AuditLog({ clock }),
     trustedProxies: [],
     sealer: new Sealer(new Uint8Array(32).fill(3)),
     random: () => 0.5,

@@ -8,7 +8,7 @@ import type { Executor } from '../../database/connection.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
 import type { ReceiptRow } from '../receipts/store.ts'
-import { addReceipt } from '../receipts/store.ts'
+import { type RecordServices, recordPassage } from '../receipts/record.ts'
 import { newId } from '../secret.ts'
 import { Delivery, type DeliveryServices, type Outcome } from './delivery.ts'
 import { Lane, type LaneServices } from './lane.ts'
@@ -16,7 +16,11 @@ import * as store from './store.ts'
 import type { JobFilter, PushJob } from './store.ts'
 
 export interface PushServices
-  extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'parties' | 'random'> {
+  extends
+    DeliveryServices,
+    Pick<LaneServices, 'database' | 'log' | 'parties' | 'random'>,
+    RecordServices {
+  readonly vouchers: DeliveryServices['vouchers'] & RecordServices['vouchers']
   readonly events: Pick<Events, 'voucherDelivered' | 'voucherNotDelivered'>
 }
 
@@ -126,7 +130,9 @@ export class PushService {
     await database.commit(
       async (tx) => {
         await store.settle.run(tx, settled)
-        if (isDelivered) await addReceipt.run(tx, gotFor(job, outcome.receipt, at))
+        if (!isDelivered) return
+        const how = { type: 'voucher-delivered', by: 'system' } as const
+        await recordPassage(this.#services, tx, gotFor(job, outcome.receipt, at), how)
       },
       { durable: isDelivered },
     )
