@@ -63,6 +63,7 @@ interface Schemas {
     readonly jwks_uri: string
     readonly claim: string
     readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly is_named: boolean
     readonly created_at: string
   }
   TokenTest: {
@@ -136,6 +137,7 @@ interface Schemas {
     readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
     readonly origin: 'made' | 'imported' | 'onboarded'
     readonly entries: number
+    readonly entry_style: 'fdo-1.1' | 'tagged'
     readonly owner_key: string
     readonly superseded_by: string | null
     readonly exported_at: string | null
