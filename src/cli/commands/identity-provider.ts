@@ -13,6 +13,7 @@ interface ProviderView {
   readonly jwks_uri: string
   readonly claim: string
   readonly roles: Readonly<Record<string, readonly string[]>>
+  readonly is_named: boolean
 }
 
 interface TestView {
@@ -62,10 +63,11 @@ function addCommand(provider: Command): void {
         ...(jwksUri !== undefined && { jwks_uri: jwksUri }),
       }
       const added = await api.json<ProviderView>(PATH, { method: 'POST', json })
-      output.result(added, ({ id, jwks_uri }) =>
+      output.result(added, ({ id, jwks_uri, is_named }) =>
         facts([
           ['id', id],
           ['keys', jwks_uri],
+          ['tokens', is_named ? `have to name ${id}, in aud or in ${claim}` : 'need not name it'],
         ]),
       )
     },
