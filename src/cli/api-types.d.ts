@@ -80,6 +80,7 @@ interface Schemas {
     readonly jwks_uri: string
     readonly claim: string
     readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly is_named: boolean
     readonly created_at: string
   }
   TokenTest: {
@@ -156,6 +157,7 @@ interface Schemas {
     readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
     readonly origin: 'made' | 'imported' | 'onboarded'
     readonly entries: number
+    readonly entry_style: 'fdo-1.1' | 'tagged'
     readonly owner_key: string
     readonly superseded_by: string | null
     readonly exported_at: string | null

@@ -19,7 +19,7 @@ import type { VoucherDesk } from '../vouchers/desk.ts'
 import { countSold, listSold } from '../vouchers/sold/store.ts'
 import type { VoucherLedger } from '../vouchers/ledger.ts'
 import type { IsKnownHolder } from '../vouchers/routes.ts'
-import type { VoucherRow } from '../vouchers/store.ts'
+import { type VoucherRow, findDeviceOf } from '../vouchers/store.ts'
 
 /** Vouchers to and from the services of others. */
 export function transferOf(
@@ -61,6 +61,7 @@ export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): Vo
       const [result] = await desk.import([voucher], { id: by, party }, 'other')
       return result ?? { ok: false, check: 'malformed', detail: 'no voucher' }
     },
+    findDevice: async (tx, voucher) => (await findDeviceOf.first(tx, voucher))?.device_id,
     async listSold(page) {
       return listSold(db, page)
     },

@@ -32,8 +32,8 @@ import { Rules } from './rules/service.ts'
 export interface TransferServices extends DoorServices {
   readonly database: Database
   readonly clock: Clock
-  readonly events: Events
   readonly audit: AuditLog
+  readonly events: Events
   readonly sealer: Sealer
   readonly http: Http
   /** In [0, 1). */

@@ -42,6 +42,11 @@ export interface SoldVoucher {
 export interface VoucherPort {
   /** Verifies it, and takes it in before this resolves. A voucher held already is `ok`, too. */
   admit(party: string, voucher: Bytes, by: string): Promise<Admitted>
+  /** The id of the device that a voucher of this party is, or was, for. */
+  findDevice(
+    tx: Executor,
+    voucher: { readonly party: string; readonly guid: string },
+  ): Promise<string | undefined>
   /** What a party has sold to a key and nobody has taken back, ordered by GUID. */
   listSold(page: SoldPage): Promise<readonly SoldVoucher[]>
   countSold(query: SoldQuery): Promise<number>
@@ -126,6 +131,8 @@ export interface HttpRequest {
   readonly body?: Bytes
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** For whom: what one party asks for holds up no other. */
+  readonly party: string
 }
 
 export interface HttpAnswer {

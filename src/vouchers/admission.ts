@@ -2,7 +2,7 @@
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { type PublicKey, sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
-import { findVoucherFlaw } from '../../protocol/voucher/verify.ts'
+import { type EntryStyle, verifyVoucher } from '../../protocol/voucher/verify.ts'
 import {
   type Voucher,
   type VoucherCheck,
@@ -50,6 +50,8 @@ export interface GenuineVoucher {
   readonly voucher: Voucher
   readonly guid: string
   readonly deviceId: string
+  /** How its entries are signed: all that are added have to follow. */
+  readonly entryStyle: EntryStyle
 }
 
 export type Verdict = GenuineVoucher | (Refusal & { readonly guid: string | null })
@@ -85,11 +87,14 @@ export async function verifyGenuine(
   const guid = toHex(voucher.header.value.guid)
   const policy = await trust.trustPolicy(party)
   const anchors = anchorsOf(policy, trust.deviceCas)
-  const genuine = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
-  const flaw = genuine ?? policyFlaw(voucher, policy)
+  const options = { now, entryStyle: 'either', ...(anchors && { anchors }) } as const
+  const verified = await verifyVoucher(voucher, options)
+  if ('check' in verified) return { guid, ...verified }
+  const flaw = policyFlaw(voucher, policy)
   if (flaw) return { guid, ...flaw }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
-  return { party, voucher, guid, deviceId: deviceIdOf(party, spkiOfCertificate(leaf)) }
+  const deviceId = deviceIdOf(party, spkiOfCertificate(leaf))
+  return { party, voucher, guid, deviceId, entryStyle: verified.entryStyle }
 }
 
 export function ownerKeyNotOurs(): Refusal {

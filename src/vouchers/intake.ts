@@ -36,7 +36,7 @@ export class IntakeRefused extends Error {
 export async function takeIn(
   ledger: VoucherLedger,
   tx: Executor,
-  { party, voucher, guid, deviceId }: GenuineVoucher,
+  { party, voucher, guid, deviceId, entryStyle: entry_style }: GenuineVoucher,
   { by, from, serial = null }: Bringer,
 ): Promise<Admission> {
   const ours = await store.findVoucher.first(tx, { party, guid })
@@ -47,7 +47,7 @@ export async function takeIn(
     (from === 'self' ? undefined : await refusedForDevice(ledger, tx, { deviceId, guid, voucher }))
   if (refusal) return refusal
   const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
-  const row = ledger.rowOf(voucher, how)
+  const row = ledger.rowOf(voucher, { ...how, entry_style })
   // It was when the signatures were looked at. A key that is removed leaves no voucher behind.
   if (!(await ledger.services.hasOwnerKey(tx, row))) return ownerKeyNotOurs()
   await ledger.displaceOthers(tx, deviceId, guid)

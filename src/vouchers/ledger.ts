@@ -57,7 +57,7 @@ interface LostDevice extends PartyVoucher {
   readonly by: string
 }
 
-type RowFacts = Pick<VoucherRow, 'party' | 'device_id' | 'origin' | 'state'>
+type RowFacts = Pick<VoucherRow, 'party' | 'device_id' | 'origin' | 'state' | 'entry_style'>
 
 export class VoucherLedger {
   readonly services: VoucherServices
@@ -90,17 +90,14 @@ export class VoucherLedger {
   }
 
   /** The row of a voucher that is new here. */
-  rowOf(voucher: Voucher, { party, device_id, origin, state }: RowFacts): VoucherRow {
+  rowOf(voucher: Voucher, facts: RowFacts): VoucherRow {
     const { guid, deviceInfo } = voucher.header.value
     const at = this.now()
     return {
+      ...facts,
       guid: toHex(guid),
-      party,
-      device_id,
       device_info: deviceInfo,
       owner_key: hash('sha256', ownerKeyOf(voucher).value.key.spki, 'hex'),
-      origin,
-      state,
       entries: voucher.entries.length,
       revision: 1,
       superseded_by: null,

@@ -83,7 +83,8 @@ export class VoucherService {
     if (await ledger.displaceOthers(tx, id, guid)) {
       await ledger.revoke(tx, { id, party, guid, by: 'system' }, 'made-anew')
     }
-    const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
+    const how = { party, device_id: id, origin: 'made', state, entry_style: 'fdo-1.1' } as const
+    const row = ledger.rowOf(voucher, how)
     await store.insertVoucher.run(tx, row)
     // It is registered, and mostly asked for, within moments.
     ledger.parsed.parse(guid, made.voucher, row)
@@ -119,11 +120,12 @@ export class VoucherService {
     const ledger = this.#ledger
     const { guid } = row
     const voucher = ledger.parse(guid, row.cbor)
-    const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
+    const deviceId = deviceIdOf(party, deviceKey)
+    const genuine = { party, voucher, guid, deviceId, entryStyle: row.entry_style }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
     if (isRefusal(admission)) throw new IntakeRefused(admission)
-    const { device_id: deviceId, updated_at: at } = row
-    await store.markExported.run(tx, { guid, deviceId, at })
+    const { device_id, updated_at: at } = row
+    await store.markExported.run(tx, { guid, deviceId: device_id, at })
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
@@ -191,13 +193,14 @@ export class VoucherService {
       at: ledger.now(),
     })
     if (!finished) throw new FdoError('INVALID_MESSAGE_ERROR', 'another run of it ended first')
-    const { party } = finished
+    const { party, entry_style } = finished
     // An earlier run ended, but its 71 was lost: the Device never took on what that run left.
     if (run.revision !== '1') await store.removeUnused.run(tx, { deviceId, except: newGuid ?? '' })
     if (run.replacement) {
       const voucher = parseVoucher(run.replacement.voucher)
       const how = { party, device_id: deviceId, origin: 'onboarded', state: 'held' } as const
-      await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
+      // Which entries the Device can verify has not changed.
+      await store.insertVoucher.run(tx, ledger.rowOf(voucher, { ...how, entry_style }))
       await ledger.replaced(tx, { party, guid })
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })

@@ -23,7 +23,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/events.ts'],
   ['src/audit'],
   ['src/fdo', 'src/http', 'src/outbound'],
-  ['src/secrets'],
+  ['src/secrets', 'src/destinations'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
   ['src/config-file.ts'],

@@ -5,6 +5,7 @@ import type { EntryType } from '../../audit/types.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
+import { HOME_PARTY } from '../../database/tables.ts'
 import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { permissionsFor } from '../../http/permissions.ts'
@@ -52,6 +53,8 @@ export type ProviderChange = {
 
 interface KnownProvider extends Provider {
   readonly party: string
+  /** Its tokens name it: another party may have claimed its issuer and audience first. */
+  readonly isNamed: boolean
 }
 
 export class IdentityProviders {
@@ -69,9 +72,12 @@ export class IdentityProviders {
   async findPrincipal(token: string): Promise<Principal | undefined> {
     const names = namesIn(token)
     if (!names) return undefined
-    const [provider, ...others] = (await this.#all()).filter(
+    const claimed = (await this.#all()).filter(
       ({ issuer, audience }) => issuer === names.issuer && names.audiences.includes(audience),
     )
+    const named = claimed.filter(names.isFor)
+    const [provider, ...others] =
+      named.length > 0 ? named : claimed.filter(({ isNamed }) => !isNamed)
     // A token for two parties would leave open for whom its bearer acts.
     if (!provider || others.length > 0) return undefined
     const { id, party } = provider
@@ -84,13 +90,16 @@ export class IdentityProviders {
 
   /** What findPrincipal makes of a token if it is taken for one of this provider. */
   async test(party: string, id: string, token: string): Promise<Examined> {
-    return this.#examine(providerOf(await this.find(party, id)), token)
+    const provider = providerOf(await this.find(party, id))
+    const examined = await this.#examine(provider, token)
+    if (!examined.accepted || !provider.isNamed || namesIn(token)?.isFor(provider)) return examined
+    return { accepted: false, reason: `it names ${id} neither in aud nor in ${provider.claim}` }
   }
 
   async add(wanted: NewProvider, by: Principal): Promise<ProviderRow> {
     checkRoles(wanted.roles, by)
     const { name, issuer, audience, claim } = wanted
-    const row: ProviderRow = {
+    const wish = {
       id: `${NAME_PREFIXES.identityProvider}${randomBytes(8).toString('hex')}`,
       party: by.party,
       name,
@@ -101,14 +110,22 @@ export class IdentityProviders {
       roles: JSON.stringify(wanted.roles),
       created_at: this.#services.clock.now().toISOString(),
     }
-    await this.#commit(async (tx) => {
-      if (!(await store.addProvider(tx, row))) {
-        throw new Problem('conflict', 'audience: in use with this issuer; ask it for another')
-      }
-      await this.#tell(tx, 'identity-provider-added', row, by)
+    const row = await this.#commit(async (tx) => {
+      const added = await this.#add(tx, wish)
+      await this.#tell(tx, 'identity-provider-added', added, by)
+      return added
     })
     this.#services.events.identityProviderAdded({ provider: row.id, issuer, audience, by: by.id })
     return row
+  }
+
+  /** Only the installation's own party may have tokens that do not say whose they are. */
+  async #add(tx: Executor, wish: Omit<ProviderRow, 'is_named'>): Promise<ProviderRow> {
+    const isHome = wish.party === HOME_PARTY
+    const unnamed = isHome ? await store.findUnnamed.first(tx, wish) : undefined
+    const row = { ...wish, is_named: isHome && !unnamed ? 0 : 1 }
+    if (await store.addProvider(tx, row)) return row
+    throw new Problem('conflict', 'audience: you have this provider with this audience already')
   }
 
   list(page: { party: string; after?: string | undefined; limit: number }): Promise<ProviderRow[]> {
@@ -210,7 +227,7 @@ export function rolesOf({ roles }: ProviderRow): Roles {
 }
 
 function providerOf(row: ProviderRow): KnownProvider {
-  const { id, party, issuer, audience, jwks_uri, claim } = row
+  const { id, party, issuer, audience, jwks_uri, claim, is_named } = row
   const roles = new Map(Object.entries(rolesOf(row)))
-  return { id, party, issuer, audience, jwksUri: jwks_uri, claim, roles }
+  return { id, party, issuer, audience, jwksUri: jwks_uri, claim, roles, isNamed: is_named === 1 }
 }

@@ -47,10 +47,11 @@ function addCommand(provider: Command): void {
         ...(jwksUri !== undefined && { jwks_uri: jwksUri }),
       }
       const added = await call(api, 'POST /identity-providers', { json })
-      output.result(added, ({ id, jwks_uri }) =>
+      output.result(added, ({ id, jwks_uri, is_named }) =>
         facts([
           ['id', id],
           ['keys', jwks_uri],
+          ['tokens', is_named ? `have to name ${id}, in aud or in ${claim}` : 'need not name it'],
         ]),
       )
     },

@@ -14,6 +14,7 @@ import { voucherDeletion } from './0011-voucher-deletion.ts'
 import { keyRotation } from './0012-key-rotation.ts'
 import { orderShares } from './0014-order-shares.ts'
 import { retirement } from './0013-retirement.ts'
+import { hardening } from './0015-hardening.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -30,4 +31,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0012-key-rotation': keyRotation,
   '0014-order-shares': orderShares,
   '0013-retirement': retirement,
+  '0015-hardening': hardening,
 }

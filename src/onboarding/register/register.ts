@@ -8,9 +8,9 @@ import { encodeAs } from '../../../protocol/cbor/schema.ts'
 import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
-import { apart } from '../../database/alongside.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
+import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
 import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
@@ -56,34 +56,35 @@ interface Registered {
   readonly guid: string
 }
 
+const PACE = { atOnce: 8, firstPauseMs: 2_000, longestPauseMs: 10 * 60_000 }
+const TELLING = { key: 'rendezvous', stuck: 'TO0 is stuck', away: 'rendezvous unreachable' }
 /** At all places together. */
 const AT_ONCE = 64
 
 export class Register {
   readonly #services: RegisterServices
   readonly #withdrawals: Withdrawals
-  readonly #places = new Map<string, Place>()
-  readonly #running: Promise<void>[] = []
+  readonly #places: Destinations<Job>
   readonly #slots = new Slots(AT_ONCE)
-  readonly #stopped = new AbortController()
   /** Moves on with the owner addresses; which of them a try began with. */
   #generation = 0
   readonly #begunIn = new WeakMap<Job, number>()
-  #started = false
 
   constructor(services: RegisterServices) {
     this.#services = services
     this.#withdrawals = new Withdrawals({
       ...services,
       findDeviceId: (voucher, tx) => services.vouchers.findDeviceId(voucher, tx),
-      wake: (origin) => this.#placeAt(origin).wake(),
+      wake: (origin) => this.#places.wake(origin),
     })
+    const how = { pace: PACE, telling: TELLING }
+    this.#places = new Destinations({ ...services, ...how }, (origin) => this.#placeAt(origin))
   }
 
   async start(): Promise<void> {
-    for (const origin of await store.listOrigins(this.#services.database.db)) this.#placeAt(origin)
-    this.#started = true
-    for (const place of this.#places.values()) this.#open(place)
+    const origins = await store.listOrigins(this.#services.database.db)
+    for (const origin of origins) this.#places.wake(origin)
+    this.#places.start()
     this.#services.ownerAddresses.onChange((party) => {
       this.#generation++
       void this.#readdress(party)
@@ -94,9 +95,8 @@ export class Register {
   }
 
   /** Resolves when what is under way has ended. */
-  async stop(): Promise<void> {
-    this.#stopped.abort()
-    await Promise.all(this.#running)
+  stop(): Promise<void> {
+    return this.#places.stop()
   }
 
   /** A voucher is a party's; in the transaction that makes it so. */
@@ -112,7 +112,7 @@ export class Register {
       origins.add(origin)
       await store.putJob.run(tx, { guid, party, directive, origin, next_at })
       // It will look after this transaction: who reads outside waits for its end.
-      this.#placeAt(origin).wake()
+      this.#places.wake(origin)
     }
   }
 
@@ -153,23 +153,20 @@ export class Register {
     const now = clock.now().toISOString()
     if ((await store.hasten.run(database.db, { guid, party, now })) === 0) return false
     for (const { origin } of await store.listJobsOf(database.db, party, [guid])) {
-      this.#placeAt(origin).reopen()
+      this.#places.open(origin)
     }
     return true
   }
 
   #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
     const now = this.#services.clock.now().toISOString()
-    return statusOf(job, this.#places.get(job.origin)?.lastError, now)
+    return statusOf(job, this.#places.lastErrorOf(job.origin), now)
   }
 
   #placeAt(origin: string): Place {
-    const known = this.#places.get(origin)
-    if (known) return known
-    const place = new Place(origin, {
+    return new Place(origin, {
       ...this.#services,
       slots: this.#slots,
-      stopped: this.#stopped.signal,
       attempt: (job) => {
         this.#begunIn.set(job, this.#generation)
         if (job.state === 'withdrawing') return this.#withdrawals.attempt(job)
@@ -177,13 +174,6 @@ export class Register {
       },
       settle: (job, outcome, nextAt) => this.#settle({ job, outcome, nextAt, origin }),
     })
-    this.#places.set(origin, place)
-    if (this.#started) this.#open(place)
-    return place
-  }
-
-  #open(place: Place): void {
-    this.#running.push(apart(() => place.run()))
   }
 
   async #settle(settled: Settled): Promise<void> {
@@ -271,7 +261,7 @@ export class Register {
           after = await database.commit((tx) => store.hastenSome(tx, stale, from, now))
         }
       }
-      for (const place of this.#places.values()) place.wake()
+      this.#places.wakeAll()
     } catch (err) {
       log.error({ err }, 'registrations with old addresses were left as they are')
     }

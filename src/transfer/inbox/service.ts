@@ -14,19 +14,20 @@ import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { KeyPort, PartyPort, VoucherPort } from '../ports.ts'
-import { type ReceiptRow, addReceipt, findReceipt } from '../receipts/store.ts'
+import { type RecordServices, recordPassage } from '../receipts/record.ts'
+import { type ReceiptRow, findReceipt } from '../receipts/store.ts'
 import { isSameHash } from '../../secrets/hash.ts'
 import { hashOf, newId, newSecret } from '../secret.ts'
 import * as store from './store.ts'
 import type { InboxTokenRow } from './store.ts'
 import { SECRET_PREFIXES } from '../../prefixes.ts'
 
-export interface InboxServices {
+export interface InboxServices extends RecordServices {
   readonly database: Database
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'voucherReceived' | 'inboxTokenCreated' | 'inboxTokenRevoked'>
-  readonly vouchers: Pick<VoucherPort, 'admit'>
+  readonly vouchers: Pick<VoucherPort, 'admit' | 'findDevice'>
   readonly keys: Pick<KeyPort, 'findOwnerSigner'>
   readonly parties: Pick<PartyPort, 'isActive'>
   /** Who has proven a key at this door; undefined for nobody. */
@@ -85,7 +86,7 @@ export class Inbox {
     // Of two who bring the same voucher at once both are told what the first was told.
     const kept = await database.commit(
       async (tx) => {
-        await addReceipt.run(tx, row)
+        await recordPassage(this.#services, tx, row, { type: 'voucher-received', by: sender.id })
         return findReceipt.first(tx, name)
       },
       { durable: true },

@@ -190,7 +190,7 @@ export class Partners {
     const { id, party, created_at } = base
     const { name, did = null, token } = details
     const named = keysFromText(details.keys ?? [])
-    const found = did === null ? undefined : await resolveDid(this.#services, did)
+    const found = did === null ? undefined : await resolveDid(this.#services, { did, party })
     const row = {
       ...{ id, party, name, did, created_at },
       push_url: withoutSlash(details.pushUrl ?? found?.recipientUrl),

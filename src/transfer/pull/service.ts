@@ -150,7 +150,7 @@ export class PullService {
     }
     const pulled: Pulled = { taken: 0, known: 0, failed: [], more: false }
     for (const signer of await keys.ownerSigners(party)) {
-      const source = new Source(http, { root, signer, holderKeys })
+      const source = new Source(http, { root, party, signer, holderKeys })
       await this.#pullBy(source, partner, pulled)
       if (pulled.more) break
     }

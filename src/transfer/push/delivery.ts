@@ -62,6 +62,7 @@ export class Delivery {
         body,
         maxBytes: MOST_ANSWER_BYTES,
         timeoutMs: TIMEOUT_MS,
+        party: job.party,
       })
       if (answer.status >= 200 && answer.status < 300) {
         return await deliveredWith(answer.body, outgoing.voucher)
@@ -92,14 +93,14 @@ export class Delivery {
     const first = await keys.signerOf(party)
     if (!first) return undefined
     try {
-      return await proveKey(http, { root, signer: first, holderKeys })
+      return await proveKey(http, { root, party, signer: first, holderKeys })
     } catch (refusal) {
       if (!isUnknown(refusal)) throw refusal
       const signers = await keys.ownerSigners(party)
       const others = signers.filter(({ key }) => !sameKey(key, first.key))
       for (const signer of others.slice(0, MOST_TRIED)) {
         try {
-          return await proveKey(http, { root, signer, holderKeys })
+          return await proveKey(http, { root, party, signer, holderKeys })
         } catch (error) {
           if (!isUnknown(error)) throw error
         }

@@ -21,7 +21,7 @@ async function worldWith(held: number) {
       .values({
         ...{ guid: `guid ${i}`, party, device_id: `fdod_${i}`, device_info: 'M', owner_key: '' },
         ...{ state: 'held', origin: 'made', entries: 1, revision: 1, superseded_by: null },
-        ...{ exported_at: null, deleted_from: null, cbor: Buffer.alloc(0) },
+        ...{ exported_at: null, deleted_from: null, entry_style: 'fdo-1.1', cbor: Buffer.alloc(0) },
         ...{ created_at: '', updated_at: '', ...more },
       })
       .execute()

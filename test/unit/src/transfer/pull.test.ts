@@ -47,7 +47,7 @@ type Made = Awaited<ReturnType<typeof trade>>
 async function tokenOf({ seller, buyersKey, sellersKey }: Made): Promise<string> {
   const root = `${seller.base}${PULL}`
   const proof = { root, signer: buyersKey, holderKeys: [sellersKey.key] }
-  return (await proveKey(plainHttp, proof)).token
+  return (await proveKey(plainHttp, { ...proof, party: PARTY })).token
 }
 
 /** Changes what a seller answers to some requests. */
@@ -392,7 +392,7 @@ describe('a holder', () => {
     }
     const root = `${made.seller.base}${PULL}`
     const other = { root, signer: made.sellersKey, holderKeys: [made.sellersKey.key] }
-    const { token } = await proveKey(plainHttp, other)
+    const { token } = await proveKey(plainHttp, { ...other, party: PARTY })
     const headers = { authorization: `Bearer ${token}` }
     expect((await call(`${root}/${guid}/download`, 'GET', headers)).status).toBe(404)
     expect((await call(root, 'GET', {})).status).toBe(401)
