@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Answer, FdoTransport } from '../../protocol/converse.ts'
 import type { Message } from '../../protocol/message.ts'
 import { httpTransport } from '../../src/fdo/client.ts'
@@ -25,7 +26,7 @@ export type Listed = Pick<ServeProcess, 'url' | 'list'>
 export interface FaultyDevices {
   /** DI, the owner's registration, TO1 and TO2. */
   throughAll(suite: Suite, fault: Fault): Promise<FleetDevice>
-  make(fault: Fault): Promise<FleetDevice>
+  make(fault: Fault, ownerKey?: KeyKind): Promise<FleetDevice>
   powerUp(device: FleetDevice, suite: Suite, fault: Fault): Promise<void>
   /** Messages that got through a fault, in the order they were sent. */
   readonly sent: readonly number[]
@@ -62,8 +63,8 @@ export function devicesAt(server: Listed): FaultyDevices {
       sent.push(message.number)
       return answer
     }
-  const make = async (fault: Fault) => {
-    const device = await makeFleetDevice(`faulty-${made++}`, transportWith(fault))
+  const make = async (fault: Fault, ownerKey?: KeyKind) => {
+    const device = await makeFleetDevice(`faulty-${made++}`, transportWith(fault), ownerKey)
     const guid = toHex(device.credential.guid)
     await until('registered', async () => {
       const devices = await server.list<{ guid: string; state: string }>('/devices')
