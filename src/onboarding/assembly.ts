@@ -5,17 +5,20 @@ import type { Route } from '../http/route.ts'
 import type { Services } from '../services.ts'
 import { ContentStore } from './content.ts'
 import { openKeyExchange } from './key-exchange/owner.ts'
-import { Plans } from './plans.ts'
+import { Plans } from './plans/service.ts'
+import { Trials } from './plans/trials.ts'
 import { type OnboardingServices, onboardingRole } from './role.ts'
 import { onboardingRoutes } from './routes.ts'
+import { dropOldProgress } from './progress/store.ts'
 import { dropForgottenUploads } from './store.ts'
 import { UploadFiles } from './uploads.ts'
 
 /** Longer than any run lasts: what it has sent is kept, or forgotten. */
 const FORGOTTEN_MS = 24 * 3_600_000
 
-type Given = Omit<OnboardingServices, 'plans' | 'contents' | 'uploads' | 'keyExchange'> &
-  Pick<Services, 'database'> & { readonly config: Pick<Services['config'], 'dataDir'> }
+type Made = 'plans' | 'trials' | 'contents' | 'uploads' | 'keyExchange'
+type Given = Omit<OnboardingServices, Made> &
+  Pick<Services, 'database' | 'audit'> & { readonly config: Pick<Services['config'], 'dataDir'> }
 
 export interface Onboarding {
   readonly role: MountedRole
@@ -27,22 +30,27 @@ export interface Onboarding {
 }
 
 export function openOnboarding(given: Given): Onboarding {
-  const { config, database, clock } = given
+  const { config, database, clock, audit, events } = given
   const contents = new ContentStore(join(config.dataDir, 'contents'))
   const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
-  const plans = new Plans({ database, clock, contents })
+  const plans = new Plans({ database, clock, audit, events, contents })
+  const trials = new Trials({ database, clock, audit, events })
   const keyExchange = openKeyExchange()
-  const services = { ...given, contents, uploads, plans, keyExchange }
+  const services = { ...given, contents, uploads, plans, trials, keyExchange }
   return {
     role: onboardingRole(services),
     routes: onboardingRoutes(services),
     plans,
     async sweep() {
-      const before = new Date(clock.now().getTime() - FORGOTTEN_MS).toISOString()
+      const now = clock.now()
+      const before = new Date(now.getTime() - FORGOTTEN_MS).toISOString()
       const dropped = await database.commit((tx) => dropForgottenUploads.all(tx, { before }))
-      for (const { device_id: deviceId, run_id: runId } of dropped) {
-        await uploads.removeRun({ deviceId, runId })
+      for (const { device_id: deviceId, run_id: runId, name } of dropped) {
+        await uploads.remove({ deviceId, runId, name })
       }
+      await contents.sweep(now)
+      await trials.sweep()
+      await dropOldProgress.run(database.db, { before })
     },
     stop: () => keyExchange.stop(),
   }

@@ -21,6 +21,7 @@ import type { To2DeviceEffect } from '../../protocol/to2/device/state.ts'
 import { keyExchange } from '../../protocol/to2/key-exchange.ts'
 import { rendezvousInfoFromText } from '../../protocol/types/rendezvous-text.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { AuditLog } from '../../src/audit/log.ts'
 import { createEvents } from '../../src/events.ts'
 import { inProcess } from '../../src/fdo/client.ts'
 import { Exchange } from '../../src/fdo/exchange.ts'
@@ -29,6 +30,7 @@ import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
 import { openOnboarding } from '../../src/onboarding/assembly.ts'
+import { type PlanDocument, digestOf, runsPrograms } from '../../src/onboarding/plans/document.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
 import { MemoryHost } from './memory-host.ts'
 import { openTestPki } from './pki.ts'
@@ -36,6 +38,8 @@ import { ABOUT } from './service-info-world.ts'
 import { guid, openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf, voucherVectors } from './vouchers.ts'
 import { fromHex } from './wire.ts'
+
+const PARTY = { name: 'home', roles: 'owner', created_at: '', suspended_at: null }
 
 export interface OnboardingOptions {
   /** One of go-fdo's configurations. */
@@ -76,6 +80,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const onboarding = openOnboarding({
     ...{ database, clock, devices, vouchers, pki, events, randomBytes, log: silentLog },
     config: { dataDir },
+    audit: new AuditLog({ clock }),
+    parties: { find: async (id) => ({ ...PARTY, id }) },
     rendezvousInfo: { value: async () => NEW_RENDEZVOUS },
     serviceAddresses: () => ({
       token_url: 'https://x.test/oauth/token',
@@ -122,6 +128,18 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
       if (!imported?.ok) throw new Error(`not imported: ${imported?.detail}`)
       return testDevice(voucher, signer, parts.hmacSecret, parts.hmacType)
     },
+    /** Put, and approved by somebody else for every device where it has to be. */
+    async putPlan(name: string, document: PlanDocument) {
+      const { plans } = onboarding
+      const { latest } = await plans.put({ party: HOME_PARTY, name, document, by: 'author' })
+      if (!latest || !runsPrograms(document)) return
+      const { version } = latest
+      const digest = digestOf(latest.document)
+      const approval = { party: HOME_PARTY, name, version, digest, share: 100, by: 'approver' }
+      await plans.approve(approval)
+    },
+    removePlan: (name: string) =>
+      onboarding.plans.remove({ party: HOME_PARTY, name, by: 'author' }),
     onboard: (device: TestDevice, choices: DeviceChoices = {}) =>
       runTo2(device, { transport: inProcess(exchange), ...choices }),
     async api(method: string, path: string, body?: unknown) {

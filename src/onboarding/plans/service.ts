@@ -1,167 +1,166 @@
-/** The plans there are, and which of them a device gets: its own, its group's, its model's, or the default. */
-import type { Clock } from '../clock.ts'
-import type { Executor } from '../database/connection.ts'
-import type { Database } from '../database/open.ts'
-import { Problem } from '../http/problem.ts'
-import type { Content, ContentStore } from './content.ts'
+/** The plans there are, how they change, and which of them a device gets. */
+import type { AuditLog } from '../../audit/log.ts'
+import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
+import type { Database } from '../../database/open.ts'
+import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
+import type { Events } from '../../events.ts'
+import { Problem } from '../../http/problem.ts'
+import type { Content, ContentStore } from '../content.ts'
 import {
-  type Audience,
-  BUILT_IN_PLAN,
-  DEFAULT_PLAN,
-  type PlanDocument,
-  inlineBytes,
-} from './plan.ts'
+  type Approval,
+  PlanChanges,
+  type Put,
+  type RolloutChange,
+  noPlan,
+  noVersion,
+} from './changes.ts'
+import { DEFAULT_PLAN, type PlanDocument, inlineBytes } from './document.ts'
+import { Library } from './library.ts'
+import type { DeviceFacts } from './rules.ts'
+import { BUILT_IN, type Choice, type Plan, type Verdict } from './shelf.ts'
 import * as store from './store.ts'
-import type { PlanRow } from './store.ts'
+import type { PlanName, PlanRow, VersionName, VersionRow } from './store.ts'
 
 export interface PlanServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
+  readonly events: Events
   readonly contents: ContentStore
 }
 
-/** A plan as it stands; version 0 is the built-in one. */
-export interface Plan {
-  readonly name: string
-  readonly version: number
+/** A plan as its administrator sees it: how it was put last, and what of it holds. */
+export interface PlanStatus {
+  /** Undefined for the built-in one. */
+  readonly head: PlanRow | undefined
+  readonly latest: VersionRow | undefined
   readonly document: PlanDocument
-  readonly createdAt: string | null
-  readonly updatedAt: string | null
-  /** Of its file steps, by their place. */
-  readonly contents: ReadonlyMap<number, Content>
 }
 
-/** What a plan is chosen by, beside the device's id. */
-export interface Chosen {
-  readonly party: string
-  readonly group: string
-  readonly model: string
+/** The device, as far as it is known before it has been looked up. */
+export interface Asking {
+  readonly party: string | undefined
+  readonly devmod?: Devmod | undefined
+  /** Asked only where the party has a plan. */
+  facts(): Promise<DeviceFacts>
 }
-
-const AUDIENCES = ['devices', 'groups', 'models'] as const
-type Kind = (typeof AUDIENCES)[number]
-
-/** The plans of one party. */
-interface Shelf {
-  readonly plans: ReadonlyMap<string, Plan>
-  readonly by: Readonly<Record<Kind, ReadonlyMap<string, Plan>>>
-}
-
-const EMPTY_SHELF = shelve([])
 
 export class Plans {
   readonly #services: PlanServices
-  #shelves: ReadonlyMap<string, Shelf> = new Map()
-  /** See Database.changesOf. */
-  #readAt = -1
+  readonly #library: Library
 
   constructor(services: PlanServices) {
     this.#services = services
+    this.#library = new Library(services, (party, document) => this.#contentsOf(party, document))
+  }
+
+  /** Looked up anew for each device: a plan may be changed while devices come in. */
+  async choose({ party, devmod, facts }: Asking): Promise<Choice> {
+    const shelves = await this.#library.shelves()
+    const isPlain = shelves.size === 0 || (party !== undefined && !shelves.has(party))
+    if (isPlain) return { plan: BUILT_IN, isTrial: false }
+    const device = await facts()
+    return shelves.get(device.party)?.choose(device, devmod) ?? { plan: BUILT_IN, isTrial: false }
+  }
+
+  async explain(device: DeviceFacts, devmod: Devmod | undefined): Promise<readonly Verdict[]> {
+    return (await this.#library.shelf(device.party)).explain(device, devmod)
   }
 
   /**
-   * Looked up anew for each device: a plan may be changed while devices come in. `about` is asked
-   * only where there is a plan beside the built-in one.
+   * Whether some version is being tried: of this party, or of any where it is not known. True, too,
+   * where it would have to be looked up: it is asked within transactions.
    */
-  async choose(id: string, about: (id: string) => Promise<Chosen>): Promise<Plan> {
-    const shelves = await this.#current()
-    if (shelves.size === 0) return BUILT_IN
-    const { party, group, model } = await about(id)
-    const { by, plans } = shelves.get(party) ?? EMPTY_SHELF
-    const named = by.devices.get(id) ?? by.groups.get(group) ?? by.models.get(model)
-    return named ?? plans.get(DEFAULT_PLAN) ?? BUILT_IN
+  mayHaveTrials(party: string | undefined): boolean {
+    return this.#library.mayHaveTrials(party)
   }
 
-  async list(party: string): Promise<readonly Plan[]> {
-    const { plans } = await this.#shelfOf(party)
-    const all = plans.has(DEFAULT_PLAN) ? [...plans.values()] : [...plans.values(), BUILT_IN]
-    return all.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  async list(party: string): Promise<readonly PlanStatus[]> {
+    const heads = (await this.#library.heads()).filter((head) => head.party === party)
+    const found = await Promise.all(heads.map(({ name }) => this.find(party, name)))
+    const all = heads.some(({ name }) => name === DEFAULT_PLAN) ? found : [...found, BUILT_IN_ONE]
+    return all.toSorted((a, b) => (planNameOf(a) < planNameOf(b) ? -1 : 1))
   }
 
   /** Throws not-found. */
-  async find(party: string, name: string): Promise<Plan> {
-    const { plans } = await this.#shelfOf(party)
-    const plan = plans.get(name) ?? (name === DEFAULT_PLAN ? BUILT_IN : undefined)
-    if (!plan) throw noPlan(name)
-    return plan
+  async find(party: string, name: string): Promise<PlanStatus> {
+    const { db } = this.#services.database
+    const head = await store.findPlan.first(db, { party, name })
+    if (!head && name === DEFAULT_PLAN) return BUILT_IN_ONE
+    const version = head?.version ?? 0
+    const latest = head && (await store.findVersion.first(db, { party, name, version }))
+    if (!head || !latest) throw noPlan(name)
+    return { head, latest, document: JSON.parse(latest.document) as PlanDocument }
   }
 
-  /** Makes a plan, or its next version. `before`: only if that is the version there is. */
-  async put(
-    { party, name }: Pick<PlanRow, 'party' | 'name'>,
-    document: PlanDocument,
-    before?: number,
-  ): Promise<Plan> {
+  /** Throws not-found. Versions stay when their plan is removed. */
+  async findVersion(version: VersionName): Promise<VersionRow> {
+    const found = await store.findVersion.first(this.#services.database.db, version)
+    if (!found) throw noVersion(version)
+    return found
+  }
+
+  async findPlan(version: VersionName): Promise<Plan> {
+    return this.#library.planOf(await this.findVersion(version))
+  }
+
+  /** A plan that nobody has put: for a look at what it would do. */
+  async draft(party: string, document: PlanDocument): Promise<Plan> {
     const contents = await this.#contentsOf(party, document)
-    for (const [index, step] of document.steps.entries()) {
-      if (step.type !== 'file' || contents.has(index)) continue
-      throw new Problem('invalid-request', `steps.${index}.content: there is no such content`)
-    }
-    const { database } = this.#services
-    const wanted = { party, name, document, before }
-    await database.commit((tx) => this.#store(tx, wanted), { durable: true })
+    this.#requireContents(document, contents)
+    return { name: 'draft', version: 0, document, contents }
+  }
+
+  async versions(page: Parameters<typeof store.listVersions>[1]): Promise<VersionRow[]> {
+    return store.listVersions(this.#services.database.db, page)
+  }
+
+  /** Makes a plan, or its next version. */
+  async put(wanted: Put): Promise<PlanStatus> {
+    const { party, name, document, by } = wanted
+    this.#requireContents(document, await this.#contentsOf(party, document))
+    const version = await this.#commit((changes) => changes.put(wanted))
+    this.#services.events.planChanged({ party, plan: name, version, by })
     return this.find(party, name)
   }
 
-  async #store(tx: Executor, { party, name, document, before }: WantedPlan): Promise<void> {
-    const row = await store.findPlan.first(tx, { party, name })
-    const version = row?.version ?? 0
-    if (before !== undefined && before !== version) {
-      throw new Problem('conflict', `the plan ${name} is at version ${version} by now`)
-    }
-    const others = (await store.listPlans.all(tx, { party })).filter((one) => one.name !== name)
-    refuseOverlap(document, others)
-    const at = this.#services.clock.now().toISOString()
-    const next = { party, name, document: JSON.stringify(document), version: version + 1 }
-    if (row) await store.updatePlan.run(tx, { ...next, before: version, at })
-    else await store.insertPlan.run(tx, { ...next, created_at: at, updated_at: at })
+  /** By somebody else than who wrote it, for the very bytes that were looked at. */
+  async approve(approval: Approval): Promise<PlanStatus> {
+    const { party, name, version, by } = approval
+    await this.#commit((changes) => changes.approve(approval))
+    this.#services.events.planApproved({ party, plan: name, version, by })
+    return this.find(party, name)
+  }
+
+  /** Raises or lowers the share of a trial, stops it, or lets one that was stopped go on. */
+  async changeRollout(change: RolloutChange): Promise<void> {
+    const { party, name: plan, by } = change
+    const moved = await this.#commit((changes) => changes.changeRollout(change))
+    this.#services.events.planRolloutChanged({ party, plan, ...moved, by })
   }
 
   /** Throws not-found. The default plan falls back to the built-in one. */
-  async remove(party: string, name: string): Promise<void> {
-    const { database } = this.#services
-    const removed = await database.commit((tx) => store.deletePlan.run(tx, { party, name }), {
-      durable: true,
-    })
-    if (removed === 0) throw noPlan(name)
+  async remove(plan: PlanName & { readonly by: string }): Promise<void> {
+    await this.#commit((changes) => changes.remove(plan))
+    const { party, name, by } = plan
+    this.#services.events.planRemoved({ party, plan: name, by })
   }
 
-  /** Whether some plan of the party sends this content. */
+  #commit<T>(change: (changes: PlanChanges) => Promise<T>): Promise<T> {
+    const { database } = this.#services
+    const all = (tx: Executor) => change(new PlanChanges(tx, this.#services))
+    return database.commit(all, { durable: true })
+  }
+
+  /** Whether some plan of the party sends this content, or may yet. */
   async isInUse(party: string, sha384: string): Promise<boolean> {
-    const { plans } = await this.#shelfOf(party)
-    const used = [...plans.values()].flatMap(({ contents }) => [...contents.values()])
-    return used.some((content) => content.sha384 === sha384)
-  }
-
-  async #shelfOf(party: string): Promise<Shelf> {
-    return (await this.#current()).get(party) ?? EMPTY_SHELF
-  }
-
-  async #current(): Promise<ReadonlyMap<string, Shelf>> {
-    const { database } = this.#services
-    const readAt = database.changesOf('plan')
-    if (this.#readAt === readAt) return this.#shelves
-    const shelves = new Map<string, Plan[]>()
-    for (const row of await store.listAllPlans.all(database.db, {})) {
-      const plan = await this.#planOf(row)
-      shelves.set(row.party, [...(shelves.get(row.party) ?? []), plan])
+    const rows = await store.listLatest.all(this.#services.database.db, { party })
+    for (const { document } of rows) {
+      const contents = await this.#contentsOf(party, JSON.parse(document) as PlanDocument)
+      if ([...contents.values()].some((content) => content.sha384 === sha384)) return true
     }
-    this.#shelves = new Map([...shelves].map(([party, plans]) => [party, shelve(plans)]))
-    this.#readAt = readAt
-    return this.#shelves
-  }
-
-  async #planOf(row: PlanRow): Promise<Plan> {
-    // Written here, and checked before it was.
-    const document = JSON.parse(row.document) as PlanDocument
-    return {
-      name: row.name,
-      version: row.version,
-      document,
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-      contents: await this.#contentsOf(row.party, document),
-    }
+    return false
   }
 
   /** What is written into the plan is put with all other contents, where devices are sent it from. */
@@ -179,47 +178,21 @@ export class Plans {
     }
     return found
   }
-}
 
-const BUILT_IN: Plan = {
-  name: DEFAULT_PLAN,
-  version: 0,
-  document: BUILT_IN_PLAN,
-  createdAt: null,
-  updatedAt: null,
-  contents: new Map(),
-}
-
-interface WantedPlan extends Pick<PlanRow, 'party' | 'name'> {
-  readonly document: PlanDocument
-  readonly before: number | undefined
-}
-
-function shelve(plans: readonly Plan[]): Shelf {
-  const by = (kind: Kind) =>
-    new Map(
-      plans.flatMap((plan) =>
-        (plan.document.applies_to?.[kind] ?? []).map((name) => [name, plan] as const),
-      ),
-    )
-  return {
-    plans: new Map(plans.map((plan) => [plan.name, plan])),
-    by: { devices: by('devices'), groups: by('groups'), models: by('models') },
-  }
-}
-
-/** Two plans for one device, group or model: nobody could tell which it gets. */
-function refuseOverlap({ applies_to }: PlanDocument, others: readonly PlanRow[]): void {
-  for (const { name, document } of others) {
-    const theirs = (JSON.parse(document) as { applies_to?: Audience }).applies_to
-    for (const kind of AUDIENCES) {
-      const shared = applies_to?.[kind]?.find((one) => theirs?.[kind]?.includes(one))
-      if (shared === undefined) continue
-      throw new Problem('conflict', `applies_to.${kind}: the plan ${name} is for ${shared} already`)
+  #requireContents({ steps }: PlanDocument, contents: ReadonlyMap<number, Content>): void {
+    for (const [index, step] of steps.entries()) {
+      if (step.type !== 'file' || contents.has(index)) continue
+      throw new Problem('invalid-request', `steps.${index}.content: there is no such content`)
     }
   }
 }
 
-function noPlan(name: string): Problem {
-  return new Problem('not-found', `there is no plan ${name}`)
+const BUILT_IN_ONE: PlanStatus = {
+  head: undefined,
+  latest: undefined,
+  document: BUILT_IN.document,
+}
+
+function planNameOf({ head }: PlanStatus): string {
+  return head?.name ?? DEFAULT_PLAN
 }

@@ -1,8 +1,8 @@
-/** What a device gets in TO2: documents an administrator writes, made into steps for one device. */
-import { type Bytes, utf8 } from '../../protocol/bytes.ts'
-import type { Devmod } from '../../protocol/fsim/devmod/messages.ts'
-import { IDENTITY } from '../../protocol/fsim/identity.ts'
-import { makesFolders } from '../../protocol/fsim/peers.ts'
+/** The steps of a plan for one device, its templates filled in. */
+import { type Bytes, utf8 } from '../../../protocol/bytes.ts'
+import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
+import { IDENTITY } from '../../../protocol/fsim/identity.ts'
+import { makesFolders } from '../../../protocol/fsim/peers.ts'
 import {
   commandStep,
   fileStep,
@@ -10,72 +10,19 @@ import {
   serviceStep,
   uploadStep,
   wgetStep,
-} from '../../protocol/fsim/steps.ts'
-import type { PlanStep } from '../../protocol/service-info/plan.ts'
-import type { Content } from './content.ts'
-
-export interface PlanDocument {
-  readonly description?: string | undefined
-  /** `reuse` leaves the device the credential it has, so that it may onboard again. */
-  readonly credential?: 'new' | 'reuse' | undefined
-  /** Whom it is for; a plan that names nobody is for whoever it is the default of. */
-  readonly applies_to?: Audience | undefined
-  readonly steps: readonly StepDocument[]
-}
-
-export interface Audience {
-  readonly devices?: readonly string[] | undefined
-  readonly groups?: readonly string[] | undefined
-  readonly models?: readonly string[] | undefined
-}
-
-interface AnyStep {
-  readonly name?: string | undefined
-  /** Whether TO2 fails where the step does. Unless said: only on devices that have a module for it. */
-  readonly required?: boolean | undefined
-}
-
-/** Bytes to send: written into the plan, or brought beforehand and referred to. */
-export interface FileSource {
-  readonly text?: string | undefined
-  readonly base64?: string | undefined
-  readonly ref?: string | undefined
-}
-
-export type StepDocument =
-  | (AnyStep & { readonly type: 'identity' })
-  | (AnyStep & { readonly type: 'service' })
-  | (AnyStep & { readonly type: 'file'; readonly path: string; readonly content: FileSource })
-  | (AnyStep & {
-      readonly type: 'command'
-      readonly command: string
-      readonly args: readonly string[]
-      readonly may_fail: boolean
-      readonly return_stdout: boolean
-      readonly return_stderr: boolean
-    })
-  | (AnyStep & {
-      readonly type: 'upload'
-      readonly path: string
-      readonly save_as: string
-      readonly need_sha: boolean
-      readonly max_bytes: number
-    })
-  | (AnyStep & {
-      readonly type: 'wget'
-      readonly url: string
-      readonly path?: string | undefined
-      readonly sha384?: string | undefined
-      readonly length?: number | undefined
-    })
-
-/** What holds for whomever no plan names, unless a plan of this name is stored. */
-export const DEFAULT_PLAN = 'default'
-
-export const BUILT_IN_PLAN: PlanDocument = {
-  description: 'A certificate of its own, and where to use it.',
-  steps: [{ type: 'identity' }, { type: 'service' }],
-}
+} from '../../../protocol/fsim/steps.ts'
+import { PlanFailure } from '../../../protocol/service-info/owner-work.ts'
+import { isInnerPath } from '../../../protocol/service-info/path.ts'
+import type { PlanStep } from '../../../protocol/service-info/plan.ts'
+import type { Content } from '../content.ts'
+import { type PlanDocument, type StepDocument, nameOf } from './document.ts'
+import {
+  type TemplateFacts,
+  TemplateError,
+  checkArguments,
+  checkTemplate,
+  render,
+} from './template.ts'
 
 /** Where a device uses its certificate. */
 export interface ServiceAddresses {
@@ -89,18 +36,26 @@ export interface Ingredients {
   contentOf(index: number): Content
   /** Holds bytes made for devices of one sort; the same bytes, the same content. */
   hold(bytes: Bytes): Promise<Content>
+  /** Holds bytes made for one device, as long as a run may last. */
+  lend(bytes: Bytes): Promise<Content>
   /** Undefined where there is no TLS listener to use a certificate at. */
   readonly addresses: ServiceAddresses | undefined
+  /** What its templates may name. Asked only where it has some. */
+  facts(): Promise<TemplateFacts>
 }
 
+/** Throws PlanFailure for a step that cannot be filled in for this device, and has to be. */
 export async function stepsFor(
   { steps }: PlanDocument,
   device: Devmod,
   ingredients: Ingredients,
 ): Promise<readonly PlanStep[]> {
+  const facts = steps.some(({ template }) => template) ? await ingredients.facts() : undefined
   const made: PlanStep[] = []
   for (const [index, document] of steps.entries()) {
-    const step = await stepOf(document, index, device, ingredients)
+    const filled = facts ? filledOrNot(document, index, facts) : document
+    if (!filled) continue
+    const step = await stepOf(filled, index, device, ingredients)
     if (!step) continue
     const isPossible = step.ways.some(({ module }) => device.modules.includes(module))
     made.push({ ...step, required: document.required ?? isPossible })
@@ -108,13 +63,67 @@ export async function stepsFor(
   return made
 }
 
-async function stepOf(
+/** What cannot be filled in is left out only where the plan says that it may be missing. */
+function filledOrNot(document: StepDocument, index: number, facts: TemplateFacts) {
+  try {
+    return fillStep(document, facts)
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error
+    if (document.required === false) return undefined
+    throw new PlanFailure(nameOf(document, index), error.message)
+  }
+}
+
+/** Throws TemplateError for a template that no device could be given. */
+export function checkTemplates(step: StepDocument): void {
+  if (!step.template) return
+  if (step.type === 'file') {
+    checkTemplate(step.path, 'path')
+    if (step.content.text !== undefined) checkTemplate(step.content.text, 'content')
+  } else if (step.type === 'command') checkArguments(step.command, step.args)
+  else if (step.type === 'upload') {
+    checkTemplate(step.path, 'path')
+    checkTemplate(step.save_as, 'path')
+  } else if (step.type === 'wget') {
+    checkTemplate(step.url, 'url')
+    if (step.path !== undefined) checkTemplate(step.path, 'path')
+  }
+}
+
+/** The step as this device gets it. Throws TemplateError. */
+export function fillStep(step: StepDocument, facts: TemplateFacts): StepDocument {
+  if (!step.template) return step
+  const path = (template: string) => render(template, 'path', facts)
+  switch (step.type) {
+    case 'file': {
+      const { text } = step.content
+      const content = text === undefined ? step.content : { text: render(text, 'content', facts) }
+      return { ...step, path: path(step.path), content }
+    }
+    case 'command':
+      return { ...step, args: step.args.map((arg) => render(arg, 'argument', facts)) }
+    case 'upload': {
+      const save_as = path(step.save_as)
+      if (!isInnerPath(save_as)) throw new TemplateError(`save_as would be ${save_as}`)
+      return { ...step, path: path(step.path), save_as }
+    }
+    case 'wget': {
+      const url = render(step.url, 'url', facts)
+      return { ...step, url, ...(step.path !== undefined && { path: path(step.path) }) }
+    }
+    default:
+      return step
+  }
+}
+
+/** Of a step that is filled in; undefined where it has no place here. */
+export async function stepOf(
   document: StepDocument,
   index: number,
   device: Devmod,
-  ingredients: Ingredients,
+  ingredients: Omit<Ingredients, 'facts'>,
 ): Promise<PlanStep | undefined> {
-  const options = { name: document.name ?? `${index + 1} ${document.type}`, required: true }
+  const options = { name: nameOf(document, index), required: true }
   if (document.type === 'identity') return identityStep(options, device)
   if (document.type === 'service') {
     const { addresses } = ingredients
@@ -123,7 +132,10 @@ async function stepOf(
     return serviceStep(options, device, sent(content))
   }
   if (document.type === 'file') {
-    return fileStep(options, { name: document.path, ...sent(ingredients.contentOf(index)) })
+    const { template, content, path } = document
+    const isOwn = template === true && content.text !== undefined
+    const bytes = isOwn ? await ingredients.lend(utf8(content.text)) : ingredients.contentOf(index)
+    return fileStep(options, { name: path, ...sent(bytes) })
   }
   if (document.type === 'command') {
     const { command, args } = document
@@ -152,13 +164,7 @@ function fromHexText(hex: string): Bytes {
 }
 
 /** `identity/service.json`; `ca` is the trust bundle's name beside it. */
-function serviceDocument(addresses: ServiceAddresses, device: Devmod): Bytes {
+export function serviceDocument(addresses: ServiceAddresses, device: Devmod): Bytes {
   const ca = makesFolders(device) ? IDENTITY.ca.replace('identity/', '') : 'identity-ca.pem'
   return utf8(`${JSON.stringify({ ...addresses, ca }, null, 2)}\n`)
-}
-
-/** The bytes a file step carries in itself; undefined where it refers to others. */
-export function inlineBytes({ text, base64 }: FileSource): Bytes | undefined {
-  if (text !== undefined) return utf8(text)
-  return base64 === undefined ? undefined : new Uint8Array(Buffer.from(base64, 'base64'))
 }
