@@ -132,6 +132,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()
+      onboarding?.start(signal)
       reach.start(exchange)
       register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')

@@ -9,6 +9,8 @@ import { Plans } from './plans/service.ts'
 import { Trials } from './plans/trials.ts'
 import { type OnboardingServices, onboardingRole } from './role.ts'
 import { onboardingRoutes } from './routes.ts'
+import { EventStreams } from './progress/event-streams.ts'
+import { Progress } from './progress/service.ts'
 import { dropOldProgress } from './progress/store.ts'
 import { dropForgottenUploads } from './store.ts'
 import { UploadFiles } from './uploads.ts'
@@ -26,6 +28,8 @@ export interface Onboarding {
   readonly plans: Plans
   /** From time to time: removes what runs that nobody ended have sent. */
   sweep(): Promise<void>
+  /** Whoever watches is let go when the signal comes. */
+  start(stopped: AbortSignal): void
   stop(): Promise<void>
 }
 
@@ -36,7 +40,9 @@ export function openOnboarding(given: Given): Onboarding {
   const plans = new Plans({ database, clock, audit, events, contents })
   const trials = new Trials({ database, clock, audit, events })
   const keyExchange = openKeyExchange()
-  const services = { ...given, contents, uploads, plans, trials, keyExchange }
+  const progress = new Progress({ database, devices: given.devices })
+  const streams = new EventStreams(clock)
+  const services = { ...given, contents, uploads, plans, trials, keyExchange, progress, streams }
   return {
     role: onboardingRole(services),
     routes: onboardingRoutes(services),
@@ -52,6 +58,7 @@ export function openOnboarding(given: Given): Onboarding {
       await trials.sweep()
       await dropOldProgress.run(database.db, { before })
     },
+    start: (stopped) => streams.endWith(stopped),
     stop: () => keyExchange.stop(),
   }
 }

@@ -7,11 +7,13 @@ import type { Content } from './content.ts'
 import { dryRunRoute } from './dry-run/routes.ts'
 import { requireDevice } from './named-device.ts'
 import { type PlanRoutesServices, planRoutes } from './plans/routes.ts'
+import { type ProgressRoutesServices, progressRoutes } from './progress/routes.ts'
 import { Sha384 } from './plans/view.ts'
 import { type UploadRow, findUpload, listUploads } from './store.ts'
 import type { UploadFiles } from './uploads.ts'
 
-export interface OnboardingRoutesServices extends PlanRoutesServices, PlanChoiceServices {
+export interface OnboardingRoutesServices
+  extends PlanRoutesServices, PlanChoiceServices, ProgressRoutesServices {
   readonly uploads: UploadFiles
 }
 
@@ -32,6 +34,7 @@ export function onboardingRoutes(services: OnboardingRoutesServices): readonly R
   return [
     ...planRoutes(services),
     dryRunRoute(services),
+    ...progressRoutes(services),
     ...contentRoutes(services),
     ...uploadRoutes(services),
   ]

@@ -75,6 +75,11 @@ async function progress({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn('updated_at', 'text', (column) => column.notNull())
     .execute()
   await schema
+    .createIndex('onboarding_progress_at')
+    .on('onboarding_progress')
+    .column('updated_at')
+    .execute()
+  await schema
     .createTable('step_output')
     .addColumn('device_id', 'text', (column) => column.notNull())
     .addColumn('run_id', 'text', (column) => column.notNull())

@@ -93,17 +93,16 @@ export interface PartyEvent extends Pick<DeviceEventTable, 'at' | 'type' | 'stat
   readonly guid: string
 }
 
-/** What has happened to the devices of a party, or to one of them, oldest first. */
+/** What has happened to the devices of a party, oldest first. */
 export function listPartyEvents(
   db: Executor,
   page: {
     readonly party: string
-    readonly device?: string | undefined
     readonly after: number
     readonly limit: number
   },
 ): Promise<PartyEvent[]> {
-  let query = db
+  return db
     .selectFrom('device_event')
     .innerJoin('device', 'device.id', 'device_event.device_id')
     .select(['device_event.seq', 'device_event.device_id', 'device.guid', 'device_event.at'])
@@ -112,12 +111,25 @@ export function listPartyEvents(
     .where('device_event.seq', '>', page.after)
     .orderBy('device_event.seq')
     .limit(page.limit)
-  if (page.device !== undefined) query = query.where('device_event.device_id', '=', page.device)
-  return query.execute()
+    .execute()
 }
+
+/** Of a device, newest first. */
+export const listLatestEvents = statement((db, p: { deviceId: string; limit: number }) =>
+  db
+    .selectFrom('device_event')
+    .select(['seq', 'at', 'type', 'state', 'detail'])
+    .where('device_id', '=', p.deviceId)
+    .orderBy('seq', 'desc')
+    .limit(p.limit),
+)
 
 export const findLastEvent = statement((db, _: object) =>
   db.selectFrom('device_event').select(({ fn }) => fn.max('seq').as('seq')),
+)
+
+export const findLastProgress = statement((db, _: object) =>
+  db.selectFrom('onboarding_progress').select(({ fn }) => fn.max('updated_at').as('updated_at')),
 )
 
 /** Of runs that say how far they are since then. */
@@ -125,12 +137,11 @@ export function listPartyProgress(
   db: Executor,
   page: {
     readonly party: string
-    readonly device?: string | undefined
     readonly since: string
     readonly limit: number
   },
 ): Promise<(ProgressRow & { readonly guid: string })[]> {
-  let query = db
+  return db
     .selectFrom('onboarding_progress')
     .innerJoin('device', 'device.id', 'onboarding_progress.device_id')
     .selectAll('onboarding_progress')
@@ -139,8 +150,5 @@ export function listPartyProgress(
     .where('onboarding_progress.updated_at', '>', page.since)
     .orderBy('onboarding_progress.updated_at')
     .limit(page.limit)
-  if (page.device !== undefined) {
-    query = query.where('onboarding_progress.device_id', '=', page.device)
-  }
-  return query.execute()
+    .execute()
 }
