@@ -35,6 +35,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),
   },
+  plan: {
+    description: 'what devices get when they are onboarded',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  watch: {
+    description: 'onboarding, as it happens',
+    load: async () => (await import('./commands/watch.ts')).watchCommand(),
+  },
   station: {
     description: 'from where devices may be made',
     load: async () => (await import('./commands/station.ts')).stationCommand(),

@@ -103,8 +103,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     metrics: { text: async () => '' },
     routes: onboarding.routes,
     others: [],
-    findPrincipal: async () => ({
-      id: 'tok_1',
+    findPrincipal: async (token) => ({
+      id: token === 'x' ? 'tok_1' : token,
       name: 'test',
       kind: 'token',
       party: HOME_PARTY,
@@ -142,12 +142,13 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
       onboarding.plans.remove({ party: HOME_PARTY, name, by: 'author' }),
     onboard: (device: TestDevice, choices: DeviceChoices = {}) =>
       runTo2(device, { transport: inProcess(exchange), ...choices }),
-    async api(method: string, path: string, body?: unknown) {
+    /** `as` another principal than usual. */
+    async api(method: string, path: string, body?: unknown, as = 'x') {
       const isBytes = body instanceof Uint8Array
       const response = await app.request(`/api/v1${path}`, {
         method,
         headers: {
-          authorization: 'Bearer x',
+          authorization: `Bearer ${as}`,
           'content-type': isBytes ? 'application/octet-stream' : 'application/json',
         },
         ...(body !== undefined && { body: isBytes ? body : JSON.stringify(body) }),
