@@ -29,6 +29,8 @@ export interface RecordServices extends Pick<Services, 'clock' | 'events' | 'log
 interface Failure {
   readonly error: unknown
   readonly reason: string
+  /** Of the plan, if one was under way. */
+  readonly step: string | undefined
 }
 
 /** A device may say much; its history keeps the beginning. */
@@ -148,29 +150,30 @@ export class DeviceRecord {
   }
 
   /** The run was broken off: what it brought is worth nothing. */
-  async failed(run: Run, { error, reason }: Failure, tx: Executor): Promise<void> {
+  async failed(run: Run, failure: Failure, tx: Executor): Promise<void> {
     const { devices, events, uploads, log } = this.#services
     const bearer = bearerOf(run)
     const guid = toHex(run.guid)
     await dropUploads.run(tx, bearer)
     uploads.removeRun(bearer).catch((err: unknown) => log.error({ err }, 'uploads left behind'))
+    const { reason } = failure
     const { deviceId: id } = run
-    if (error instanceof PlanFailure) await this.#stepFailed(bearer, error, tx)
+    await this.#stepFailed(bearer, failure, tx)
     await this.#tried(tx, bearer, 'failed')
     const failed = { id, move: 'failed', detail: { guid }, error: reason } as const
     if (await devices.moveDevice(tx, failed)) events.onboardingFailed({ guid, device: id, reason })
   }
 
   /** With what the device said in the very message that it failed by. */
-  async #stepFailed(
-    bearer: Bearer,
-    { step, reason, effects }: PlanFailure,
-    tx: Executor,
-  ): Promise<void> {
-    for (const effect of effects) {
+  async #stepFailed(bearer: Bearer, { error, step, reason }: Failure, tx: Executor): Promise<void> {
+    const isOurs = error instanceof PlanFailure
+    for (const effect of isOurs ? error.effects : []) {
       if (TOLD_OF_A_FAILURE.has(effect.type)) await this.#note(bearer, effect, tx)
     }
-    const detail = { step, reason: shortened(reason) }
+    if (step === undefined) return
+
+    const why = isOurs ? error.reason : reason
+    const detail = { step, reason: shortened(why) }
     await this.#services.devices.note(tx, bearer.deviceId, 'step-failed', detail)
   }
 }

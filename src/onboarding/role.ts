@@ -3,6 +3,7 @@ import { PeerRefusal } from '../../protocol/error-message.ts'
 import { CIPHERS } from '../../protocol/crypto/kex/suites.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { OWNER_MODULES } from '../../protocol/fsim/owner-modules.ts'
+import { PlanFailure } from '../../protocol/service-info/owner-work.ts'
 import { SERVICE_INFO_LIMITS } from '../../protocol/service-info/owner-session.ts'
 import type { OwnerKeyExchange } from '../../protocol/to2/key-exchange.ts'
 import { to2Owner, to2OwnerStates } from '../../protocol/to2/owner/role.ts'
@@ -49,7 +50,9 @@ export function onboardingRole(services: OnboardingServices): MountedRole {
     durable: ['onboarded'],
     committed: (effect) => record.committed(effect),
     brokenOff: async (state, error, tx) => {
-      if ('run' in state) await record.failed(state.run, { error, reason: reasonOf(error) }, tx)
+      if (!('run' in state)) return
+      const failure = { error, reason: reasonOf(error), step: stepOf(state, error) }
+      await record.failed(state.run, failure, tx)
     },
   })
 }
@@ -81,6 +84,12 @@ function contextOf(services: OnboardingServices, choice: PlanChoice): To2OwnerCo
       }
     },
   }
+}
+
+/** The step that was under way; undefined where none had begun. */
+function stepOf(state: To2OwnerState, error: unknown): string | undefined {
+  if (error instanceof PlanFailure) return error.step
+  return 'session' in state ? state.session.running.at(-1)?.step.name : undefined
 }
 
 /** For the log and the administrator; the device has been told a code, or has told us one. */

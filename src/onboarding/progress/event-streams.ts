@@ -26,58 +26,52 @@ const RETRY_MS = 2_000
 
 export class EventStreams {
   readonly #clock: Clock
-  readonly #open = new Map<string, number>()
-  #stopped: AbortSignal | undefined
+  readonly #open = new Map<EventStream, string>()
+  #isStopped = false
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Ends all streams when the service stops. */
-  endWith(signal: AbortSignal): void {
-    this.#stopped = signal
+  endWith(stopped: AbortSignal): void {
+    const end = () => {
+      this.#isStopped = true
+      for (const stream of this.#open.keys()) stream.end()
+    }
+    stopped.addEventListener('abort', end, { once: true })
   }
 
   /** Throws too-many-requests. */
   open(principal: Principal, look: Look): AsyncIterable<string> {
     const caller = callerOf(principal)
-    const ofCaller = this.#open.get(caller) ?? 0
-    const all = [...this.#open.values()].reduce((sum, count) => sum + count, 0)
-    if (ofCaller >= MOST_OF_ONE_CALLER || all >= MOST_AT_ONCE) {
+    const ofCaller = [...this.#open.values()].filter((one) => one === caller).length
+    if (ofCaller >= MOST_OF_ONE_CALLER || this.#open.size >= MOST_AT_ONCE) {
       const headers = { 'retry-after': '30' }
       throw new Problem('too-many-requests', 'too many are watching: try again', { headers })
     }
-    this.#open.set(caller, ofCaller + 1)
-    const close = () => {
-      const left = (this.#open.get(caller) ?? 1) - 1
-      if (left > 0) this.#open.set(caller, left)
-      else this.#open.delete(caller)
-    }
-    return new EventStream(this.#clock, look, { stopped: this.#stopped, close })
+    const stream = new EventStream(this.#clock, look, () => this.#open.delete(stream))
+    this.#open.set(stream, caller)
+    if (this.#isStopped) stream.end()
+    return stream
   }
-}
-
-interface Ending {
-  readonly stopped: AbortSignal | undefined
-  close(): void
 }
 
 class EventStream implements AsyncIterableIterator<string> {
   readonly #clock: Clock
   readonly #look: Look
-  readonly #ending: Ending
+  readonly #ended: () => void
   readonly #over = new AbortController()
   readonly #endsAt: number
   #heardAt: number
   #hasBegun = false
 
-  constructor(clock: Clock, look: Look, ending: Ending) {
+  constructor(clock: Clock, look: Look, ended: () => void) {
     this.#clock = clock
     this.#look = look
-    this.#ending = ending
+    this.#ended = ended
     this.#heardAt = clock.now().getTime()
     this.#endsAt = this.#heardAt + LONGEST_MS
-    ending.stopped?.addEventListener('abort', () => this.#end(), { once: true })
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<string> {
@@ -99,19 +93,19 @@ class EventStream implements AsyncIterableIterator<string> {
       // Rejects when it is over: nothing is wrong then.
       await this.#clock.sleep(LOOK_MS, this.#over.signal).catch(() => {})
     }
-    this.#end()
+    this.end()
     return { value: undefined, done: true }
   }
 
   async return(): Promise<IteratorResult<string, undefined>> {
-    this.#end()
+    this.end()
     return { value: undefined, done: true }
   }
 
-  #end(): void {
+  end(): void {
     if (this.#over.signal.aborted) return
     this.#over.abort()
-    this.#ending.close()
+    this.#ended()
   }
 }
 
