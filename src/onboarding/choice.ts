@@ -74,7 +74,7 @@ export class PlanChoice {
   }
 }
 
-export function ingredientsOf(
+function ingredientsOf(
   { contents, serviceAddresses }: Pick<PlanChoiceServices, 'contents' | 'serviceAddresses'>,
   plan: Plan,
 ): Omit<Ingredients, 'facts'> {

@@ -2,7 +2,7 @@
 import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import { REQUIRED_KEYS } from '../../../protocol/fsim/devmod/messages.ts'
 import type { DeviceRow } from '../../devices/store.ts'
-import { type PlanChoiceServices, ingredientsOf, templateFactsOf } from '../choice.ts'
+import { type PlanChoiceServices, templateFactsOf } from '../choice.ts'
 import { type PlanDocument, type StepDocument, nameOf } from '../plans/document.ts'
 import type { DeviceFacts } from '../plans/rules.ts'
 import type { Plan } from '../plans/shelf.ts'
@@ -34,7 +34,7 @@ export async function dryRun(services: Services, wanted: DryRun) {
   const because = [...(await plans.explain(facts, devmod))]
   const plan = await planFor(services, wanted, facts, devmod)
   const known = await templateFactsOf(services, facts, devmod)
-  const ingredients = ingredientsOf(services, plan)
+  const addresses = services.serviceAddresses()
   const steps = []
   for (const [index, document] of plan.document.steps.entries()) {
     const step = { document, index, devmod, facts: known }
@@ -43,7 +43,8 @@ export async function dryRun(services: Services, wanted: DryRun) {
         // Nothing is held for a device that gets nothing.
         const held = { ref: '', sha384: '00'.repeat(48), length: 0 }
         const lend = async () => held
-        return stepOf(filled, index, devmod ?? NOTHING_SAID, { ...ingredients, lend, hold: lend })
+        const ingredients = { contentOf: () => held, lend, hold: lend, addresses }
+        return stepOf(filled, index, devmod ?? NOTHING_SAID, ingredients)
       }),
     )
   }

@@ -15,7 +15,7 @@ import {
   noPlan,
   noVersion,
 } from './changes.ts'
-import { DEFAULT_PLAN, type PlanDocument, inlineBytes } from './document.ts'
+import { DEFAULT_PLAN, type FileStep, type PlanDocument, inlineBytes } from './document.ts'
 import { Library } from './library.ts'
 import type { DeviceFacts } from './rules.ts'
 import { BUILT_IN, type Choice, type Plan, type Verdict } from './shelf.ts'
@@ -105,11 +105,13 @@ export class Plans {
     return this.#library.planOf(await this.findVersion(version))
   }
 
-  /** A plan that nobody has put: for a look at what it would do. */
+  /** A plan that nobody has put: for a look at what it would do. Nothing of it is kept. */
   async draft(party: string, document: PlanDocument): Promise<Plan> {
-    const contents = await this.#contentsOf(party, document)
-    this.#requireContents(document, contents)
-    return { name: 'draft', version: 0, document, contents }
+    for (const [index, step] of document.steps.entries()) {
+      if (step.type !== 'file' || step.content.ref === undefined) continue
+      if (!(await this.#services.contents.find(party, step.content.ref))) throw noContent(index)
+    }
+    return { name: 'draft', version: 0, document, contents: new Map() }
   }
 
   async versions(page: Parameters<typeof store.listVersions>[1]): Promise<VersionRow[]> {
@@ -167,7 +169,7 @@ export class Plans {
   async #contentsOf(party: string, { steps }: PlanDocument): Promise<ReadonlyMap<number, Content>> {
     const found = new Map<number, Content>()
     for (const [index, step] of steps.entries()) {
-      if (step.type !== 'file') continue
+      if (step.type !== 'file' || isFilledIn(step)) continue
       const inline = inlineBytes(step.content)
       const { contents } = this.#services
       const content = inline
@@ -181,10 +183,18 @@ export class Plans {
 
   #requireContents({ steps }: PlanDocument, contents: ReadonlyMap<number, Content>): void {
     for (const [index, step] of steps.entries()) {
-      if (step.type !== 'file' || contents.has(index)) continue
-      throw new Problem('invalid-request', `steps.${index}.content: there is no such content`)
+      if (step.type === 'file' && !contents.has(index) && !isFilledIn(step)) throw noContent(index)
     }
   }
+}
+
+/** Each device gets its own. */
+function isFilledIn({ template, content }: FileStep): boolean {
+  return template === true && content.text !== undefined
+}
+
+function noContent(index: number): Problem {
+  return new Problem('invalid-request', `steps.${index}.content: there is no such content`)
 }
 
 const BUILT_IN_ONE: PlanStatus = {

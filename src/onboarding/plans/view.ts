@@ -21,7 +21,7 @@ const Url = z
   .string()
   .max(2048)
   .refine((url) => URL.canParse(url.replaceAll(/\{\{[^{}]*\}\}/g, 'x')), 'a URL')
-  .refine((url) => /^https?:\/\/[^/?#]*[^/?#{}]/i.test(url), 'http: or https:, and a host')
+  .refine((url) => /^https?:\/\/[^/?#{}]+(?:[/?#]|$)/i.test(url), 'http: or https:, and a host')
   .openapi({ format: 'uri' })
 
 const anyStep = {
