@@ -12,6 +12,7 @@ import {
 } from '../../protocol/credential/device-credential.ts'
 import { hashTypeOf } from '../../protocol/crypto/hash.ts'
 import { type Signer, signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
+import type { AboutDevice } from '../../protocol/fsim/devmod/device.ts'
 import { deviceModulesFor } from '../../protocol/fsim/device-modules.ts'
 import { DeviceSession } from '../../protocol/service-info/device-session.ts'
 import type { DeviceModules } from '../../protocol/service-info/registry.ts'
@@ -62,6 +63,8 @@ export interface DeviceChoices {
   readonly kex?: string
   readonly cipher?: number
   readonly modules?: DeviceModules
+  /** What else it says of itself. */
+  readonly about?: Partial<AboutDevice>
   readonly transport?: FdoTransport
 }
 
@@ -180,10 +183,16 @@ function testDevice(voucher: Voucher, signer: Signer, secret: Bytes, hmacType: 5
 /** TO2 as the device does it; the credential is kept for the next time. */
 export async function runTo2(
   device: TestDevice,
-  { transport, kex = 'ECDH256', cipher = 1, modules }: DeviceChoices & { transport: FdoTransport },
+  {
+    transport,
+    kex = 'ECDH256',
+    cipher = 1,
+    modules,
+    about,
+  }: DeviceChoices & { transport: FdoTransport },
 ): Promise<To2DeviceEffect> {
   const serviceInfo = new DeviceSession(
-    { ...ABOUT, device: device.voucher.header.value.deviceInfo },
+    { ...ABOUT, device: device.voucher.header.value.deviceInfo, ...about },
     modules ?? deviceModulesFor(device.host),
   )
   const context = {
