@@ -204,6 +204,7 @@ interface Schemas {
         readonly next_at: string
       }[]
     }
+    readonly plan: { readonly name: string; readonly version: number } | null
     readonly history: readonly {
       readonly at: string
       readonly type: string

@@ -10,7 +10,7 @@ import { clean, table } from './output.ts'
 interface DryRunOptions {
   readonly devmod?: readonly string[]
   readonly plan?: string
-  readonly version?: string
+  readonly planVersion?: string
   readonly file?: string
 }
 
@@ -40,7 +40,7 @@ export function addDryRun(plan: Command): void {
       .description('what a device would be sent, step by step; nothing is')
       .argument('<id-or-guid>')
       .option('--plan <name>', 'by this plan, whichever the device would get')
-      .option('--version <number>', 'by this version of it')
+      .option('--plan-version <number>', 'by this version of it')
       .option('--file <file>', 'by a document that has not been put yet')
       .option(...SAID),
     async (api, options, output, [device = '']) => {
@@ -52,10 +52,10 @@ export function addDryRun(plan: Command): void {
 }
 
 function dryRun(api: ApiClient, device: string, options: DryRunOptions): Promise<DryRun> {
-  const { devmod, plan, version, file } = options
+  const { devmod, plan, planVersion, file } = options
   const json = {
     ...(plan !== undefined && { plan }),
-    ...(version !== undefined && { version: Number(version) }),
+    ...(planVersion !== undefined && { version: Number(planVersion) }),
     // The service has the last word on what is a plan.
     ...(file !== undefined && { document: documentIn(file) as never }),
     ...(devmod && { devmod: said(devmod) }),

@@ -13,12 +13,17 @@ const EVENT_STREAM = 'text/event-stream'
 const PAUSE_MS = 2_000
 
 /** Without end: the service closes its streams from time to time, and is restarted. */
-export async function* serverEvents(api: ApiClient, path: string): AsyncGenerator<ServerEvent> {
+export async function* serverEvents(
+  api: ApiClient,
+  path: string,
+  opened: () => void = () => {},
+): AsyncGenerator<ServerEvent> {
   let lastEventId: string | undefined
   let hasBegun = false
   for (;;) {
     try {
       const response = await api.open(path, { accept: EVENT_STREAM, lastEventId })
+      if (!hasBegun) opened()
       hasBegun = true
       try {
         for await (const { id, ...event } of readEvents(createInterface({ input: response }))) {

@@ -38,14 +38,14 @@ function addLooking(plan: Command): void {
       )
     },
   )
-  runWithApi<{ version?: string; document?: boolean }>(
+  runWithApi<{ document?: boolean }>(
     plan
       .command('get')
       .description('a plan as it was put last, or one of its versions')
       .argument('<name>')
-      .option('--version <number>', 'this version')
+      .argument('[version]')
       .option('--document', 'only the document: to be changed, and put again'),
-    async (api, { version, document }, output, [name = '']) => {
+    async (api, { document }, output, [name = '', version]) => {
       const one = await findOne(api, name, version)
       if (document) return output.result(documentOf(one), (only) => JSON.stringify(only, null, 2))
       output.result(one, (view) => {
@@ -117,7 +117,7 @@ function addApproving(plan: Command): void {
     async (api, { digest, share }, output, [name = '', version = '']) => {
       if (digest === undefined) {
         throw new CliFailure('usage', 'approve what?', {
-          next: `firstlight plan get ${name} --version ${version}, then --digest with what it says`,
+          next: `firstlight plan get ${name} ${version}, then --digest with what it says`,
         })
       }
       const json = { digest, ...(share !== undefined && { share: numberOf(share) }) }

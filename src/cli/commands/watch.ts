@@ -52,15 +52,17 @@ async function watchOne(
   }
   const screen = screenFor(output)
   const path = pathOf('GET /devices/{device}/progress', params)
-  let hasRun = false
+  let before: Progress | undefined
   for await (const { data } of serverEvents(api, path)) {
     const progress = data as Progress
     if (screen) screen.draw(page(progress))
     else output.line(progress, page)
-    const { outcome } = progress
-    hasRun ||= outcome === 'running'
+    before ??= progress
+    const { outcome, started_at } = progress
     const isOver = outcome === 'failed' || outcome === 'onboarded'
-    if (!once || !isOver || !hasRun) continue
+    // A run may be over before it has been seen.
+    const isAnother = before.outcome === 'running' || before.started_at !== started_at
+    if (!once || !isOver || !isAnother) continue
     if (outcome === 'failed') process.exitCode = 1
     return
   }
@@ -81,7 +83,8 @@ async function watchAll(api: ApiClient, { now }: WatchOptions, output: Output): 
     )
     return
   }
-  for await (const { event, data } of serverEvents(api, pathOf('GET /onboardings'))) {
+  const opened = () => output.note('from now on:')
+  for await (const { event, data } of serverEvents(api, pathOf('GET /onboardings'), opened)) {
     output.line({ event, ...(data as DeviceEvent) }, line)
   }
 }
