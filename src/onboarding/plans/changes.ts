@@ -60,7 +60,7 @@ export class PlanChanges {
     const made = { party, name, version, document: text, created_at: at, created_by: by }
     await store.insertVersion.run(this.#tx, { ...made, approved_at: null, approved_by: null })
     const next = headAfter(head, { party, name, version, document, text, at })
-    if (head) await store.updatePlan.run(this.#tx, { ...next, before: head.version })
+    if (head) await this.#update({ ...next, before: head.version })
     else await store.insertPlan.run(this.#tx, next)
     const needs_approval = runsPrograms(document)
     await this.#tell(
@@ -84,7 +84,7 @@ export class PlanChanges {
     const rollout = rolloutOf(JSON.parse(row.document) as PlanDocument)
     const share = asked ?? rollout?.share ?? 100
     const next = { ...head, trial: row.version, trial_state: 'rolling' as const, share }
-    await store.updatePlan.run(this.#tx, { ...next, updated_at: at, before: head.version })
+    await this.#update({ ...next, updated_at: at, before: head.version })
     await this.#tell(
       'plan-approved',
       { party, name, by },
@@ -104,7 +104,9 @@ export class PlanChanges {
     const version = { party, name, version: trial }
     const state = change.state ?? from
     const share = change.share ?? head.share
-    await store.moveTrial.run(this.#tx, { ...version, from, to: state, share })
+    if ((await store.moveTrial.run(this.#tx, { ...version, from, to: state, share })) === 0) {
+      throw overtaken(name)
+    }
     // What has failed led to the stop, and is not counted twice.
     if (from === 'stopped' && state === 'rolling') {
       await store.forgetOutcomes.run(this.#tx, version)
@@ -122,6 +124,10 @@ export class PlanChanges {
   async remove({ party, name, by }: PlanName & { readonly by: string }): Promise<void> {
     if ((await store.deletePlan.run(this.#tx, { party, name })) === 0) throw noPlan(name)
     await this.#tell('plan-removed', { party, name, by }, {})
+  }
+
+  async #update(next: Parameters<typeof store.updatePlan.run>[1]): Promise<void> {
+    if ((await store.updatePlan.run(this.#tx, next)) === 0) throw overtaken(next.name)
   }
 
   /** Two plans for one device, and nothing that says which goes first. */
@@ -190,6 +196,11 @@ function refuseApproval(
   if (digestOf(row.document) !== digest) {
     throw new Problem('conflict', `${what} has another digest: look at it once more`)
   }
+}
+
+/** By another process, between reading and writing. */
+function overtaken(name: string): Problem {
+  return new Problem('conflict', `the plan ${name} has been changed meanwhile`)
 }
 
 export function noPlan(name: string): Problem {

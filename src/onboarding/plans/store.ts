@@ -99,6 +99,17 @@ export const moveTrial = statement(
       .where('trial_state', '=', p.from),
 )
 
+/** A version that has proven itself holds for good; nothing happens where it is not on trial any more. */
+export const settleTrial = statement((db, p: VersionName & { readonly document: string }) =>
+  db
+    .updateTable('plan')
+    .set({ stable: p.version, document: p.document, trial: null, trial_state: null })
+    .where('party', '=', p.party)
+    .where('name', '=', p.name)
+    .where('trial', '=', p.version)
+    .where('trial_state', '=', 'rolling'),
+)
+
 export const deletePlan = statement((db, p: PlanName) =>
   db.deleteFrom('plan').where('party', '=', p.party).where('name', '=', p.name),
 )

@@ -73,7 +73,9 @@ export class Trials {
     if (!trial || !isTooMany(trial.counts, trial.rollout)) return
     const { audit, events } = this.#services
     const { share, counts } = trial
-    await store.moveTrial.run(tx, { ...version, from: 'rolling', to: 'stopped', share })
+    const move = { ...version, from: 'rolling', to: 'stopped', share } as const
+    // Another has seen it, too.
+    if ((await store.moveTrial.run(tx, move)) === 0) return
     const { party, name: plan } = version
     const { failed, onboarded } = counts
     await audit.append(tx, {
@@ -86,10 +88,9 @@ export class Trials {
   async #holdIfDue(tx: Executor, version: VersionName): Promise<void> {
     const trial = await findTrial(tx, version)
     if (!trial || trial.share < 100) return
-    const { counts, rollout, document, head } = trial
+    const { counts, rollout, document } = trial
     if (counts.failed + counts.onboarded < rollout.watch) return
-    const held = { stable: version.version, document, trial: null, trial_state: null }
-    await store.updatePlan.run(tx, { ...head, ...held, before: head.version })
+    if ((await store.settleTrial.run(tx, { ...version, document })) === 0) return
     await this.#services.audit.append(tx, {
       ...{ party: version.party, type: 'plan-settled', by: SYSTEM, subject: { id: version.name } },
       detail: { name: version.name, version: version.version },
@@ -105,7 +106,7 @@ async function findTrial(tx: Executor, version: VersionName) {
   const rollout = row && rolloutOf(JSON.parse(row.document) as PlanDocument)
   if (!rollout) return undefined
   const counts = await store.countOutcomes(tx, version)
-  return { head, share: head.share, document: row.document, rollout, counts }
+  return { share: head.share, document: row.document, rollout, counts }
 }
 
 function isTooMany({ failed, onboarded }: OutcomeCounts, rollout: Rollout): boolean {

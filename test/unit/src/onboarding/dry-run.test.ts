@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type OnboardingWorld, openOnboardingWorld } from '../../../support/onboarding-world.ts'
+
+const README = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8')
 
 let world: OnboardingWorld
 let device: Awaited<ReturnType<OnboardingWorld['addDevice']>>
@@ -194,5 +197,19 @@ describe('a plan', () => {
   it('may have braces where no template is asked for', async () => {
     const step = { type: 'command', command: 'docker', args: ['inspect', '-f', '{{.State}}'] }
     expect((await world.api('PUT', '/plans/one', { steps: [step] })).status).toBe(200)
+  })
+})
+
+describe('the plan of the README', () => {
+  it('is one, and says what its page says', async () => {
+    const [, text = ''] = /cameras\.json <<'EOF'\n([^]*?)\nEOF\n/.exec(README) ?? []
+    const { status, json } = await world.api('PUT', '/plans/cameras', JSON.parse(text))
+    expect([status, json.status]).toEqual([200, 'awaiting-approval'])
+    const run = await dryRun({ plan: 'cameras', devmod: { sn: 'CAM-0007', os: 'Linux' } })
+    expect(run.steps.map(({ would }: { would: string }) => would)).toEqual(
+      Array.from({ length: 5 }, () => 'be-sent'),
+    )
+    const { content } = run.steps[2].sent
+    expect(JSON.parse(content.text)).toEqual({ name: 'CAM-0007', os: 'Linux' })
   })
 })

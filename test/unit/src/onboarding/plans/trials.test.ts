@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connectionOf } from '../../../../../src/database/connection.ts'
 import { HOME_PARTY } from '../../../../../src/database/tables.ts'
 import type { PlanDocument } from '../../../../../src/onboarding/plans/document.ts'
 import { Trials } from '../../../../../src/onboarding/plans/trials.ts'
@@ -151,17 +152,53 @@ describe('a device on trial', () => {
     expect(await rollout()).toMatchObject({ version: 4, failed: 0, onboarded: 1 })
   })
 
-  it('costs others no query', async () => {
-    const counted = (await world.database.db.selectFrom('plan_outcome').selectAll().execute())
-      .length
-    expect(counted).toBe(0)
-    const facts = () => Promise.reject(new Error('was looked up'))
-    const { plans } = world.onboarding
-    const { plan } = await plans.choose({ party: 'fdop_other', facts })
-    expect(plan.version).toBe(0)
-    await expect(plans.choose({ party: HOME_PARTY, facts })).rejects.toThrow('was looked up')
-    expect(plans.mayHaveTrials('fdop_other')).toBe(false)
-    expect(plans.mayHaveTrials(HOME_PARTY)).toBe(true)
-    expect(plans.mayHaveTrials(undefined)).toBe(true)
+  it('is counted with the end of its run, or not at all', async () => {
+    await start(1)
+    const dies = world.database.commit(async (tx) => {
+      await trials.ended(tx, runOf(1), 'failed')
+      throw new Error('died')
+    })
+    await expect(dies).rejects.toThrow('died')
+    expect(await rollout()).toMatchObject({ failed: 0, running: 1 })
+    await end(1, 'failed')
+    await end(1, 'failed')
+    expect(await rollout()).toMatchObject({ failed: 1, running: 0 })
+  })
+})
+
+describe('a plan of one party', () => {
+  const asked: string[] = []
+  beforeEach(async () => {
+    await world.removePlan('default')
+    const connection = connectionOf(world.database.db)
+    const prepare = connection.prepare.bind(connection)
+    connection.prepare = (sql) => {
+      asked.push(sql)
+      return prepare(sql)
+    }
+  })
+  /** The statements of one TO2, by how often. */
+  async function statementsOf(byte: number): Promise<Record<string, number>> {
+    const device = await world.addDevice(byte)
+    asked.length = 0
+    await world.onboard(device)
+    const counts: Record<string, number> = {}
+    for (const sql of asked) counts[sql] = (counts[sql] ?? 0) + 1
+    return counts
+  }
+
+  it('costs the devices of others no statement, nor does what is not tried', async () => {
+    await statementsOf(0xb1)
+    const before = await statementsOf(0xb2)
+    const document: PlanDocument = { rollout: {}, steps: [] }
+    const other = { party: 'fdop_other', name: 'default', by: 'x', document }
+    await world.onboarding.plans.put(other)
+    // It is read once.
+    await statementsOf(0xb3)
+    expect(await statementsOf(0xb4)).toEqual(before)
+    const touched = Object.keys(before).filter((sql) =>
+      /plan|onboarding_progress|step_output|upload/.test(sql),
+    )
+    expect(touched).toEqual([expect.stringContaining('update "upload" set "is_kept"')])
   })
 })
