@@ -1,6 +1,6 @@
 /** What scripts rely on: plans, and watching devices get them. Every command is a process. */
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
@@ -28,12 +28,13 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
     const steps = [
       { type: 'file', path: 'serial.txt', template: true, content: { text: '{{serial}}' } },
       { type: 'command', name: 'greet', command: 'echo', args: ['hello'], return_stdout: true },
+      { type: 'upload', path: 'serial.txt', save_as: 'serial.txt' },
     ]
     const file = document('cameras', { applies_to: { models: ['firstlight-device'] }, steps })
     const dry = await world.told('plan', 'dry-run', guid, '--file', file, '--devmod', 'sn=cam')
     expect(dry).toMatchObject({
       plan: 'draft',
-      steps: [{ sent: { content: { text: 'cam' } } }, {}],
+      steps: [{ sent: { content: { text: 'cam' } } }, {}, {}],
     })
     const shown = await firstlight(['plan', 'dry-run', guid, '--file', file], world.local)
     expect(shown.stdout).toMatch(/^plan draft, version 0\n1 file: file, would be sent by fdo\./)
@@ -60,13 +61,21 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
     for await (const line of lines) last = line
     expect(last).toMatchObject({
       ...{ outcome: 'onboarded', plan: { name: 'cameras', version: 1 } },
-      steps: [{ state: 'done' }, { name: 'greet', state: 'done', stdout: 'hello\n' }],
+      steps: [{ state: 'done' }, { name: 'greet', state: 'done', stdout: 'hello\n' }, {}],
     })
     expect(await ended).toBe(0)
     const [now] = await world.told<{ guid: string }[]>('device', 'list')
     const page = await firstlight(['watch', String(now?.guid), '--now'], world.local)
     expect(page.stdout).toContain('+ greet: done, fdo.command')
     expect(await world.told('plan', 'rollout', 'cameras')).toMatchObject({ onboarded: 1 })
+
+    const list = ['plan', 'uploads', String(now?.guid)]
+    const [sent] = await world.told<{ id: number }[]>(...list)
+    expect(sent).toMatchObject({ name: 'serial.txt', length: 3 })
+    expect(await world.asked(...list, '--out', 'x')).toMatchObject({ status: 2 })
+    const kept = world.file('kept.txt')
+    await world.told(...list, '--save', String(sent?.id), '--out', kept)
+    expect(readFileSync(kept, 'utf8')).toBe('cam')
   })
 
   it('is shown as it was, changed, and removed', async () => {

@@ -1,12 +1,12 @@
 /** `firstlight plan`: what devices get when they are onboarded. */
 import { Command } from 'commander'
-import { createReadStream, statSync } from 'node:fs'
 import { type Given, call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { runWithApi } from '../command.ts'
 import { documentIn } from '../document.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
+import { addContents, addUploads } from '../plan-contents.ts'
 import { addDryRun } from '../plan-dry-run.ts'
 
 type PlanView = Given<'GET /plans/{name}'>
@@ -19,6 +19,7 @@ export function planCommand(): Command {
   addApproving(plan)
   addDryRun(plan)
   addContents(plan)
+  addUploads(plan)
   return plan
 }
 
@@ -147,33 +148,6 @@ function addApproving(plan: Command): void {
           ? await call(api, 'GET /plans/{name}/rollout', { params })
           : await call(api, 'PATCH /plans/{name}/rollout', { params, json })
       output.result(view, rolloutText)
-    },
-  )
-}
-
-function addContents(plan: Command): void {
-  runWithApi(
-    plan
-      .command('bring')
-      .description('bring a file for plans to send; it is called by its SHA-384')
-      .argument('<file>'),
-    async (api, _options, output, [file = '']) => {
-      const made = await api.json<Given<'POST /plan-contents'>>(pathOf('POST /plan-contents'), {
-        ...{ method: 'POST', contentType: 'application/octet-stream' },
-        ...{ body: createReadStream(file), length: statSync(file).size },
-      })
-      output.result(made, ({ ref }) => ref)
-    },
-  )
-  runWithApi(
-    plan.command('contents').description('the files that have been brought'),
-    async (api, _options, output) => {
-      output.result(await listAll(api, 'GET /plan-contents', { limit: 500 }), (rows) =>
-        table(rows, [
-          { title: 'LENGTH', value: ({ length }) => length, right: true },
-          { title: 'REF', value: ({ ref }) => ref },
-        ]),
-      )
     },
   )
 }
