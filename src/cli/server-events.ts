@@ -12,18 +12,25 @@ export interface ServerEvent {
 const EVENT_STREAM = 'text/event-stream'
 const PAUSE_MS = 2_000
 
+export interface Listening {
+  /** The stream is there: from here on nothing is missed. */
+  opened?(): void
+  /** Between one stream and the next. */
+  pause?(ms: number): Promise<unknown>
+}
+
 /** Without end: the service closes its streams from time to time, and is restarted. */
 export async function* serverEvents(
   api: ApiClient,
   path: string,
-  opened: () => void = () => {},
+  { opened, pause = sleep }: Listening = {},
 ): AsyncGenerator<ServerEvent> {
   let lastEventId: string | undefined
   let hasBegun = false
   for (;;) {
     try {
       const response = await api.open(path, { accept: EVENT_STREAM, lastEventId })
-      if (!hasBegun) opened()
+      if (!hasBegun) opened?.()
       hasBegun = true
       try {
         for await (const { id, ...event } of readEvents(createInterface({ input: response }))) {
@@ -39,7 +46,7 @@ export async function* serverEvents(
       // What never was there is a mistake in the command.
       if (!hasBegun || !mayPass) throw error
     }
-    await sleep(PAUSE_MS)
+    await pause(PAUSE_MS)
   }
 }
 

@@ -83,8 +83,8 @@ async function watchAll(api: ApiClient, { now }: WatchOptions, output: Output): 
     )
     return
   }
-  const opened = () => output.note('from now on:')
-  for await (const { event, data } of serverEvents(api, pathOf('GET /onboardings'), opened)) {
+  const listening = { opened: () => output.note('from now on:') }
+  for await (const { event, data } of serverEvents(api, pathOf('GET /onboardings'), listening)) {
     output.line({ event, ...(data as DeviceEvent) }, line)
   }
 }

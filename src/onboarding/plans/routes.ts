@@ -121,6 +121,9 @@ function versionRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       result: pageOf(PlanVersionView),
       async handle({ params: { name }, query: { limit, cursor }, principal: { party } }) {
         const position = positionOf(cursor)
+        if (position !== undefined && !/^\d{1,9}$/.test(position)) {
+          throw new Problem('invalid-request', 'cursor: not one of ours')
+        }
         const before = position === undefined ? undefined : Number(position)
         const rows = await plans.versions({ party, name, limit: limit + 1, before })
         // Of a plan that has been removed they are still there.

@@ -169,6 +169,8 @@ describe('the versions of a plan', () => {
     const first = await world.api('GET', '/plans/default/versions/1')
     expect(first.json.steps[0].content).toEqual({ text: 'one' })
     expect((await world.api('GET', '/plans/default/versions/3')).status).toBe(404)
+    const other = Buffer.from('x').toString('base64url')
+    expect((await world.api('GET', `/plans/default/versions?cursor=${other}`)).status).toBe(400)
     expect((await world.api('GET', '/plans/none/versions')).status).toBe(404)
   })
 
