@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import type { Content } from '../content.ts'
-import { BUILT_IN_PLAN, DEFAULT_PLAN, type PlanDocument } from './document.ts'
+import { BUILT_IN_PLAN, DEFAULT_PLAN, type PlanDocument, type Rule } from './document.ts'
 import { type DeviceFacts, describeRule, matchOf, rulesOf, weightOf } from './rules.ts'
 
 /** One version of a plan; version 0 is the built-in one. */
@@ -50,64 +50,82 @@ export function placeOf(plan: string, deviceId: string): number {
   return (digest.readUInt32BE() / 2 ** 32) * 100
 }
 
-/** The version that this device would get, and why that one. */
-function versionFor(held: HeldPlan, deviceId: string): Partial<Choice> & { readonly why: string } {
-  const { trial, trialState, share, stable } = held
-  if (!trial) return { ...(stable && { plan: stable, isTrial: false }), why: '' }
-  const place = placeOf(held.name, deviceId)
-  if (trialState === 'rolling' && place < share) {
-    return {
-      ...{ plan: trial, isTrial: true },
-      why: ` version ${trial.version} is on trial: its place ${place.toFixed(1)} is within ${share} %`,
-    }
+/** The version that this device would get. */
+function versionFor(held: HeldPlan, deviceId: string): Choice | undefined {
+  const { name, trial, trialState, share, stable } = held
+  if (trial && trialState === 'rolling' && placeOf(name, deviceId) < share) {
+    return { plan: trial, isTrial: true }
   }
-  const why =
-    trialState === 'stopped'
-      ? ` version ${trial.version} was stopped`
-      : ` version ${trial.version} is on trial: its place ${place.toFixed(1)} is beyond ${share} %`
-  return { ...(stable && { plan: stable, isTrial: false }), why }
+  return stable && { plan: stable, isTrial: false }
+}
+
+/** And why that one. */
+function whyVersion({ name, trial, trialState, share }: HeldPlan, deviceId: string): string {
+  if (!trial) return ''
+  if (trialState === 'stopped') return `; version ${trial.version} was stopped`
+  const place = placeOf(name, deviceId)
+  const where = place < share ? 'within' : 'beyond'
+  const shown = place.toFixed(1)
+  return `; version ${trial.version} is on trial: its place ${shown} is ${where} ${share} %`
 }
 
 interface Candidate extends Choice {
   readonly priority: number
   readonly weight: number
-  readonly because: string
+  /** Undefined where it is for whoever no plan names. */
+  readonly rule: Rule | undefined
+  readonly held: HeldPlan
 }
 
+/** A plan as far as it is for this device: on the way of every device, so that nothing is put in words. */
 function candidatesOf(
   held: HeldPlan,
   device: DeviceFacts,
   devmod: Devmod | undefined,
-): { readonly candidates: readonly Candidate[]; readonly verdict: Verdict } {
-  const { name } = held
-  const { plan, isTrial = false, why } = versionFor(held, device.id)
-  const verdict = { plan: name, version: plan?.version ?? null } as const
+): readonly Candidate[] {
+  const choice = versionFor(held, device.id)
+  if (!choice) return []
+  const { document } = choice.plan
+  const priority = document.priority ?? 0
+  const candidates: Candidate[] = []
+  for (const rule of rulesOf(document)) {
+    if (matchOf(rule, device, devmod) !== 'yes') continue
+    candidates.push({ ...choice, priority, weight: weightOf(rule), rule, held })
+  }
+  if (held.name === DEFAULT_PLAN) {
+    candidates.push({ ...choice, priority: -Infinity, weight: 0, rule: undefined, held })
+  }
+  return candidates
+}
+
+/** Of one that is for this device. */
+function verdictOn(
+  { plan, rule, held }: Candidate,
+  device: DeviceFacts,
+  outcome: 'chosen' | 'passed-over',
+): Verdict {
+  const whom = rule ? describeRule(rule) : 'whoever no plan names'
+  const because = `it is for ${whom}${whyVersion(held, device.id)}`
+  return { plan: plan.name, version: plan.version, outcome, because }
+}
+
+/** Of one that is not, or not yet. */
+function verdictAgainst(held: HeldPlan, device: DeviceFacts, devmod: Devmod | undefined): Verdict {
+  const plan = versionFor(held, device.id)?.plan
+  const verdict = { plan: held.name, version: plan?.version ?? null } as const
   if (!plan) {
-    const because = `no version of it holds for this device;${why || ' it awaits approval'}`
-    return { candidates: [], verdict: { ...verdict, outcome: 'not-for-it', because } }
+    const why = whyVersion(held, device.id) || '; it awaits approval'
+    const because = `no version of it holds for this device${why}`
+    return { ...verdict, outcome: 'not-for-it', because }
   }
   const rules = rulesOf(plan.document)
-  const found = rules.map((rule) => ({ rule, match: matchOf(rule, device, devmod) }))
-  const priority = plan.document.priority ?? 0
-  const candidates: Candidate[] = found
-    .filter(({ match }) => match === 'yes')
-    .map(({ rule }) => {
-      const because = `it is for ${describeRule(rule)};${why}`.replace(/;$/, '')
-      return { plan, isTrial, priority, weight: weightOf(rule), because }
-    })
-  if (name === DEFAULT_PLAN) {
-    const because = `it is for whoever no plan names;${why}`.replace(/;$/, '')
-    candidates.push({ plan, isTrial, priority: -Infinity, weight: 0, because })
+  if (rules.length === 0) return { ...verdict, outcome: 'not-for-it', because: 'it names nobody' }
+  if (rules.some((rule) => matchOf(rule, device, devmod) === 'unknown')) {
+    const because = 'that depends on what the device says of itself'
+    return { ...verdict, outcome: 'undecided', because }
   }
-  const isOpen = found.some(({ match }) => match === 'unknown')
-  const because =
-    rules.length === 0
-      ? 'it names nobody'
-      : isOpen
-        ? 'that depends on what the device says of itself'
-        : `it is for ${rules.map((rule) => describeRule(rule)).join('; or ')}`
-  const outcome = isOpen ? 'undecided' : 'not-for-it'
-  return { candidates, verdict: { ...verdict, outcome, because } }
+  const because = `it is for ${rules.map((rule) => describeRule(rule)).join('; or ')}`
+  return { ...verdict, outcome: 'not-for-it', because }
 }
 
 function inOrder(one: Candidate, other: Candidate): number {
@@ -129,22 +147,26 @@ export class Shelf {
 
   /** Without devmod, as if no plan asked for it. */
   choose(device: DeviceFacts, devmod: Devmod | undefined): Choice {
-    const all = this.#held.flatMap((held) => candidatesOf(held, device, devmod).candidates)
-    const [first] = all.toSorted(inOrder)
+    let first: Candidate | undefined
+    for (const held of this.#held) {
+      for (const one of candidatesOf(held, device, devmod)) {
+        if (!first || inOrder(one, first) < 0) first = one
+      }
+    }
     return first ?? { plan: BUILT_IN, isTrial: false }
   }
 
   /** Every plan, the chosen one first. */
   explain(device: DeviceFacts, devmod: Devmod | undefined): readonly Verdict[] {
-    const each = this.#held.map((held) => candidatesOf(held, device, devmod))
-    const all = each.flatMap(({ candidates }) => candidates).toSorted(inOrder)
-    const seen = new Set<string>()
-    const fitting = all.filter(({ plan: { name } }) => !seen.has(name) && seen.add(name))
-    const verdicts = fitting.map(({ plan, because }, i): Verdict => {
-      const outcome = i === 0 ? 'chosen' : 'passed-over'
-      return { plan: plan.name, version: plan.version, outcome, because }
-    })
-    const rest = each.map(({ verdict }) => verdict).filter(({ plan }) => !seen.has(plan))
+    const all = this.#held.flatMap((held) => candidatesOf(held, device, devmod)).toSorted(inOrder)
+    const seen = new Set<HeldPlan>()
+    const fitting = all.filter(({ held }) => !seen.has(held) && seen.add(held))
+    const verdicts = fitting.map((one, i) =>
+      verdictOn(one, device, i === 0 ? 'chosen' : 'passed-over'),
+    )
+    const rest = this.#held
+      .filter((held) => !seen.has(held))
+      .map((held) => verdictAgainst(held, device, devmod))
     if (verdicts.length > 0) return [...verdicts, ...rest]
     const because = 'nothing else is for this device'
     return [{ plan: DEFAULT_PLAN, version: 0, outcome: 'chosen', because }, ...rest]
