@@ -48,6 +48,19 @@ export interface Facts {
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
   onboardingFailed: { guid: string; device: string; reason: string }
+  planChanged: { party: string; plan: string; version: number; by: string }
+  planApproved: { party: string; plan: string; version: number; by: string }
+  planRolloutChanged: {
+    party: string
+    plan: string
+    version: number
+    share: number
+    state: string
+    by: string
+  }
+  /** By itself: too many devices have failed with it. */
+  planStopped: { party: string; plan: string; version: number; failed: number; onboarded: number }
+  planRemoved: { party: string; plan: string; by: string }
   certificateIssued: { serial: string; device: string; profile: string }
   accessTokenIssued: { device: string; scopes: string }
   clientTokenIssued: { client: string; party: string; scopes: string }
@@ -102,6 +115,11 @@ const NAMES: Record<keyof Facts, string> = {
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
   onboardingFailed: 'onboarding-failed',
+  planChanged: 'plan-changed',
+  planApproved: 'plan-approved',
+  planRolloutChanged: 'plan-rollout-changed',
+  planStopped: 'plan-stopped',
+  planRemoved: 'plan-removed',
   certificateIssued: 'certificate-issued',
   accessTokenIssued: 'access-token-issued',
   clientTokenIssued: 'client-token-issued',

@@ -35,6 +35,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),
   },
+  plan: {
+    description: 'what devices get when they are onboarded',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  watch: {
+    description: 'onboarding, as it happens',
+    load: async () => (await import('./commands/watch.ts')).watchCommand(),
+  },
   station: {
     description: 'from where devices may be made',
     load: async () => (await import('./commands/station.ts')).stationCommand(),
@@ -46,10 +54,6 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   group: {
     description: 'what devices may do, by the group they are in',
     load: async () => (await import('./commands/group.ts')).groupCommand(),
-  },
-  plan: {
-    description: 'what devices get when they are onboarded',
-    load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   setting: {
     description: 'where devices are told to look',

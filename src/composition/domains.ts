@@ -141,6 +141,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()
+      onboarding?.start(signal)
       reach.start(exchange)
       void warnOfDefaults(settings, services.log)
       register?.start().catch((err: unknown) => {

@@ -27,6 +27,8 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
   context(source: Source): Context | Promise<Context>
   /** Writes an effect, in the transaction that stores the next state. */
   write(effect: Effect, tx: Executor): Promise<void>
+  /** Told how far a run has come, in that transaction, too; after its effects. */
+  moved?(moved: Moved<State>, tx: Executor): Promise<void> | undefined
   /** The effects that must survive a power cut before the peer is answered. */
   readonly durable?: readonly Effect['type'][]
   /** Told of each effect after the commit, for events; must not throw. */
@@ -38,6 +40,13 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
    * ours (the FdoError, or a bug) or by the peer's message 255 (a PeerRefusal).
    */
   brokenOff?(state: State, error: unknown, tx: Executor): Promise<void>
+}
+
+/** The state that a message led to, and how long its answer is held back. */
+export interface Moved<State> {
+  readonly next: State
+  readonly message: number
+  readonly holdMs: number
 }
 
 /** A state between two messages: as the role knows it, and as it is stored. */
@@ -110,6 +119,9 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
         durable: effects.some(({ type }) => durable.has(type)),
         async write(tx) {
           for (const effect of effects) await mounting.write(effect, tx)
+          if (!next || !mounting.moved) return
+          const moved = { next, message: message.number, holdMs: holdMs ?? 0 }
+          await mounting.moved(moved, tx)
         },
         committed() {
           for (const effect of effects) mounting.committed?.(effect, source)

@@ -25,6 +25,7 @@ import {
   findAuthority,
   findCertificate,
   removeExpired,
+  supersedeForgotten,
   supersedeOthers,
   supersedeUnsent,
 } from './store.ts'
@@ -51,6 +52,8 @@ export interface ActiveCertificate {
 
 /** Long after a certificate has ended, its row is of no use to anybody. */
 const KEEP_EXPIRED_MS = 90 * 24 * 3_600_000
+/** Longer than any run of TO2 lasts. */
+const KEEP_PENDING_MS = 24 * 3_600_000
 
 export class Pki {
   readonly #services: PkiServices
@@ -197,8 +200,10 @@ export class Pki {
   /** From time to time: forgets what ended long ago, and renews authorities that end soon. */
   async maintain(): Promise<void> {
     const now = this.#services.now()
-    const before = new Date(now.getTime() - KEEP_EXPIRED_MS).toISOString()
-    await removeExpired.run(this.#services.database.db, { before })
+    const { db } = this.#services.database
+    const ago = (ms: number) => new Date(now.getTime() - ms).toISOString()
+    await removeExpired.run(db, { before: ago(KEEP_EXPIRED_MS) })
+    await supersedeForgotten.run(db, { before: ago(KEEP_PENDING_MS), at: now.toISOString() })
     if (isRenewalDue(this.#hierarchy, now)) {
       this.#hierarchy = await openHierarchy(this.#services, this.#services.keys)
     }
