@@ -7,6 +7,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['scripts'],
   ['src/cli', 'src/simulator', 'src/fleet'],
   ['src/main.ts'],
+  ['src/operations'],
   ['src/composition'],
   ['src/onboarding'],
   ['src/manufacturing', 'src/rendezvous', 'src/transfer'],
@@ -38,11 +39,18 @@ const FOR_PROGRAMS = [
   'src/audit/entry.ts',
   'src/audit/head.ts',
   'src/audit/lines.ts',
+  'src/audit/missed.ts',
   'src/audit/verify.ts',
   'protocol',
   ...PROGRAMS,
 ]
-const PROGRAMS_OF_THE_SERVER = ['src/cli/commands/serve.ts', 'src/cli/commands/token.ts']
+const PROGRAMS_OF_THE_SERVER = [
+  'src/cli/commands/serve.ts',
+  'src/cli/commands/token.ts',
+  'src/cli/data-options.ts',
+  'src/cli/commands/backup.ts',
+  'src/cli/commands/restore.ts',
+]
 
 /** Inside a domain, top to bottom. */
 const PARTS = ['routes.ts', 'service.ts', 'store.ts']
@@ -59,7 +67,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   '@peculiar/': /^(protocol\/x509|src\/pki)\//,
   'ipaddr.js': /^src\/addresses\.ts$/,
   'oidc-provider': /^src\/tokens\//,
-  jose: /^src\/(tokens|callers)\//,
+  jose: /^src\/(tokens|callers|operations\/backup)\//,
   pkcs11js: /^src\/secrets\/pkcs11\/binding\.ts$/,
   pino: /^src\/log\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,
