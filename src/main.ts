@@ -151,12 +151,11 @@ export async function resetAdminToken(dataDir: string): Promise<string> {
 async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
-  const sealer = new Sealer(masterKey)
   const { log = createLog(config.logLevel) } = fakes
   const database = await openDatabase(config.databaseFile)
   let external: ExternalKeys | undefined
   try {
-    await checkMasterKey(database, sealer, config.masterKeyFile)
+    const sealer = await checkMasterKey(database, new Sealer(masterKey), config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
     const ground = { database, sealer, log, external }
     return await servicesOver(ground, config, fakes)

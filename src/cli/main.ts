@@ -87,6 +87,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'a back-up becomes the data directory of a service',
     load: async () => (await import('./commands/restore.ts')).restoreCommand(),
   },
+  'master-key': {
+    description: 'what all keys of the service are sealed under',
+    load: async () => (await import('./commands/master-key.ts')).masterKeyCommand(),
+  },
   completion: {
     description: 'completion of these commands in bash and zsh',
     load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),

@@ -217,7 +217,7 @@ function slotName({ party, purpose, kind }: KeySlot): string {
   return `${party} ${purpose} ${kind}`
 }
 
-function contextOf(id: string): string {
+export function contextOf(id: string): string {
   return `private-key:${id}`
 }
 

@@ -50,6 +50,7 @@ const PROGRAMS_OF_THE_SERVER = [
   'src/cli/data-options.ts',
   'src/cli/commands/backup.ts',
   'src/cli/commands/restore.ts',
+  'src/cli/commands/master-key.ts',
 ]
 
 /** Inside a domain, top to bottom. */

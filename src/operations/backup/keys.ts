@@ -10,8 +10,8 @@ export async function expectKeysOpen(
   { database, clock }: { readonly database: Database; readonly clock: Clock },
   masterKeyFile: string,
 ): Promise<void> {
-  const sealer = new Sealer(loadMasterKey(masterKeyFile, true))
-  await checkMasterKey(database, sealer, masterKeyFile)
+  const asRead = new Sealer(loadMasterKey(masterKeyFile, true))
+  const sealer = await checkMasterKey(database, asRead, masterKeyFile)
   const keys = await KeyStore.open({ database, clock, sealer })
   for (const key of keys.list()) await keys.objectOf(key)
 }

@@ -211,7 +211,9 @@ describe('restoring', () => {
     expect(held).toBe(0)
     expect(forks).toMatchObject([{ party: HOME_PARTY, seq: 0 }])
     const restored = await openDatabase(cleanConfig().databaseFile)
-    const types = (await entriesFrom(restored.db, HOME_PARTY, { from: 1, limit: 10 })).map(({ type }) => type)
+    const types = (await entriesFrom(restored.db, HOME_PARTY, { from: 1, limit: 10 })).map(
+      ({ type }) => type,
+    )
     expect(types).toEqual(['restored', 'token-created'])
     await restored.close()
   })
