@@ -90,6 +90,11 @@ const PRAGMAS = [
   'temp_store = MEMORY',
 ]
 
+/** This version and the database do not go together; nothing was changed. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused'
+}
+
 const MIGRATION_PATIENCE_MS = 30_000
 /** Longer waits are the event loop's: see GroupCommit. */
 const BUSY_MS = 20
@@ -104,14 +109,35 @@ async function migrate(
   sqlite.pragma(`busy_timeout = ${MIGRATION_PATIENCE_MS}`)
   sqlite.exec('begin immediate')
   try {
-    const { error } = await new Migrator({ db, provider }).migrateToLatest()
-    if (error) throw error
+    const migrator = new Migrator({ db, provider })
+    refuseLater(sqlite, known)
+    const { error, results = [] } = await migrator.migrateToLatest()
+    if (error) throw failed(results.find(({ status }) => status === 'Error')?.migrationName, error)
     sqlite.exec('commit')
   } catch (error) {
     if (sqlite.inTransaction) sqlite.exec('rollback')
     throw error
   }
   sqlite.pragma(`busy_timeout = ${BUSY_MS}`)
+}
+
+function refuseLater(sqlite: SQLite.Database, known: object): void {
+  const tables = sqlite.prepare(`select 1 from sqlite_schema where name = 'kysely_migration'`)
+  if (!tables.get()) return
+  const had = sqlite.prepare('select name from kysely_migration').pluck().all() as string[]
+  const later = had.find((name) => !Object.hasOwn(known, name))
+  if (later === undefined) return
+  throw new MigrationRefused(
+    `the database was upgraded by a later version (${later}): run that one, or restore a back-up`,
+  )
+}
+
+function failed(migration: string | undefined, cause: unknown): MigrationRefused {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new MigrationRefused(
+    `migration ${migration ?? ''} failed, and nothing was changed: ${reason}; the version before goes on`,
+    { cause },
+  )
 }
 
 const toDisk = promisify(fdatasync)
