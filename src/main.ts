@@ -12,7 +12,7 @@ import { identityProviderRoutes } from './callers/providers/routes.ts'
 import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { openDatabase } from './database/open.ts'
+import { MigrationRefused, openDatabase } from './database/open.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -35,7 +35,12 @@ import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
-import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import {
+  StartRefused,
+  checkMasterKey,
+  loadMasterKey,
+  replaceSecretFile,
+} from './secrets/master-key.ts'
 import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
 import { Deliveries } from './webhooks/deliveries.ts'
@@ -51,6 +56,8 @@ export interface RunningService {
   readonly domains: Domains
   /** FDO without a socket. */
   readonly exchange: Exchange
+  /** Takes up what has changed in the files of the listener's certificate. */
+  reload(): void
   /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
   stop(): Promise<void>
 }
@@ -139,7 +146,7 @@ async function startOver(services: Services): Promise<RunningService> {
   }
 }
 
-/** For a stopped service whose administrator has lost the token; gives the file of the new one. */
+/** For an administrator who has lost the token, whether the service runs or not; gives its file. */
 export async function resetAdminToken(dataDir: string): Promise<string> {
   const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
   const services = await openServices({ ...config, pkcs11: undefined }, {})
@@ -152,7 +159,7 @@ async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(config.databaseFile)
+  const database = await openDatabase(config.databaseFile).catch(refuseStart)
   let external: ExternalKeys | undefined
   try {
     const sealer = await checkMasterKey(database, new Sealer(masterKey), config.masterKeyFile)
@@ -164,6 +171,11 @@ async function openServices(config: Config, fakes: Fakes) {
     await database.close()
     throw error
   }
+}
+
+/** What the database says about versions is for the administrator to put right. */
+function refuseStart(cause: unknown): never {
+  throw cause instanceof MigrationRefused ? new StartRefused(cause.message, { cause }) : cause
 }
 
 async function closeServices({ keyStore, database }: Services): Promise<void> {

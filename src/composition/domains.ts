@@ -153,8 +153,8 @@ async function groundOf(services: Services, publicUrl: () => string) {
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
-    serverAnchors: listenerAuthorities(config),
   })
+  pki.addServerAnchors(listenerAuthorities(config))
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock })
   parties.opensWith((tx, party) => devices.openFor(tx, party))

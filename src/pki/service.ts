@@ -29,8 +29,6 @@ import {
 
 export interface PkiServices extends IssueServices {
   readonly keys: AuthorityKeys
-  /** Where our listener's certificate is another authority's: what that one is checked against. */
-  readonly serverAnchors?: readonly Bytes[]
 }
 
 /** Whom a credential is for, and the TO2 run in which it is pending. */
@@ -53,6 +51,7 @@ const KEEP_EXPIRED_MS = 90 * 24 * 3_600_000
 export class Pki {
   readonly #services: PkiServices
   #hierarchy: Hierarchy
+  #serverAnchors: readonly Bytes[] = []
 
   private constructor(services: PkiServices, hierarchy: Hierarchy) {
     this.#services = services
@@ -97,7 +96,13 @@ export class Pki {
 
   /** What TLS servers of ours are checked against. */
   trustBundle(): readonly Bytes[] {
-    return [this.#hierarchy.root.certificate, ...(this.#services.serverAnchors ?? [])]
+    return [this.#hierarchy.root.certificate, ...this.#serverAnchors]
+  }
+
+  /** Where our listener's certificate is another authority's: what that one is checked against. */
+  addServerAnchors(anchors: readonly Bytes[]): void {
+    const isNew = (one: Bytes) => !this.#serverAnchors.some((known) => equalBytes(known, one))
+    this.#serverAnchors = [...anchors.filter(isNew), ...this.#serverAnchors]
   }
 
   /** A device's credential: pending until activateCertificates, and worthless before. */
