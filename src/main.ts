@@ -25,6 +25,8 @@ import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { watchBacklogs } from './composition/gauges/backlogs.ts'
+import { measured, requestTimes, signatureTimes } from './composition/gauges/measured.ts'
 import { openListeners } from './composition/listeners.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -83,7 +85,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
 
 async function startOver(services: Services): Promise<RunningService> {
   const { config } = services
-  const { metrics, apiTokens } = services
+  const { apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
   let tlsUrl = ''
@@ -91,9 +93,9 @@ async function startOver(services: Services): Promise<RunningService> {
     publicUrl: () => publicUrl,
     tlsUrl: () => tlsUrl,
   })
+  watchBacklogs(services)
   const keys = await SealingKeys.load(services)
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
-  metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
@@ -188,12 +190,13 @@ interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'externa
 }
 
 async function servicesOver(
-  { database, sealer, log, external }: Ground,
+  { sealer, log, external, ...ground }: Ground,
   config: Config,
   fakes: Fakes,
 ): Promise<Services> {
   const { clock = realClock } = fakes
   const metrics = new Metrics()
+  const database = measured(ground.database, metrics)
   const events = createEvents(log, metrics)
   const parties = await Parties.open({ database, clock })
   const outbound = new Outbound(new OutboundPolicy(config))
@@ -210,6 +213,7 @@ async function servicesOver(
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
       ...{ database, clock, sealer, external },
+      signatures: signatureTimes(metrics),
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     parties,
@@ -226,12 +230,13 @@ function appOf(
   fdo: FdoHttp,
   isRunning: () => boolean,
 ) {
-  const { config, database, apiTokens, machines, identityProviders } = services
+  const { config, database, apiTokens, machines, identityProviders, metrics } = services
   const { trustedProxies } = config
   return createApp({
     ...services,
     trustedProxies,
     findPrincipal: findPrincipalOf(services, domains),
+    requests: requestTimes(metrics),
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes({ ...services, makeFirstKeys: domains.makeFirstKeys }),

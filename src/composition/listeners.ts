@@ -6,6 +6,7 @@ import { type Config, ConfigError, isWildcard } from '../config.ts'
 import { type Listener, type Listening, listen } from '../http/listen.ts'
 import { TlsFiles } from '../http/tls-files.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { ServerCertificate } from '../pki/server-certificate.ts'
 import type { Pki } from '../pki/service.ts'
 import { listenerAuthorities } from './trust.ts'
@@ -14,6 +15,7 @@ export interface ListenersServices {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
   readonly pki: Pki
 }
 
@@ -76,6 +78,7 @@ async function openSecure(
       writeTrust(services)
     }
     void files.watch(use, signal)
+    watchFiles(services.metrics, files)
     return { listening, reload: () => files.reload(use) }
   }
   const certificate = new ServerCertificate(pki, clock, namesOf(config))
@@ -84,6 +87,19 @@ async function openSecure(
   const report = (err: unknown) => log.error({ err }, 'no new certificate for the listener')
   void certificate.keepFresh((renewed) => listening.renew(renewed), report, signal)
   return { listening, reload: () => {} }
+}
+
+function watchFiles(metrics: Metrics, files: TlsFiles): void {
+  metrics.watch({
+    name: 'firstlight_tls_not_after_timestamp_seconds',
+    help: 'When the certificate of the HTTPS listener ends',
+    ...{ type: 'gauge', labels: [], samples: () => [[[], files.notAfter.getTime() / 1000]] },
+  })
+  metrics.watch({
+    name: 'firstlight_tls_refused',
+    help: '1 while the files of the certificate hold one that was refused',
+    ...{ type: 'gauge', labels: [], samples: () => [[[], files.refusal === undefined ? 0 : 1]] },
+  })
 }
 
 /** What whoever calls us has to trust, for those who look for it on this machine. */

@@ -12,9 +12,13 @@ import {
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
+import type { Counter } from '../measures.ts'
+import { Metrics } from '../metrics.ts'
 import { InTurn } from './in-turn.ts'
-import { protocolOf } from './mounted-role.ts'
+import { guidOf, protocolOf } from './mounted-role.ts'
+import { type Chapter, RunBook } from './run-book.ts'
 import { type Authorized, type RunServices, Runs } from './runs.ts'
+import type { Turn } from './turn.ts'
 
 export interface FdoRequest extends Authorized {
   readonly source: Source
@@ -31,20 +35,29 @@ const MOST_HOLD_MS = 30_000
 /** More messages than this at once are not taken up: better some answered than all timed out. */
 const MOST_AT_ONCE = 1_000
 
+export interface ExchangeServices extends RunServices {
+  /** Without it nobody is told the figures. */
+  readonly metrics?: Metrics
+}
+
 export class Exchange {
-  readonly #services: RunServices
+  readonly #services: ExchangeServices
+  readonly #book: RunBook
   readonly #runs: Runs
   readonly #inTurn = new InTurn()
   readonly #released = new AbortController()
-  readonly #counts = new Map([
-    ['answered', 0],
-    ['refused', 0],
-    ['failed', 0],
-  ])
+  readonly #counts: Counter
   #atOnce = 0
 
-  constructor(services: RunServices) {
+  constructor(services: ExchangeServices) {
     this.#services = services
+    const { metrics = new Metrics() } = services
+    this.#book = new RunBook({ ...services, metrics })
+    this.#counts = metrics.counter('firstlight_fdo_messages_total', 'FDO messages', 'outcome')
+    metrics.watch({
+      ...{ name: 'firstlight_fdo_messages_in_progress', help: 'FDO messages being dealt with' },
+      ...{ type: 'gauge', labels: [], samples: () => [[[], this.#atOnce]] },
+    })
     this.#runs = new Runs(services)
   }
 
@@ -55,11 +68,6 @@ export class Exchange {
     return number === ERROR_MESSAGE || roles.some(({ firstMessage }) => firstMessage === protocol)
   }
 
-  /** Messages so far, by what came of them. */
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts
-  }
-
   /** Never throws: what goes wrong is answered with an Error message. */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++
@@ -67,7 +75,7 @@ export class Exchange {
     try {
       if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
       taken = await this.#takeInTurn(request)
-      this.#count('answered')
+      this.#counts.add('answered')
     } catch (error) {
       return this.refuse(error, request.number, request.source)
     } finally {
@@ -82,7 +90,7 @@ export class Exchange {
     const { clock, log, randomBytes } = this.#services
     const correlationId = Buffer.from(randomBytes(4)).readUInt32BE()
     const facts = { message: number, source: source.address, correlationId }
-    this.#count(error instanceof FdoError ? 'refused' : 'failed')
+    this.#counts.add(error instanceof FdoError ? 'refused' : 'failed')
     if (error instanceof FdoError) {
       log.info({ ...facts, code: error.code, reason: reasonOf(error) }, 'FDO message refused')
     } else {
@@ -99,6 +107,7 @@ export class Exchange {
 
   /** Drops what has expired. */
   sweep(): Promise<void> {
+    this.#book.sweep()
     return this.#runs.sweep()
   }
 
@@ -119,10 +128,14 @@ export class Exchange {
     try {
       const step = await turn.role.answer(turn.held, request, request.source)
       const answer = await this.#runs.store(turn, step, request)
-      if (answer.message === step.reply) step.committed()
+      if (answer.message === step.reply) {
+        step.committed()
+        const { next, guid } = step
+        this.#book.answered(chapterOf(turn, request.source, guid), next && next.state.expects)
+      }
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      if (!(error instanceof RepeatError)) await this.#runs.breakOff(turn, error)
+      if (!(error instanceof RepeatError)) await this.#breakOff(turn, request.source, error)
       throw error
     }
   }
@@ -134,15 +147,17 @@ export class Exchange {
     log.info({ said: refusal.peerError, source: source.address }, 'a peer gave up')
     try {
       const turn = await this.#runs.turnOfError(authorization)
-      if (turn) await this.#runs.breakOff(turn, refusal)
+      if (turn) await this.#breakOff(turn, source, refusal)
     } catch (error) {
       if (!(error instanceof FdoError)) throw error
     }
     return { message: null, authorization: undefined }
   }
 
-  #count(outcome: string): void {
-    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1)
+  async #breakOff(turn: Turn, source: Source, error: unknown): Promise<void> {
+    await this.#runs.breakOff(turn, error)
+    const { held } = turn
+    this.#book.failed(chapterOf(turn, source, guidOf(held)), held.state.expects, error)
   }
 
   async #hold(ms: number): Promise<void> {
@@ -153,6 +168,14 @@ export class Exchange {
       // Released early.
     }
   }
+}
+
+function chapterOf(
+  { run, role }: Turn,
+  { address: source }: Source,
+  guid: Bytes | undefined,
+): Chapter {
+  return { run, protocol: role.name, source, guid }
 }
 
 /** A reason with the reasons below it. */

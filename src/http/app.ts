@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import { Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
 import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Log } from '../log.ts'
+import type { Histogram } from '../measures.ts'
 import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
 import type { Idempotency } from './idempotency/service.ts'
 import { type IsReady, healthRoutes } from './health.ts'
@@ -22,6 +24,8 @@ export interface AppServices {
   readonly findPrincipal: FindPrincipal
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
+  /** How long requests take, by method, route and status. */
+  readonly requests?: Pick<Histogram, 'observe'>
   /** Without it a request that has an Idempotency-Key is refused. */
   readonly idempotency?: Idempotency
   /** The management API, below /api/v1. */
@@ -96,7 +100,7 @@ function metricsRoute(metrics: AppServices['metrics']): Route {
 }
 
 /** Gives the request its id and its source, and the log its line. */
-function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<AppEnv> {
+function requestFacts({ log, trustedProxies, requests }: AppServices): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const began = performance.now()
     const incoming = c.env?.incoming as IncomingMessage | undefined
@@ -107,19 +111,34 @@ function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<A
     c.header('x-request-id', id(c))
     c.header('cache-control', 'no-store')
     c.header('x-content-type-options', 'nosniff')
+    const ms = performance.now() - began
+    requests?.observe(ms / 1000, methodOf(c.req.method), patternOf(c), String(c.res.status))
     log.info(
       {
         request: id(c),
         method: c.req.method,
         path: c.req.path,
         status: c.res.status,
-        ms: Math.round(performance.now() - began),
+        ms: Math.round(ms),
         principal: c.var.principal?.id,
         source: source.address,
       },
       'request',
     )
   }
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Of a label there are only so many values, whatever is asked for. */
+function methodOf(method: string): string {
+  return METHODS.has(method) ? method : 'other'
+}
+
+/** The path as it was declared; of what is there is none, where it was looked for. */
+function patternOf(c: Context<AppEnv>): string {
+  const paths = matchedRoutes(c).map(({ path }) => path)
+  return paths.find((path) => !path.endsWith('*')) ?? paths.at(-1) ?? ''
 }
 
 /** The id of a request, made when it is first asked for. */

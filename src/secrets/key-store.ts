@@ -18,6 +18,7 @@ import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { kindOf } from '../../protocol/crypto/verify-key.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
+import type { Histogram } from '../measures.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { ExternalKey, ExternalKeys } from './external-keys.ts'
 import { parsePrivateKeys } from './key-files/read.ts'
@@ -33,6 +34,8 @@ export interface KeyStoreServices {
   readonly sealer: Sealer
   /** What is made of a private key; recorded runs put their signatures in its place. */
   readonly signerOf?: typeof signerOf
+  /** How long signatures take, by kind of key and where that is. */
+  readonly signatures?: Histogram
   /** Keys held elsewhere; their labels say whose they are, and what for. */
   readonly external?: ExternalKeys | undefined
 }
@@ -155,9 +158,13 @@ export class KeyStore {
   }
 
   async #makeSigner(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
-    const { external, signerOf: makeSigner = signerOf } = this.#services
-    if (external && info.origin === 'token') return external.signer(info.id, algorithm)
-    return makeSigner(await this.objectOf(info), algorithm)
+    const { external, signatures, signerOf: makeSigner = signerOf } = this.#services
+    const signer =
+      external && info.origin === 'token'
+        ? await external.signer(info.id, algorithm)
+        : makeSigner(await this.objectOf(info), algorithm)
+    const held = info.origin === 'token' ? 'token' : 'memory'
+    return signatures ? timed(signer, signatures, info.kind, held) : signer
   }
 
   async objectOf({ id }: KeyInfo): Promise<KeyObject> {
@@ -185,6 +192,21 @@ export class KeyStore {
     this.#holders = holders
     const own = keys.filter(({ origin }) => origin !== 'imported')
     this.#own = new Map(own.map((key) => [slotName(key), key]))
+  }
+}
+
+/** At once where the key signs at once: who waits for a promise waits longer. */
+function timed(signer: Signer, histogram: Histogram, ...labels: readonly string[]): Signer {
+  return {
+    ...signer,
+    sign(data) {
+      const began = performance.now()
+      const note = () => histogram.observe((performance.now() - began) / 1000, ...labels)
+      const signature = signer.sign(data)
+      if (signature instanceof Promise) signature.then(note, note)
+      else note()
+      return signature
+    },
   }
 }
 

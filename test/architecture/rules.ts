@@ -7,8 +7,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['scripts'],
   ['src/cli', 'src/simulator', 'src/fleet'],
   ['src/main.ts'],
-  ['src/operations'],
   ['src/composition'],
+  ['src/operations'],
   ['src/onboarding'],
   ['src/manufacturing', 'src/rendezvous', 'src/transfer'],
   ['src/devices'],
@@ -27,6 +27,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/secrets'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
+  ['src/measures.ts'],
   ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
 ]
