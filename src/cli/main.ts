@@ -87,6 +87,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'a back-up becomes the data directory of a service',
     load: async () => (await import('./commands/restore.ts')).restoreCommand(),
   },
+  doctor: {
+    description: 'is this installation well, and if not, what is to be done?',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  },
   'master-key': {
     description: 'what all keys of the service are sealed under',
     load: async () => (await import('./commands/master-key.ts')).masterKeyCommand(),

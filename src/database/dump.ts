@@ -12,6 +12,8 @@ export interface DatabaseDump {
   readonly driver: string
   /** Those the database has had, by their names. */
   migrations(): Promise<readonly string[]>
+  /** Looks through all of it; what is wrong, in words, or undefined. Nothing is changed. */
+  findFlaw(): Promise<string | undefined>
   /**
    * Writes a copy as of one moment, while others read and write, without the rows of the tables left
    * out and without what was deleted before. Gives the names of the migrations it has had.
@@ -37,6 +39,10 @@ export function sqliteDump(path: string): DatabaseDump {
     driver: 'sqlite',
     async migrations() {
       return using(path, migrationsOf)
+    },
+    async findFlaw() {
+      const found = await using(path, (one) => one.pragma('quick_check(1)', { simple: true }))
+      return found === 'ok' ? undefined : String(found)
     },
     async dumpTo(file, leaveOut) {
       await copyOf(path, file)

@@ -52,6 +52,7 @@ const PROGRAMS_OF_THE_SERVER = [
   'src/cli/commands/backup.ts',
   'src/cli/commands/restore.ts',
   'src/cli/commands/master-key.ts',
+  'src/cli/commands/doctor.ts',
 ]
 
 /** Inside a domain, top to bottom. */

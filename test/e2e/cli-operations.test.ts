@@ -1,12 +1,12 @@
 /** What an operator does to a service while it runs. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
 import { CliWorld } from '../support/cli-world.ts'
 import { certificateOf, ecKey } from '../support/certificates.ts'
-import { ServeProcess, freePort, until } from '../support/programs.ts'
+import { ServeProcess, firstlight, freePort, until } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -69,6 +69,36 @@ describe('a running service', () => {
     } finally {
       await server.kill()
     }
+  })
+})
+
+describe('the doctor', () => {
+  const examine = (...more: string[]) =>
+    world.asked('doctor', '--data', world.server.folder, ...more)
+
+  it('says of a service that is well that it is, and with --json in one document', async () => {
+    const variables = {
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_PORT: new URL(world.server.url).port,
+    }
+    const args = ['doctor', '--data', world.server.folder]
+    const seen = await firstlight([...args, '--json'], variables)
+    expect(seen).toMatchObject({ status: 0, json: { ok: true } })
+    const text = await firstlight(args, variables)
+    expect(text.stdout).toMatch(/^ok {7}keys: the master key opens every private key$/m)
+    expect(text.stdout).toMatch(
+      /^warning {2}back-up: none has ever been made\n {11}firstlight backup/m,
+    )
+  })
+
+  it('ends with status 5 where something is wrong, and says so of the configuration, too', async () => {
+    chmodSync(world.server.folder, 0o755)
+    const seen = await examine()
+    expect(seen).toMatchObject({ status: 5, json: { ok: false } })
+    chmodSync(world.server.folder, 0o700)
+    const wrong = await firstlight(['doctor', '--json'], { FIRSTLIGHT_PORT: 'eighty' })
+    expect(wrong.status).toBe(5)
+    expect(wrong.json).toMatchObject({ findings: [{ check: 'configuration', status: 'problem' }] })
   })
 })
 
