@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isRange } from './addresses.ts'
 import { LOG_LEVELS } from './log.ts'
+import { type TracingSettings, tracingFrom } from './tracing/settings.ts'
 
 const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
 export type RoleName = (typeof ROLES)[number]
@@ -117,6 +118,8 @@ export interface Config {
   readonly to0Seconds: number
   /** Undefined: as it befits where this service is reached itself. See outbound/policy.ts. */
   readonly outboundAllow: readonly string[] | undefined
+  /** Where traces go, by OpenTelemetry's own variables. */
+  readonly tracing: TracingSettings | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -132,12 +135,20 @@ export function loadConfig(environment: Environment, file?: string): Config {
   )
   const parsed = VARIABLES.safeParse({ ...fromFile, ...fromEnvironment })
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(describe).join('\n'))
-  return configOf(parsed.data)
+  return { ...configOf(parsed.data), tracing: tracingOf(environment) }
 }
 
-function configOf(variables: z.output<typeof VARIABLES>): Config {
+function tracingOf(environment: Environment): Config['tracing'] {
+  try {
+    return tracingFrom(environment)
+  } catch (cause) {
+    throw new ConfigError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'> {
   const dataDir = resolve(variables.FIRSTLIGHT_DATA)
-  const config: Config = {
+  const config: Omit<Config, 'tracing'> = {
     dataDir,
     databaseFile: join(dataDir, 'firstlight.sqlite'),
     masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),

@@ -49,6 +49,7 @@ import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
+import { Tracer } from './tracing/tracer.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -180,7 +181,8 @@ function refuseStart(cause: unknown): never {
   throw cause instanceof MigrationRefused ? new StartRefused(cause.message, { cause }) : cause
 }
 
-async function closeServices({ keyStore, database }: Services): Promise<void> {
+async function closeServices({ keyStore, database, tracer }: Services): Promise<void> {
+  await tracer?.stop()
   await keyStore.close()
   await database.close()
 }
@@ -206,6 +208,7 @@ async function servicesOver(
     clock,
     log,
     metrics,
+    tracer: config.tracing && new Tracer({ clock, log, settings: config.tracing }),
     events,
     audit,
     database,

@@ -14,6 +14,7 @@ import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
 import type { Counter } from '../measures.ts'
 import { Metrics } from '../metrics.ts'
+import type { Tracer } from '../tracing/tracer.ts'
 import { InTurn } from './in-turn.ts'
 import { guidOf, protocolOf } from './mounted-role.ts'
 import { type Chapter, RunBook } from './run-book.ts'
@@ -22,6 +23,8 @@ import type { Turn } from './turn.ts'
 
 export interface FdoRequest extends Authorized {
   readonly source: Source
+  /** W3C Trace Context: what the peer does it for. */
+  readonly traceparent?: string | undefined
 }
 
 export interface FdoAnswer {
@@ -38,6 +41,7 @@ const MOST_AT_ONCE = 1_000
 export interface ExchangeServices extends RunServices {
   /** Without it nobody is told the figures. */
   readonly metrics?: Metrics
+  readonly tracer?: Tracer | undefined
 }
 
 export class Exchange {
@@ -131,33 +135,34 @@ export class Exchange {
       if (answer.message === step.reply) {
         step.committed()
         const { next, guid } = step
-        this.#book.answered(chapterOf(turn, request.source, guid), next && next.state.expects)
+        this.#book.answered(chapterOf(turn, request, guid), next && next.state.expects)
       }
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      if (!(error instanceof RepeatError)) await this.#breakOff(turn, request.source, error)
+      if (!(error instanceof RepeatError)) await this.#breakOff(turn, request, error)
       throw error
     }
   }
 
   /** The peer's own Error. Without a token of ours that still stands there is nothing to end. */
-  async #givenUp({ authorization, bytes, source }: FdoRequest): Promise<FdoAnswer> {
+  async #givenUp(request: FdoRequest): Promise<FdoAnswer> {
+    const { authorization, bytes, source } = request
     const refusal = readRefusal(bytes)
     const { log } = this.#services
     log.info({ said: refusal.peerError, source: source.address }, 'a peer gave up')
     try {
       const turn = await this.#runs.turnOfError(authorization)
-      if (turn) await this.#breakOff(turn, source, refusal)
+      if (turn) await this.#breakOff(turn, request, refusal)
     } catch (error) {
       if (!(error instanceof FdoError)) throw error
     }
     return { message: null, authorization: undefined }
   }
 
-  async #breakOff(turn: Turn, source: Source, error: unknown): Promise<void> {
+  async #breakOff(turn: Turn, request: FdoRequest, error: unknown): Promise<void> {
     await this.#runs.breakOff(turn, error)
     const { held } = turn
-    this.#book.failed(chapterOf(turn, source, guidOf(held)), held.state.expects, error)
+    this.#book.failed(chapterOf(turn, request, guidOf(held)), held.state.expects, error)
   }
 
   async #hold(ms: number): Promise<void> {
@@ -172,10 +177,10 @@ export class Exchange {
 
 function chapterOf(
   { run, role }: Turn,
-  { address: source }: Source,
+  { source, traceparent }: FdoRequest,
   guid: Bytes | undefined,
 ): Chapter {
-  return { run, protocol: role.name, source, guid }
+  return { run, protocol: role.name, source: source.address, guid, traceparent }
 }
 
 /** A reason with the reasons below it. */

@@ -9,12 +9,14 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Counter, Histogram, Sample } from '../measures.ts'
 import type { Metrics } from '../metrics.ts'
+import { SERVER, type Span, type Tracer } from '../tracing/tracer.ts'
 import type { Run } from './sealed-session.ts'
 
 export interface RunBookServices {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly tracer?: Tracer | undefined
 }
 
 /** What is known of a message once it has been dealt with. */
@@ -25,6 +27,8 @@ export interface Chapter {
   /** Where it came from. */
   readonly source: string
   readonly guid: Bytes | undefined
+  /** The header that came with it. */
+  readonly traceparent?: string | undefined
 }
 
 interface Story {
@@ -35,6 +39,7 @@ interface Story {
   messages: number
   /** What the run waits for. */
   expects: string
+  readonly span: Span | undefined
   latest: number
 }
 
@@ -105,14 +110,15 @@ export class RunBook {
     }
   }
 
-  #begin(name: string, { run, protocol, source }: Chapter): Story {
+  #begin(name: string, { run, protocol, source, traceparent }: Chapter): Story {
     const now = this.#now()
     // Whole seconds are known of a run that began elsewhere: more than it lasted would be wrong.
     const began = Math.min(now, Math.max(run.startedAt * 1000, now - IDLE_MS))
-    const isNew = now - began < 1000
+    const at = now - began < 1000 ? now : began
+    const about = { name: `fdo.${protocol}`, kind: SERVER, traceparent, at } as const
     const story: Story = {
       ...{ protocol, source, guid: undefined, messages: 0, expects: '' },
-      ...{ began: isNew ? now : began, latest: now },
+      ...{ began: at, latest: now, span: this.#services.tracer?.begin(about) },
     }
     this.#stories.set(name, story)
     this.#spoken.add(protocol)
@@ -123,18 +129,19 @@ export class RunBook {
 
   #end(name: string, story: Story, outcome: Outcome, error?: unknown): void {
     this.#stories.delete(name)
-    const { protocol, guid, messages, began, latest, source, expects } = story
+    const { protocol, guid, messages, began, latest, source, expects, span } = story
     const step = outcome === 'done' ? '' : expects
     const ms = latest - began
     this.#counts.add(protocol, outcome, step)
+    const { code, reason } = reasonOf(error)
+    const said = { 'fdo.guid': guid, 'fdo.messages': messages, 'fdo.outcome': outcome }
+    const where = { 'fdo.step': step || undefined, 'fdo.error': code, 'client.address': source }
+    span?.end({ ...said, ...where }, outcome === 'done' ? undefined : (reason ?? outcome))
     if (outcome === 'done') this.#seconds.observe(ms / 1000, protocol)
     const facts = { protocol, guid, messages, ms, outcome, source }
     // Anyone may begin runs, and as many as they like.
     const level = outcome === 'abandoned' && messages < 2 ? 'debug' : 'info'
-    this.#services.log[level](
-      { ...facts, ...(step !== '' && { step, ...reasonOf(error) }) },
-      'FDO run',
-    )
+    this.#services.log[level]({ ...facts, ...(step !== '' && { step, code, reason }) }, 'FDO run')
   }
 
   /** Of each protocol that was ever spoken. */

@@ -26,7 +26,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets'],
   ['src/database'],
-  ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
+  ['src/config.ts', 'src/metrics.ts'],
+  ['src/tracing'],
+  ['src/log.ts'],
   ['src/measures.ts'],
   ['src/alarm.ts', 'src/clock.ts', 'src/randomness.ts', 'src/addresses.ts', 'src/slots.ts'],
   ['protocol'],
@@ -36,6 +38,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const PROGRAMS = ['src/cli', 'src/simulator', 'src/fleet']
 const FOR_PROGRAMS = [
   'src/fdo/client.ts',
+  'src/tracing',
   // Who checks a log does so without the service.
   'src/audit/entry.ts',
   'src/audit/head.ts',

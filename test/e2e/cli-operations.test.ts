@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
+import { Collector } from '../support/collector.ts'
 import { CliWorld } from '../support/cli-world.ts'
 import { certificateOf, ecKey } from '../support/certificates.ts'
 import { ServeProcess, firstlight, freePort, until } from '../support/programs.ts'
@@ -99,6 +100,21 @@ describe('the doctor', () => {
     const wrong = await firstlight(['doctor', '--json'], { FIRSTLIGHT_PORT: 'eighty' })
     expect(wrong.status).toBe(5)
     expect(wrong.json).toMatchObject({ findings: [{ check: 'configuration', status: 'problem' }] })
+  })
+})
+
+describe('a device agent', () => {
+  it('tells the services of its trace where OpenTelemetry is asked for', async () => {
+    const { credential, sandbox } = await world.madeDevice('traced')
+    const collector = new Collector()
+    const OTEL_EXPORTER_OTLP_ENDPOINT = await collector.listen()
+    const args = ['device', 'onboard', '--credential', credential, '--sandbox', sandbox, '--once']
+    const done = await firstlight(args, { OTEL_EXPORTER_OTLP_ENDPOINT })
+    collector.close()
+    expect(done.status).toBe(0)
+    expect(collector.spans).toMatchObject([{ name: 'device onboard', kind: 3, status: {} }])
+    const wrong = await firstlight([...args, '--json'], { OTEL_EXPORTER_OTLP_ENDPOINT: 'otel' })
+    expect(wrong.json).toMatchObject({ error: { code: 'configuration' } })
   })
 })
 
