@@ -40,6 +40,8 @@ export interface Facts {
   rendezvousPolicyChanged: { by: string }
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
+  /** It shows a credential that was signed after the back-up this service was restored from. */
+  deviceMovedOn: { device: string; serial: string; since: string }
   onboardingFailed: { guid: string; device: string; reason: string }
   certificateIssued: { serial: string; device: string; profile: string }
   accessTokenIssued: { device: string; scopes: string }
@@ -85,6 +87,7 @@ const NAMES: Record<keyof Facts, string> = {
   rendezvousPolicyChanged: 'rendezvous-policy-changed',
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
+  deviceMovedOn: 'device-moved-on',
   onboardingFailed: 'onboarding-failed',
   certificateIssued: 'certificate-issued',
   accessTokenIssued: 'access-token-issued',

@@ -23,6 +23,7 @@ import {
   firstOwnerHere,
 } from '../manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import { strangersNoted } from './strangers.ts'
 import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from '../onboarding/register/connections.ts'
 import { Register } from '../onboarding/register/register.ts'
@@ -94,7 +95,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(onboarding ? [onboarding.role] : []),
   ]
   const findDevice = (id: string) => devices.findScopes(id)
-  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
+  const noteStranger = strangersNoted(services, devices)
+  const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
   const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()

@@ -1,5 +1,5 @@
 /** The embedded certificate authority: birth certificates, credentials and TLS servers. */
-import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto'
+import { X509Certificate, createECDH, createPrivateKey, createPublicKey } from 'node:crypto'
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import {
@@ -43,6 +43,13 @@ export interface ActiveCertificate {
   readonly serial: string
   readonly notBefore: Date
   readonly notAfter: Date
+}
+
+/** A device's credential that our authority has signed, and of which there is no record. */
+export interface UnrecordedCertificate {
+  readonly deviceId: string
+  readonly serial: string
+  readonly notBefore: Date
 }
 
 /** Long after a certificate has ended, its row is of no use to anybody. */
@@ -169,6 +176,20 @@ export class Pki {
     const now = this.#services.now()
     if (now < notBefore || now > notAfter) return undefined
     return { deviceId: row.device_id, serial, notBefore, notAfter }
+  }
+
+  /** Signed since a back-up that was restored; undefined for any certificate but such a one. */
+  async findUnrecorded(certificate: Bytes): Promise<UnrecordedCertificate | undefined> {
+    const serial = readSerial(certificate)
+    if (serial === undefined) return undefined
+    if (await findCertificate.first(this.#services.database.db, { serial })) return undefined
+    const shown = new X509Certificate(certificate)
+    const issuer = new X509Certificate(this.#hierarchy.issuingCa.certificate)
+    if (!shown.checkIssued(issuer) || !shown.verify(issuer.publicKey)) return undefined
+    const notBefore = new Date(shown.validFrom)
+    if (new Date(shown.validTo) <= this.#services.now()) return undefined
+    const [, deviceId] = /(?:^|, )URI:urn:fdo:device:(\w+)$/.exec(shown.subjectAltName ?? '') ?? []
+    return deviceId === undefined ? undefined : { deviceId, serial, notBefore }
   }
 
   /** For our own listener, PEM: a fresh key every time, which is never stored. */

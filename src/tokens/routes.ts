@@ -16,6 +16,7 @@ import { authorizationServerMetadata, protectedResourceMetadata } from './metada
 import { type Addresses, JWKS_PATH, MANAGEMENT_API_PATH, TOKEN_PATH, namesOf } from './names.ts'
 import { loadProvider } from './provider.ts'
 import type { SigningKey } from './signing-key.ts'
+import type { Strangers } from './strangers.ts'
 import { findClient } from './verify.ts'
 
 export interface TokenServices {
@@ -23,6 +24,8 @@ export interface TokenServices {
   readonly key: SigningKey
   readonly pki: Pick<Pki, 'findActiveCertificate'>
   readonly findDevice: FindDevice
+  /** Those whose credential is ours, and not known. */
+  readonly strangers?: Strangers
   readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
   /** Those that clients publish. */
   readonly keys: RemoteKeys
@@ -60,6 +63,7 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
       if (refusal) return c.json(...refusal)
       const { clientCertificate: certificate } = source
       const device = await findClient(services, certificate)
+      if (certificate && !device) await services.strangers?.look(certificate)
       provider ??= loadProvider({ ...services, names: names() })
       const answer = await provider
       await tokenRequests.run({ certificate, device, machine: undefined }, () =>

@@ -7,7 +7,11 @@ import { CliWorld } from '../support/cli-world.ts'
 import { ServeProcess, firstlight } from '../support/programs.ts'
 
 interface MissedJson {
-  readonly moved: readonly { readonly guid: string; readonly previous_guid: string }[]
+  readonly moved: readonly {
+    readonly device: string
+    readonly guid: string
+    readonly previous_guid: string
+  }[]
   readonly gained: readonly { readonly guid: string }[]
   readonly sold: readonly { readonly guid: string }[]
 }
@@ -97,7 +101,8 @@ describe('a back-up', () => {
     expect(missed).toMatchObject([expected])
 
     const port = Number(new URL(world.server.url).port)
-    const variables = { FIRSTLIGHT_TLS_PORT: '0', FIRSTLIGHT_TRUST: 'any' }
+    const tlsPort = new URL(world.ready.https ?? '').port
+    const variables = { FIRSTLIGHT_TLS_PORT: tlsPort, FIRSTLIGHT_TRUST: 'any' }
     second = new ServeProcess(data, port, variables)
     await second.start()
     const local = { FIRSTLIGHT_DATA: data, FIRSTLIGHT_URL: second.url }
@@ -109,6 +114,12 @@ describe('a back-up', () => {
       FIRSTLIGHT_TOKEN: lostToken,
     })
     expect(gone.json).toMatchObject({ error: { code: 'not-authenticated' } })
+    const token = await firstlight(['device', 'token', '--sandbox', moving.sandbox, '--json'])
+    expect(token.status).not.toBe(0)
+    const movedOn = ['audit', 'list', '--type', 'device-moved-on', '--json']
+    const strangers = (await firstlight(movedOn, local)).json
+    const [{ device = '' } = {}] = missed.flatMap(({ moved }) => moved)
+    expect(strangers).toMatchObject([{ subject: { device, guid: moving.guid } }])
     const verified = await firstlight(['audit', 'verify', '--json'], local)
     expect(verified.status).toBe(0)
   }, 180_000)
