@@ -40,7 +40,7 @@ export async function missedInFile(fork: Fork, path: string): Promise<Missed> {
 
 export function missedText({ entries, until, moved, gained, sold }: Missed): string {
   if (entries === 0) return 'nothing happened after the back-up'
-  const parts = [`${entries} entries follow the back-up, the last of ${until}`]
+  const parts = [`entries after the back-up: ${entries}, the last of ${until}`]
   if (moved.length > 0) {
     const rows = table(moved, [
       { title: 'DEVICE', value: ({ device }) => device },
