@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Bytes, utf8 } from '../../../protocol/bytes.ts'
@@ -53,7 +53,9 @@ export async function makeBackup(
   }
   await removeLeftovers(services)
   const work = await mkdtemp(join(services.config.dataDir, WORK))
-  const draft = join(dirname(out), `.${basename(out)}.${process.pid}`)
+  const draft = `${out}.part`
+  // Of one that was killed.
+  await rm(draft, { force: true })
   try {
     const key = randomBytes(32)
     const head = utf8(`${MAGIC}\n${JSON.stringify(await wrapKey(key, recipients))}\n`)

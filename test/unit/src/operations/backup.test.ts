@@ -1,5 +1,13 @@
 import { type KeyObject, generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../../src/config.ts'
@@ -105,6 +113,50 @@ describe('a back-up', () => {
       .execute()
     expect(await make()).toMatchObject({ recorded: false })
     expect(await entriesFrom(db, HOME_PARTY, { from: 1, limit: 10 })).toEqual([])
+  })
+
+  it('is as of one moment, while others write', async () => {
+    const { db } = data.database
+    let isDone = false
+    let written = 0
+    const writing = (async () => {
+      while (!isDone) {
+        const name = `during-${written}`
+        const row = {
+          party: HOME_PARTY,
+          name,
+          value: 'x'.repeat(2_000),
+          version: 1,
+          updated_at: '',
+        }
+        await db.insertInto('setting').values(row).execute()
+        written++
+        await new Promise(setImmediate)
+      }
+    })()
+    await make().finally(() => (isDone = true))
+    await writing
+    await restore()
+    const restored = await openDatabase(cleanConfig().databaseFile)
+    const names = await restored.db
+      .selectFrom('setting')
+      .select('name')
+      .where('name', 'like', 'during-%')
+      .execute()
+    await restored.close()
+    expect(names.length).toBeLessThan(written)
+    const kept = new Set(names.map(({ name }) => name))
+    expect(names.every((_, i) => kept.has(`during-${i}`))).toBe(true)
+  })
+
+  it('that was killed leaves nothing in the way of the next', async () => {
+    writeFileSync(`${file}.part`, 'half of one')
+    const work = join(data.config.dataDir, '.backup-left')
+    mkdirSync(work)
+    utimesSync(work, 0, 0)
+    await make()
+    expect(readdirSync(data.folder).toSorted()).toEqual(['a.backup', 'data'])
+    expect(existsSync(work)).toBe(false)
   })
 
   it('overwrites nothing', async () => {
