@@ -21,7 +21,11 @@ export function measured(database: Database, metrics: Metrics): Database {
     ...{ type: 'gauge', labels: [], samples: () => [[[], waiting]] },
   })
   return {
-    ...database,
+    db: database.db,
+    changesOf: (table) => database.changesOf(table),
+    isAlive: () => database.isAlive(),
+    emptyLog: () => database.emptyLog(),
+    close: () => database.close(),
     async commit(work, options) {
       const began = performance.now()
       waiting++

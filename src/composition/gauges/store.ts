@@ -49,7 +49,10 @@ export async function sumWebhookBacklog(db: Executor): Promise<number> {
     ])
     .where('state', '=', 'active')
     .execute()
-  return rows.reduce((sum, { cursor, head }) => sum + Math.max(0, Number(head ?? 0) - cursor), 0)
+  return rows.reduce(
+    (sum, { cursor, head }) => sum + Math.max(0, Number(head ?? 0) - Number(cursor)),
+    0,
+  )
 }
 
 export async function countFailingWebhooks(db: Executor): Promise<number> {
