@@ -190,17 +190,27 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
     expect(of(wrongPort, 'public URL')).toMatchObject([{ status: 'warning' }])
   })
 
-  it('finds a rendezvous that does not answer', async () => {
-    const port = await freePort()
-    const info = JSON.stringify([
-      { ip: '127.0.0.1', dev_port: port, owner_port: port, protocol: 'http' },
-    ])
+  /** Devices made here are told to look there. */
+  function sendDevicesTo(port: number): void {
+    const info = [{ ip: '127.0.0.1', dev_port: port, owner_port: port, protocol: 'http' }]
     const sqlite = new SQLite(join(broken, 'firstlight.sqlite'))
     sqlite
       .prepare(`insert into setting values ('fdop_home', 'rendezvous-info', ?, 1, '')`)
-      .run(info)
+      .run(JSON.stringify(info))
     sqlite.close()
+  }
+
+  it('finds a rendezvous that does not answer', async () => {
+    sendDevicesTo(await freePort())
     expect(wrong(await atRest()).map(({ check }) => check)).toEqual(['rendezvous', 'rendezvous'])
+  })
+
+  it('finds that the clock is not that of the rendezvous', async () => {
+    sendDevicesTo(Number(variables['FIRSTLIGHT_PORT']))
+    expect(wrong(await atRest())).toEqual([])
+    const ahead = new FakeClock(new Date(Date.now() + 7_200_000))
+    const [found] = wrong(await atRest({}, ahead)).filter(({ check }) => check === 'clock')
+    expect(found?.detail).toMatch(/^7\d\d\d s ahead of http:\/\/127\.0\.0\.1:/)
   })
 
   it('finds certificates that have ended, or are none, and pairs that do not fit', async () => {
