@@ -47,6 +47,7 @@ beforeAll(async () => {
   await database.commit((tx) => storeLastBackup(tx, '2026-01-02T03:04:05.000Z'))
   await database.close()
   await world.api('GET', '/api/v1/no-such-thing')
+  await world.api('PROPFIND', '/api/v1/devices')
   text = (await world.api('GET', '/metrics')).body.toString()
 }, PATIENCE_MS)
 afterAll(async () => {
@@ -110,6 +111,11 @@ describe('the figures', () => {
     expect(text).toContain('\nfirstlight_tls_refused 0\n')
   })
 
+  it('have no label that a caller could choose', () => {
+    expect(text).toMatch(/method="other",route="\/api\/v1\/devices",status="405"/)
+    expect(text).not.toMatch(/no-such-thing|PROPFIND/)
+  })
+
   it('are for who may see them', async () => {
     expect((await world.api('GET', '/metrics', { token: null })).status).toBe(401)
   })
@@ -133,6 +139,8 @@ describe('the files for operators', () => {
 
   it.skipIf(!hasPromtool)('pass promtool, and so do the figures', () => {
     expect(promtool(['check', 'rules', operations('alerts.yml')])).toMatchObject({ status: 0 })
+    const tried = promtool(['test', 'rules', operations('alerts.test.yml')])
+    expect(tried).toMatchObject({ status: 0 })
     const checked = promtool(['check', 'metrics'], text)
     expect(checked.stderr + checked.stdout).not.toMatch(/error while linting|firstlight_/)
     expect(checked.status).not.toBe(1)
