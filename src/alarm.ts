@@ -14,7 +14,19 @@ export class Alarm {
   constructor(clock: Clock, stopped: AbortSignal) {
     this.#clock = clock
     this.#stopped = stopped
-    stopped.addEventListener('abort', () => this.call(), { once: true })
+    stopped.addEventListener('abort', this.#end, { once: true })
+  }
+
+  readonly #end = (): void => this.call()
+
+  /** Nobody waits any more: the signal, which may outlive it, lets it go. */
+  end(): void {
+    this.#stopped.removeEventListener('abort', this.#end)
+  }
+
+  /** Since listen(). */
+  get isCalled(): boolean {
+    return this.#called
   }
 
   get isSet(): boolean {

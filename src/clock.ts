@@ -28,8 +28,13 @@ export class FakeClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
-      this.#sleepers.push({ until: this.#now + ms, wake: resolve })
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+      const end = () => reject(signal?.reason)
+      const wake = () => {
+        signal?.removeEventListener('abort', end)
+        resolve()
+      }
+      this.#sleepers.push({ until: this.#now + ms, wake })
+      signal?.addEventListener('abort', end, { once: true })
     })
   }
 

@@ -2,10 +2,11 @@
  * Environment and file → typed Config. Every variable and every default is in the table below; an
  * unknown variable or a bad value stops the start with a message that names it.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isRange } from './addresses.ts'
+import { type ConfigFile, NO_FILE, readConfigFile } from './config-file.ts'
 import { LOG_LEVELS } from './log.ts'
 import { type TracingSettings, tracingFrom } from './tracing/settings.ts'
 
@@ -35,6 +36,11 @@ const port = z.union([
 const ranges = list.pipe(
   z.array(z.string().refine(isRange, 'addresses or ranges such as 10.0.0.0/8')),
 )
+/** A forwarding header says who called, not what they showed. */
+const headerName = z
+  .string()
+  .regex(/^(?!x-forwarded|x-real-ip$|forwarded$)[a-z][a-z0-9-]*$/i, 'a header such as Client-Cert')
+  .transform((text) => text.toLowerCase())
 const flag = z.enum(['0', '1']).transform((text) => text === '1')
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
 
@@ -49,8 +55,10 @@ const VARIABLES = z.strictObject({
   FIRSTLIGHT_TLS_KEY: path.optional(),
   /** Where devices and owners reach this service; as bound, unless that is a wildcard. */
   FIRSTLIGHT_PUBLIC_URL: url.optional(),
-  /** Whose Forwarded and X-Forwarded-For headers are believed. */
+  /** Whose Forwarded and X-Forwarded-For headers are believed, */
   FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
+  /** and in which header they hand on a client's certificate. */
+  FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: headerName.optional(),
   FIRSTLIGHT_MASTER_KEY_FILE: path.optional(),
   /** A token with keys in it: its PKCS#11 module, its label, and a file with its PIN. */
   FIRSTLIGHT_PKCS11_MODULE: path.optional(),
@@ -101,8 +109,14 @@ export interface Config {
   readonly port: number | undefined
   readonly tlsPort: number | undefined
   readonly tlsFiles: { readonly cert: string; readonly key: string } | undefined
+  /** What clients see where they reach us over TLS, in our place or a proxy's: undefined for our own. */
+  readonly serverCertificateFile: string | undefined
   readonly publicUrl: string | undefined
-  readonly trustedProxies: readonly string[]
+  readonly trustedProxies: {
+    readonly addresses: readonly string[]
+    /** In lower case. */
+    readonly certificateHeader: string | undefined
+  }
   /** Where keys are held elsewhere. */
   readonly pkcs11:
     { readonly module: string; readonly token: string; readonly pinFile: string } | undefined
@@ -126,16 +140,28 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment wins over the file. Throws ConfigError. */
 export function loadConfig(environment: Environment, file?: string): Config {
-  const fromFile = file === undefined ? {} : readConfigFile(file)
+  const fromFile = file === undefined ? NO_FILE : read(file)
   const fromEnvironment = Object.fromEntries(
     Object.entries(environment).filter(
       ([name, value]) =>
         name.startsWith('FIRSTLIGHT_') && !!value && !CLIENT_VARIABLES.includes(name),
     ),
   )
-  const parsed = VARIABLES.safeParse({ ...fromFile, ...fromEnvironment })
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map(describe).join('\n'))
-  return { ...configOf(parsed.data), tracing: tracingOf(environment) }
+  const parsed = VARIABLES.safeParse({ ...fromFile.variables, ...fromEnvironment })
+  if (parsed.success) return { ...configOf(parsed.data), tracing: tracingOf(environment) }
+  const mistakes = parsed.error.issues.flatMap(describe).map(([variable, what]) => {
+    const isFromFile = variable in fromFile.variables && !(variable in fromEnvironment)
+    return `${isFromFile ? `${fromFile.placeOf(variable)}: ` : ''}${variable}: ${what}`
+  })
+  throw new ConfigError(mistakes.join('\n'))
+}
+
+function read(file: string): ConfigFile {
+  try {
+    return readConfigFile(file)
+  } catch (cause) {
+    throw new ConfigError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
 }
 
 function tracingOf(environment: Environment): Config['tracing'] {
@@ -158,9 +184,9 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
     hosts: variables.FIRSTLIGHT_HOST,
     port: variables.FIRSTLIGHT_PORT,
     tlsPort: variables.FIRSTLIGHT_TLS_PORT,
-    tlsFiles: tlsFilesOf(variables),
+    ...tlsFilesOf(variables),
     publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
-    trustedProxies: variables.FIRSTLIGHT_TRUSTED_PROXIES,
+    trustedProxies: proxiesOf(variables),
     pkcs11: pkcs11Of(variables),
     logLevel: variables.FIRSTLIGHT_LOG,
     diAllow: variables.FIRSTLIGHT_DI_ALLOW,
@@ -189,39 +215,38 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
   return config
 }
 
-function readConfigFile(file: string): Record<string, unknown> {
-  let document: unknown
-  try {
-    document = JSON.parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    throw new ConfigError(`${file}: cannot be read as JSON`, { cause })
-  }
-  const members = z.record(
-    z.string(),
-    z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]),
-  )
-  const parsed = members.safeParse(document)
-  if (!parsed.success) throw new ConfigError(`${file}: ${z.prettifyError(parsed.error)}`)
-  return Object.fromEntries(
-    Object.entries(parsed.data).map(([name, value]) => [
-      `FIRSTLIGHT_${name.toUpperCase()}`,
-      typeof value === 'boolean' ? (value ? '1' : '0') : String(value),
-    ]),
-  )
-}
-
-function describe(issue: z.core.$ZodIssue): string {
+/** The variable, and what is wrong with it. */
+function describe(issue: z.core.$ZodIssue): (readonly [string, string])[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((name) => `${name}: no such variable`).join('\n')
+    return issue.keys.map((name) => [name, 'no such variable'] as const)
   }
-  return `${String(issue.path[0])}: ${issue.message}`
+  return [[String(issue.path[0]), issue.message]]
 }
 
-function tlsFilesOf(variables: z.output<typeof VARIABLES>): Config['tlsFiles'] {
+function proxiesOf(variables: z.output<typeof VARIABLES>): Config['trustedProxies'] {
+  const addresses = variables.FIRSTLIGHT_TRUSTED_PROXIES
+  const certificateHeader = variables.FIRSTLIGHT_PROXY_CERTIFICATE_HEADER
+  if (certificateHeader !== undefined && addresses.length === 0) {
+    throw new ConfigError(
+      'FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: FIRSTLIGHT_TRUSTED_PROXIES must say whose it is',
+    )
+  }
+  return { addresses, certificateHeader }
+}
+
+/** A certificate without its key is a proxy's. */
+function tlsFilesOf(
+  variables: z.output<typeof VARIABLES>,
+): Pick<Config, 'tlsFiles' | 'serverCertificateFile'> {
   const cert = existingFile('FIRSTLIGHT_TLS_CERT', variables.FIRSTLIGHT_TLS_CERT)
   const key = existingFile('FIRSTLIGHT_TLS_KEY', variables.FIRSTLIGHT_TLS_KEY)
-  if (cert !== undefined && key !== undefined) return { cert, key }
-  if (cert === undefined && key === undefined) return undefined
+  const isProxys = key === undefined && variables.FIRSTLIGHT_TLS_PORT === undefined
+  if (cert !== undefined && key !== undefined) {
+    return { tlsFiles: { cert, key }, serverCertificateFile: cert }
+  }
+  if (isProxys || (cert === undefined && key === undefined)) {
+    return { tlsFiles: undefined, serverCertificateFile: cert }
+  }
   throw new ConfigError('FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: set both, or neither')
 }
 

@@ -20,9 +20,16 @@ export interface Facts {
   orderOpened: { order: string; forced: boolean; by: string }
   orderClosed: { order: string; by: string }
   orderDeleted: { order: string; by: string }
+  orderShared: { order: string; share: string; quantity: number; by: string }
+  orderShareClosed: { share: string; given_back: number; by: string }
+  /** At a line. */
+  orderImported: { order: string; share: string; issuer: string; by: string }
+  orderIssuerTrusted: { issuer: string; party: string; by: string }
+  orderIssuerForgotten: { issuer: string; party: string; by: string }
   voucherImported: { guid: string; device: string; by: string }
   voucherExtended: { guid: string; to: string }
   voucherDeleted: { guid: string; by: string }
+  deviceRetired: { device: string; by: string }
   trustPolicyChanged: { party: string; by: string }
   voucherReceived: { guid: string; party: string; from: string }
   voucherDelivered: { guid: string; party: string; partner: string }
@@ -52,7 +59,10 @@ export interface Facts {
   identityProviderAdded: { provider: string; issuer: string; audience: string; by: string }
   identityProviderChanged: { provider: string; by: string }
   identityProviderRemoved: { provider: string; by: string }
+  keyMade: { key: string; purpose: string; type: string; by: string }
   keyImported: { key: string; purpose: string; by: string }
+  keyRotated: { key: string; replaces: string; purpose: string; by: string }
+  keyRemoved: { key: string; purpose: string; by: string }
   apiTokenCreated: { token: string; name: string; scopes: string; by: string }
   apiTokenRevoked: { token: string; by: string }
   inboxTokenCreated: { token: string; party: string; name: string; by: string }
@@ -69,9 +79,15 @@ const NAMES: Record<keyof Facts, string> = {
   orderOpened: 'order-opened',
   orderClosed: 'order-closed',
   orderDeleted: 'order-deleted',
+  orderShared: 'order-shared',
+  orderShareClosed: 'order-share-closed',
+  orderImported: 'order-imported',
+  orderIssuerTrusted: 'order-issuer-trusted',
+  orderIssuerForgotten: 'order-issuer-forgotten',
   voucherImported: 'voucher-imported',
   voucherExtended: 'voucher-extended',
   voucherDeleted: 'voucher-deleted',
+  deviceRetired: 'device-retired',
   trustPolicyChanged: 'trust-policy-changed',
   voucherReceived: 'voucher-received',
   voucherDelivered: 'voucher-delivered',
@@ -98,7 +114,10 @@ const NAMES: Record<keyof Facts, string> = {
   identityProviderAdded: 'identity-provider-added',
   identityProviderChanged: 'identity-provider-changed',
   identityProviderRemoved: 'identity-provider-removed',
+  keyMade: 'key-made',
   keyImported: 'key-imported',
+  keyRotated: 'key-rotated',
+  keyRemoved: 'key-removed',
   apiTokenCreated: 'api-token-created',
   apiTokenRevoked: 'api-token-revoked',
   inboxTokenCreated: 'inbox-token-created',

@@ -27,6 +27,8 @@ import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { watchBacklogs } from './composition/gauges/backlogs.ts'
 import { measured, requestTimes, signatureTimes } from './composition/gauges/measured.ts'
+import { Load } from './load.ts'
+import { Keys } from './keys/service.ts'
 import { openListeners } from './composition/listeners.ts'
 import { type Log, createLog } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -50,6 +52,7 @@ import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
 import { Tracer } from './tracing/tracer.ts'
+import { countVouchers } from './composition/voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -86,7 +89,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
 
 async function startOver(services: Services): Promise<RunningService> {
   const { config } = services
-  const { apiTokens } = services
+  const { metrics, apiTokens } = services
   const stopped = new AbortController()
   let publicUrl = ''
   let tlsUrl = ''
@@ -99,12 +102,18 @@ async function startOver(services: Services): Promise<RunningService> {
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const fdo = new FdoHttp({ exchange, trustedProxies: config.trustedProxies })
+  const load = new Load()
+  metrics.watch({
+    ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
+    ...{ type: 'counter', labels: ['what'] },
+    samples: () => Array.from(load.turnedAway, ([what, count]) => [[what], count] as const),
+  })
+  const fdo = new FdoHttp({ exchange, load, trustedProxies: config.trustedProxies })
   const idempotency = new Idempotency(services)
   const webhooks = new Webhooks(services)
   const deliveries = new Deliveries({ ...services, webhooks, random: Math.random })
   const app = appOf(
-    { ...services, idempotency, webhooks },
+    { ...services, idempotency, webhooks, load },
     domains,
     fdo,
     () => !stopped.signal.aborted,
@@ -122,6 +131,7 @@ async function startOver(services: Services): Promise<RunningService> {
   services.outbound.admitOwn(publicUrl)
   services.outbound.admitOwn(tlsUrl)
   domains.start(stopped.signal, exchange)
+  void load.watch(stopped.signal)
   void deliveries.run(stopped.signal)
   void sweep(services, stopped.signal, [
     () => exchange.sweep(),
@@ -200,9 +210,9 @@ async function servicesOver(
   const metrics = new Metrics()
   const database = measured(ground.database, metrics)
   const events = createEvents(log, metrics)
-  const parties = await Parties.open({ database, clock })
-  const outbound = new Outbound(new OutboundPolicy(config))
   const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
+  const outbound = new Outbound(new OutboundPolicy(config))
   return {
     config,
     clock,
@@ -221,14 +231,20 @@ async function servicesOver(
     }),
     parties,
     apiTokens: new ApiTokens({ database, clock, events, audit, parties }),
-    machines: new MachineClients({ database, clock, events, parties }),
-    identityProviders: new IdentityProviders({ database, clock, log, events, parties, outbound }),
+    machines: new MachineClients({ database, clock, events, audit, parties }),
+    identityProviders: new IdentityProviders({
+      ...{ database, clock, log, events, audit, parties, outbound },
+    }),
     outbound,
   }
 }
 
 function appOf(
-  services: Services & { readonly idempotency: Idempotency; readonly webhooks: Webhooks },
+  services: Services & {
+    readonly idempotency: Idempotency
+    readonly webhooks: Webhooks
+    readonly load: Load
+  },
   domains: Domains,
   fdo: FdoHttp,
   isRunning: () => boolean,
@@ -240,13 +256,14 @@ function appOf(
     trustedProxies,
     findPrincipal: findPrincipalOf(services, domains),
     requests: requestTimes(metrics),
+    resourceMetadata: domains.tokens.resourceMetadata,
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
       ...partyRoutes({ ...services, makeFirstKeys: domains.makeFirstKeys }),
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(services),
+      ...keyRoutes(new Keys({ ...services, countVouchers })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,

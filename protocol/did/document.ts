@@ -10,6 +10,10 @@ export interface PartyDocument {
   readonly did: string
   /** Signs challenges. */
   readonly key: VerifyKey
+  /** Vouchers are sold to them, too. Readers of the draft take the first key only. */
+  readonly furtherKeys?: readonly VerifyKey[]
+  /** Nothing new is signed by them, or sold to them; vouchers may still be with them. */
+  readonly formerKeys?: readonly VerifyKey[]
   /** Where vouchers are sent to. */
   readonly recipientUrl?: string
   /** The root below which vouchers are fetched. */
@@ -26,9 +30,10 @@ const METHOD_TYPE = 'JsonWebKey2020'
 const RECIPIENT = 'FDOVoucherRecipient'
 const HOLDER = 'FDOVoucherHolder'
 
-export function buildDidDocument({ did, key, recipientUrl, holderUrl }: PartyDocument): string {
-  const id = `${did}#key-1`
-  const publicKeyJwk: Jwk = { ...jwkOf(key), kid: id, use: 'sig' }
+export function buildDidDocument(document: PartyDocument): string {
+  const { did, key, furtherKeys = [], formerKeys = [], recipientUrl, holderUrl } = document
+  const inUse = [key, ...furtherKeys].map((one, i) => methodOf(did, one, i + 1))
+  const former = formerKeys.map((one, i) => methodOf(did, one, inUse.length + i + 1))
   const service = [
     ...(recipientUrl === undefined
       ? []
@@ -40,11 +45,17 @@ export function buildDidDocument({ did, key, recipientUrl, holderUrl }: PartyDoc
   return JSON.stringify({
     '@context': CONTEXT,
     id: did,
-    verificationMethod: [{ id, type: METHOD_TYPE, controller: did, publicKeyJwk }],
-    authentication: [id],
-    assertionMethod: [id],
+    verificationMethod: [...inUse, ...former],
+    authentication: inUse.slice(0, 1).map(({ id }) => id),
+    assertionMethod: inUse.map(({ id }) => id),
     service,
   })
+}
+
+function methodOf(did: string, key: VerifyKey, number: number) {
+  const id = `${did}#key-${number}`
+  const publicKeyJwk: Jwk = { ...jwkOf(key), kid: id, use: 'sig' }
+  return { id, type: METHOD_TYPE, controller: did, publicKeyJwk }
 }
 
 /** The document of `did`; throws MESSAGE_BODY_ERROR for another's, or one without a key. */

@@ -32,7 +32,7 @@ export interface VerifyOptions {
   /** To check dates against; without it they are not looked at. */
   readonly now?: Date
   /** How its entries are to be signed, all of them; as FDO 1.1 has it unless told otherwise. */
-  readonly entryStyle?: EntryStyle
+  readonly entryStyle?: EntryStyleWish
 }
 
 /**
@@ -41,6 +41,11 @@ export interface VerifyOptions {
  */
 export type EntryStyle = 'fdo-1.1' | 'tagged'
 
+/** `either`: the first entry decides, and all others have to follow it. */
+export type EntryStyleWish = EntryStyle | 'either'
+
+const STYLES: readonly EntryStyle[] = ['fdo-1.1', 'tagged']
+
 const AAD: Record<EntryStyle, Bytes> = { 'fdo-1.1': EMPTY, tagged: OV_ENTRY }
 
 export function entryAad(style: EntryStyle): Bytes {
@@ -48,13 +53,13 @@ export function entryAad(style: EntryStyle): Bytes {
 }
 
 /**
- * The style of the first entry, which all others have to follow; `fdo-1.1` where neither fits.
- * For whoever takes in both: worth asking once the voucher has failed its `entry-signature`.
+ * The style of the first entry, which all others have to follow; `fdo-1.1` where neither fits. For
+ * whoever extends a voucher and has not verified it.
  */
-export async function entryStyleOf({ header, entries }: Voucher): Promise<EntryStyle> {
-  const { value: key } = header.value.publicKey
+export async function entryStyleOf({ header, headerHMac, entries }: Voucher): Promise<EntryStyle> {
   const [first] = entries
-  return first && (await isSignedBy(first.sign1, key, OV_ENTRY)) ? 'tagged' : 'fdo-1.1'
+  const position = beforeEntries(header, headerHMac)
+  return (first && (await styleOf(position, first, 'either'))) ?? 'fdo-1.1'
 }
 
 /** The first check a voucher fails; undefined if it is genuine. Who holds it is another matter. */
@@ -62,11 +67,20 @@ export async function findVoucherFlaw(
   voucher: Voucher,
   options: VerifyOptions = {},
 ): Promise<VoucherFlaw | undefined> {
+  const verified = await verifyVoucher(voucher, options)
+  return 'check' in verified ? verified : undefined
+}
+
+/** The first check it fails; how its entries are signed, if it is genuine. */
+export async function verifyVoucher(
+  voucher: Voucher,
+  options: VerifyOptions = {},
+): Promise<VoucherFlaw | { readonly entryStyle: EntryStyle }> {
   return (
     findFormFlaw(voucher) ??
     findCertificateHashFlaw(voucher) ??
     (await findCertificateFlaw(voucher, options)) ??
-    (await findEntriesFlaw(voucher, options.entryStyle))
+    (await verifyEntries(voucher, options.entryStyle))
   )
 }
 
@@ -118,17 +132,17 @@ function findDeviceKeyFlaw([leaf = EMPTY]: readonly Bytes[]): VoucherFlaw | unde
   }
 }
 
-async function findEntriesFlaw(
+async function verifyEntries(
   { header, headerHMac, entries }: Voucher,
-  style?: EntryStyle,
-): Promise<VoucherFlaw | undefined> {
+  wish: EntryStyleWish = 'fdo-1.1',
+): Promise<VoucherFlaw | { readonly entryStyle: EntryStyle }> {
   let position = beforeEntries(header, headerHMac)
   for (const entry of entries) {
-    const found = await findEntryFlaw(position, entry, style)
-    if (found) return found
-    position = afterEntry(position, entry)
+    const next = await verifyEntry(position, entry, wish)
+    if ('check' in next) return next
+    position = next
   }
-  return undefined
+  return { entryStyle: position.style ?? 'fdo-1.1' }
 }
 
 /**
@@ -143,8 +157,9 @@ export interface EntryPosition {
   readonly key: Kept<PublicKey>
   /** What the next entry's OVEHashPrevEntry covers. */
   readonly previous: Bytes
-  /** That of the first entry; all others must follow it. */
+  /** Those of the first entry; all others must follow it. */
   readonly hashType?: HashType
+  readonly style?: EntryStyle
 }
 
 export function beforeEntries(header: Kept<OVHeader>, headerHMac: Kept<HMac>): EntryPosition {
@@ -152,15 +167,40 @@ export function beforeEntries(header: Kept<OVHeader>, headerHMac: Kept<HMac>): E
   return { index: 0, header, key: header.value.publicKey, previous }
 }
 
-/** What is wrong with the entry that claims to come next; undefined if nothing is. */
-export async function findEntryFlaw(
-  { index, header, key, previous, hashType }: EntryPosition,
-  { sign1, payload }: OVEntry,
-  style: EntryStyle = 'fdo-1.1',
-): Promise<VoucherFlaw | undefined> {
-  const { hashPrevEntry, hashHdrInfo, publicKey } = payload
+/** The place behind the entry that claims to come next, or what is wrong with that entry. */
+export async function verifyEntry(
+  position: EntryPosition,
+  entry: OVEntry,
+  wish: EntryStyleWish = 'fdo-1.1',
+): Promise<EntryPosition | VoucherFlaw> {
+  const style = await styleOf(position, entry, wish)
+  if (!style || (position.style ?? style) !== style) return signatureFlaw(position, style)
+  return findPayloadFlaw(position, entry) ?? afterEntry(position, entry, style)
+}
+
+/** As which of the wanted ones it is signed; undefined if as none. */
+async function styleOf(
+  { key }: EntryPosition,
+  { sign1 }: OVEntry,
+  wish: EntryStyleWish,
+): Promise<EntryStyle | undefined> {
+  for (const style of wish === 'either' ? STYLES : [wish]) {
+    if (await isSignedBy(sign1, key.value, AAD[style])) return style
+  }
+  return undefined
+}
+
+/** `style`: one in which the signature is good all the same. */
+function signatureFlaw({ index, style: before }: EntryPosition, style?: EntryStyle): VoucherFlaw {
+  if (!style) return flaw('entry-signature', `entry ${index}`)
+  return flaw('entry-style', `entry ${index} is signed as ${style}, those before it as ${before}`)
+}
+
+function findPayloadFlaw(
+  { index, header, previous, hashType }: EntryPosition,
+  { payload: { hashPrevEntry, hashHdrInfo, publicKey } }: OVEntry,
+): VoucherFlaw | undefined {
   const at = `entry ${index}`
-  if (!(await isSignedBy(sign1, key.value, AAD[style]))) return flaw('entry-signature', at)
   const type = hashType ?? hashPrevEntry.type
   if (hashPrevEntry.type !== type || hashHdrInfo.type !== type) return flaw('entry-hash-type', at)
   const { value: first } = header.value.publicKey
@@ -172,13 +212,14 @@ export async function findEntryFlaw(
   return undefined
 }
 
-export function afterEntry(position: EntryPosition, entry: OVEntry): EntryPosition {
+function afterEntry(position: EntryPosition, entry: OVEntry, style: EntryStyle): EntryPosition {
   return {
     index: position.index + 1,
     header: position.header,
     key: entry.payload.publicKey,
     previous: entry.bytes,
     hashType: position.hashType ?? entry.payload.hashPrevEntry.type,
+    style,
   }
 }
 

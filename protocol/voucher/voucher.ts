@@ -53,6 +53,7 @@ export type VoucherCheck =
   | 'too-many-entries'
   | 'entry-key-type'
   | 'entry-signature'
+  | 'entry-style'
   | 'entry-hash-type'
   | 'entry-header-hash'
   | 'entry-previous-hash'

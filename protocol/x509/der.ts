@@ -35,7 +35,7 @@ export function primitiveContextTag(n: number): number {
 export function der(tag: number, ...parts: readonly Bytes[]): Bytes {
   let length = 0
   for (const part of parts) length += part.length
-  const width = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
+  const width = length < 0x80 ? 0 : 4 - (Math.clz32(length) >> 3)
   const element = allocate(2 + width + length)
   element[0] = tag
   element[1] = width === 0 ? length : 0x80 | width

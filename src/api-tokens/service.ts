@@ -1,6 +1,6 @@
 /** Tokens of the management API: made, shown once, checked, revoked. */
 import { randomBytes } from 'node:crypto'
-import type { AuditLog } from '../audit/log.ts'
+import type { AuditLog, NewEntry } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
@@ -12,6 +12,7 @@ import { Problem } from '../http/problem.ts'
 import type { Parties } from '../parties/service.ts'
 import { hashOfSecret, isSameHash } from '../secrets/hash.ts'
 import { type ApiTokenRow, ApiTokenStore, type TokenPage } from './store.ts'
+import { SECRET_PREFIXES } from '../prefixes.ts'
 
 export interface ApiTokensServices {
   readonly database: Database
@@ -28,10 +29,11 @@ export interface NewToken {
   readonly ttlSeconds?: number | undefined
 }
 
-/** `fdoa_`, the id, the secret. */
+/** The prefix, the id, the secret. */
 const TOKEN = /^(fdoa_[0-9a-f]{16})_([\w-]{43})$/
 const ADMIN = 'admin'
 const HOME_ADMIN = { party: HOME_PARTY, name: ADMIN }
+const SYSTEM = 'system'
 
 export class ApiTokens {
   readonly #services: ApiTokensServices
@@ -68,11 +70,7 @@ export class ApiTokens {
     }
     const { row, token } = this.#make(by.party, wanted)
     const { id, name, scopes } = row
-    const entry = { party: by.party, type: 'token-created', by: by.id, subject: { id } }
-    await this.#services.database.commit(async (tx) => {
-      await this.#store.add(tx, row)
-      await this.#services.audit.append(tx, { ...entry, detail: { name, scopes } })
-    })
+    await this.#services.database.commit((tx) => this.#add(tx, row, by.id))
     this.#services.events.apiTokenCreated({ token: id, name, scopes, by: by.id })
     return { row, token }
   }
@@ -85,7 +83,7 @@ export class ApiTokens {
     const { database, clock, events, audit } = this.#services
     const { party } = by
     const at = clock.now().toISOString()
-    const entry = { party, type: 'token-revoked', by: by.id, subject: { id } }
+    const entry = { party, type: 'token-revoked', by: by.id, subject: { id } } as const
     const revoke = async (tx: Executor) => {
       const revoked = await this.#store.revoke(tx, { party, id, at })
       if (!revoked) throw new Problem('not-found', `there is no token ${id} to revoke`)
@@ -111,15 +109,14 @@ export class ApiTokens {
     const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
     keep(token)
     const at = clock.now().toISOString()
-    const entry = { party: HOME_PARTY, by: 'system' }
     const replace = async (tx: Executor) => {
       for (const { id } of await this.#store.listNamed(tx, HOME_ADMIN)) {
-        const revoked = await this.#store.revoke(tx, { party: HOME_PARTY, id, at })
-        if (revoked) await audit.append(tx, { ...entry, type: 'token-revoked', subject: { id } })
+        await this.#discard(tx, { party: HOME_PARTY, id, at }, SYSTEM)
       }
       await this.#store.add(tx, row)
+      const entry = { party: HOME_PARTY, by: 'system', type: 'token-created' } as const
       const detail = { name: row.name, scopes: row.scopes }
-      await audit.append(tx, { ...entry, type: 'token-created', subject: { id: row.id }, detail })
+      await audit.append(tx, { ...entry, subject: { id: row.id }, detail })
     }
     await database.commit(replace, { durable: true })
   }
@@ -128,22 +125,38 @@ export class ApiTokens {
   async #makeAdmin(keep: (token: string) => void): Promise<void> {
     const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
     keep(token)
-    await this.#services.database.commit((tx) => this.#store.add(tx, row), { durable: true })
+    await this.#services.database.commit((tx) => this.#add(tx, row, SYSTEM), { durable: true })
+  }
+
+  async #add(tx: Executor, row: ApiTokenRow, by: string): Promise<void> {
+    await this.#store.add(tx, row)
+    await this.#services.audit.append(tx, createdBy({ party: row.party, id: by }, row))
+  }
+
+  /** One that nobody has revoked before. */
+  async #discard(
+    tx: Executor,
+    token: Parameters<ApiTokenStore['revoke']>[1],
+    by: string,
+  ): Promise<void> {
+    if (!(await this.#store.revoke(tx, token))) return
+    const { party, id } = token
+    await this.#services.audit.append(tx, { party, type: 'token-revoked', by, subject: { id } })
   }
 
   /**
    * The first token of a party that comes in. Whoever comes again has not got it, as long as nobody
    * has used it: it is replaced. Throws conflict after that.
    */
-  async welcome(tx: Executor, party: string): Promise<string> {
+  async welcome(tx: Executor, party: string, invitation: string): Promise<string> {
     const { clock } = this.#services
     const at = clock.now().toISOString()
     for (const { id, first_used_at } of await this.#store.listNamed(tx, { party, name: ADMIN })) {
       if (first_used_at !== null) throw new Problem('conflict', 'this invitation has been used')
-      await this.#store.revoke(tx, { party, id, at })
+      await this.#discard(tx, { party, id, at }, invitation)
     }
     const { row, token } = this.#make(party, { name: ADMIN, scopes: ['admin'] })
-    await this.#store.add(tx, row)
+    await this.#add(tx, row, invitation)
     return token
   }
 
@@ -152,7 +165,7 @@ export class ApiTokens {
     { name, scopes, ttlSeconds }: NewToken,
   ): { row: ApiTokenRow; token: string } {
     const now = this.#services.clock.now()
-    const id = `fdoa_${randomBytes(8).toString('hex')}`
+    const id = `${SECRET_PREFIXES.apiToken}${randomBytes(8).toString('hex')}`
     const secret = randomBytes(32).toString('base64url')
     const expires = ttlSeconds === undefined ? null : new Date(now.getTime() + ttlSeconds * 1000)
     const row = {
@@ -168,4 +181,12 @@ export class ApiTokens {
     }
     return { row, token: `${id}_${secret}` }
   }
+}
+
+function createdBy(
+  by: Pick<Principal, 'party' | 'id'>,
+  { id, name, scopes }: ApiTokenRow,
+): NewEntry {
+  const detail = { name, scopes }
+  return { party: by.party, type: 'token-created', by: by.id, subject: { id }, detail }
 }

@@ -11,12 +11,12 @@ import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import { type AuditEntry, type Detail, type Subject, beginningOf, hashOf } from './entry.ts'
 import { addEntry, findHead } from './store.ts'
+import type { EntryType } from './types.ts'
 
 export interface NewEntry {
   /** Whose log it goes to. Of what concerns two parties each gets an entry of its own. */
   readonly party: string
-  /** What happened, in kebab case and the past: `voucher-made`. */
-  readonly type: string
+  readonly type: EntryType
   /** The principal's id, or `system`, or `device`. */
   readonly by: string
   readonly subject: Subject
@@ -55,7 +55,15 @@ export class AuditLog {
   }
 }
 
-/** What comes from outside is cut short before it gets here. */
+const MOST_BRIEF_CHARACTERS = 256
+
+/** Text from outside, as much of it as a detail has room for. */
+export function brief(text: string): string {
+  const most = MOST_BRIEF_CHARACTERS
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
+}
+
+/** What comes from outside is cut short before it gets here: see `brief`. */
 function refuseLong(type: string, detail: Detail | null): void {
   if (detail && JSON.stringify(detail).length > MOST_DETAIL_CHARACTERS) {
     throw new RangeError(`${type}: too much detail for the audit log`)

@@ -18,7 +18,10 @@ import {
   listEntries,
   listWitnesses,
 } from './store.ts'
+import { ENTRY_TYPES } from './types.ts'
 import type { Witnesses } from './witnesses.ts'
+
+const TYPES = `One of: ${Object.keys(ENTRY_TYPES).join(', ')}. What is written stays: there may be older ones`
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/)
 
@@ -27,7 +30,7 @@ const AuditEntryDocument = z
     party: z.string(),
     seq: z.number().int(),
     at: z.string(),
-    type: z.string(),
+    type: z.string().openapi({ description: TYPES }),
     by: z.string(),
     subject: z.object({
       guid: z.string().optional(),

@@ -54,7 +54,11 @@ export class Witnesses {
         if (known) return known
         const row = { party, fingerprint, name, spki, created_at }
         await addWitness(tx, row)
-        const what = { type: 'witness-added', subject: { id: fingerprint }, detail: { name } }
+        const what = {
+          type: 'witness-added',
+          subject: { id: fingerprint },
+          detail: { name },
+        } as const
         await audit.append(tx, { party, by: id, ...what })
         return row
       },
@@ -69,7 +73,7 @@ export class Witnesses {
         if (!(await removeWitness(tx, party, fingerprint))) {
           throw new Problem('not-found', `there is no witness ${fingerprint}`)
         }
-        const what = { type: 'witness-removed', subject: { id: fingerprint } }
+        const what = { type: 'witness-removed', subject: { id: fingerprint } } as const
         await audit.append(tx, { party, by: id, ...what })
       },
       { durable: true },

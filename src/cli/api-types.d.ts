@@ -5,7 +5,24 @@ interface Schemas {
     readonly type: string
     readonly title: string
     readonly status: number
-    readonly code: string
+    readonly code:
+      | 'invalid-request'
+      | 'not-authenticated'
+      | 'not-permitted'
+      | 'not-found'
+      | 'method-not-allowed'
+      | 'too-slow'
+      | 'conflict'
+      | 'in-progress'
+      | 'answer-lost'
+      | 'precondition-failed'
+      | 'too-large'
+      | 'unsupported-media-type'
+      | 'check-failed'
+      | 'idempotency-key-reused'
+      | 'too-many-requests'
+      | 'internal-error'
+      | 'unavailable'
     readonly detail?: string
     readonly instance?: string
   }
@@ -63,6 +80,7 @@ interface Schemas {
     readonly jwks_uri: string
     readonly claim: string
     readonly roles: Readonly<Record<string, readonly string[]>>
+    readonly is_named: boolean
     readonly created_at: string
   }
   TokenTest: {
@@ -79,8 +97,11 @@ interface Schemas {
     readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
     readonly fingerprint: string
     readonly origin: 'made' | 'imported' | 'token'
+    readonly state: 'active' | 'kept' | 'retired'
+    readonly vouchers: number
     readonly public_key: string
     readonly created_at: string
+    readonly retired_at: string | null
   }
   ProtectedKey: { readonly file: string; readonly passphrase: string }
   AuditEntry: {
@@ -136,6 +157,7 @@ interface Schemas {
     readonly state: 'held' | 'handed-over' | 'replaced' | 'used' | 'superseded' | 'left' | 'deleted'
     readonly origin: 'made' | 'imported' | 'onboarded'
     readonly entries: number
+    readonly entry_style: 'fdo-1.1' | 'tagged'
     readonly owner_key: string
     readonly superseded_by: string | null
     readonly exported_at: string | null
@@ -178,11 +200,12 @@ interface Schemas {
       | 'onboarded'
       | 'failed'
       | 'handed-over'
+      | 'retired'
     readonly serial: string | null
     readonly model: string
     readonly group: string
     readonly to0: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
     }
@@ -193,11 +216,11 @@ interface Schemas {
   }
   Device: Schemas['DeviceSummary'] & {
     readonly to0?: {
-      readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+      readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
       readonly last_error: string | null
       readonly expires_at: string | null
       readonly servers: readonly {
-        readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+        readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
         readonly last_error: string | null
         readonly expires_at: string | null
         readonly url: string
@@ -215,6 +238,7 @@ interface Schemas {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       readonly detail: Readonly<Record<string, unknown>> | null
     }[]
   }
@@ -256,6 +280,8 @@ interface Schemas {
     readonly not_before: string
     readonly not_after: string
     readonly created_at: string
+    readonly revoked_at: string | null
+    readonly revocation_reason: string | null
   }
   Partner: {
     readonly id: string
@@ -325,7 +351,7 @@ interface Schemas {
     readonly receipt: string | null
   }
   TransferProfile: {
-    readonly did: string
+    readonly did: string | null
     readonly public: boolean
     readonly push_url: string
     readonly pull_url: string
@@ -376,6 +402,7 @@ interface Schemas {
     readonly allow: readonly string[]
     readonly client_cas: string | null
     readonly has_secret: boolean
+    readonly listener: 'http' | 'https' | null
     readonly created_at: string
   }
   Order: {
@@ -386,6 +413,8 @@ interface Schemas {
     readonly model: string | null
     readonly quantity: number
     readonly made: number
+    readonly reserved: number
+    readonly source: Schemas['OrderSource']
     readonly first_owner: readonly { readonly model?: string; readonly to: string }[]
     readonly rendezvous_info: readonly Readonly<Record<string, unknown>>[]
     readonly trial: Schemas['RendezvousTrial']
@@ -398,6 +427,13 @@ interface Schemas {
     readonly opened_at: string | null
     readonly closed_at: string | null
   }
+  OrderSource: {
+    readonly share: string
+    readonly order: string
+    readonly issuer: string
+    readonly party: string
+    readonly url: string
+  } | null
   RendezvousTrial: {
     readonly tried_at: string
     readonly ok: boolean
@@ -418,8 +454,25 @@ interface Schemas {
     readonly made_at: string
     readonly voucher_state: string | null
     readonly voucher: string | null
+    readonly station: string | null
+    readonly share: string | null
     readonly label: string
   }
+  OrderShareWithDocument: Schemas['OrderShare'] & { readonly document: string }
+  OrderShare: {
+    readonly id: string
+    readonly order: string
+    readonly line: string
+    readonly quantity: number
+    readonly made: number
+    readonly reserved: number
+    readonly state: 'open' | 'closed'
+    readonly is_expired: boolean
+    readonly created_at: string
+    readonly expires_at: string
+    readonly closed_at: string | null
+  }
+  OrderIssuer: { readonly fingerprint: string; readonly name: string; readonly created_at: string }
   Plan: {
     readonly name: string
     readonly version: number
@@ -472,6 +525,16 @@ export interface Operations {
     result: undefined
   }
   'DELETE /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /keys/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: undefined
+  }
+  'DELETE /order-issuers/{fingerprint}': {
     query: Record<never, never>
     json: undefined
     result: undefined
@@ -596,6 +659,7 @@ export interface Operations {
         | 'onboarded'
         | 'failed'
         | 'handed-over'
+        | 'retired'
       group?: string
       model?: string
       serial?: string
@@ -648,10 +712,25 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Key'][]; readonly next: string | null }
   }
+  'GET /keys/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Key']
+  }
   'GET /openapi.json': {
     query: Record<never, never>
     json: undefined
     result: Readonly<Record<string, unknown>>
+  }
+  'GET /order-issuers': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderIssuer'][]; readonly next: string | null }
+  }
+  'GET /order-shares/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['OrderShareWithDocument']
   }
   'GET /orders': {
     query: { limit?: number; cursor?: string; state?: 'draft' | 'open' | 'closed' }
@@ -667,6 +746,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string; after?: number | null; format?: 'json' | 'csv' }
     json: undefined
     result: { readonly items: readonly Schemas['OrderDevice'][]; readonly next: string | null }
+  }
+  'GET /orders/{id}/shares': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['OrderShare'][]; readonly next: string | null }
   }
   'GET /owner-addresses': {
     query: Record<never, never>
@@ -732,6 +816,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'GET /rendezvous-policy': {
@@ -939,6 +1024,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Device']
   }
+  'POST /devices/{device}/retire': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Device']
+  }
   'POST /groups': {
     query: Record<never, never>
     json: {
@@ -983,6 +1073,54 @@ export interface Operations {
     json: Schemas['ProtectedKey']
     result: Schemas['Key']
   }
+  'POST /keys/make': {
+    query: Record<never, never>
+    json: {
+      readonly purpose: 'manufacturer' | 'owner'
+      readonly type: 'p256' | 'p384' | 'rsa2048' | 'rsa3072'
+    }
+    result: Schemas['Key']
+  }
+  'POST /keys/{id}/rotate': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Key']
+  }
+  'POST /order-documents': {
+    query: Record<never, never>
+    json: {
+      readonly document: string
+      readonly issuer?: string
+      readonly stations?: readonly string[]
+      readonly name?: string
+    }
+    result: { readonly order: Schemas['Order']; readonly is_new: boolean }
+  }
+  'POST /order-shares/{id}/close': {
+    query: Record<never, never>
+    json: { readonly statement: string }
+    result: Schemas['OrderShare']
+  }
+  'POST /order-shares/{id}/devices': {
+    query: Record<never, never>
+    json: {
+      readonly devices: readonly {
+        readonly voucher: string
+        readonly serial: string
+        readonly label: string
+        readonly station: string | null
+        readonly made_at: string
+      }[]
+    }
+    result: {
+      readonly items: readonly {
+        readonly guid: string | null
+        readonly ok: boolean
+        readonly check: string | null
+        readonly detail: string | null
+      }[]
+    }
+  }
   'POST /orders': {
     query: Record<never, never>
     json: {
@@ -1004,6 +1142,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Order']
   }
+  'POST /orders/{id}/closing-statement': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly share: string; readonly made: number; readonly statement: string }
+  }
   'POST /orders/{id}/device-certificates': {
     query: Record<never, never>
     json: undefined
@@ -1019,6 +1162,16 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly force?: boolean }
     result: Schemas['Order']
+  }
+  'POST /orders/{id}/shares': {
+    query: Record<never, never>
+    json: {
+      readonly line: string
+      readonly quantity?: number
+      readonly stations?: readonly string[]
+      readonly expires_at?: string
+    }
+    result: Schemas['OrderShareWithDocument']
   }
   'POST /orders/{id}/try': {
     query: Record<never, never>
@@ -1089,6 +1242,7 @@ export interface Operations {
       readonly allow?: readonly string[]
       readonly client_cas?: string
       readonly secret?: boolean
+      readonly listener?: 'http' | 'https'
     }
     result: Schemas['Station'] & { readonly secret: string | null; readonly di_url: string }
   }
@@ -1211,6 +1365,7 @@ export interface Operations {
     result: {
       readonly directives: readonly Schemas['RendezvousDirective'][]
       readonly is_default: boolean
+      readonly hint: string | null
     }
   }
   'PUT /rendezvous-policy': {

@@ -43,6 +43,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'production orders, and the devices made to them',
     load: async () => (await import('./commands/order.ts')).orderCommand(),
   },
+  group: {
+    description: 'what devices may do, by the group they are in',
+    load: async () => (await import('./commands/group.ts')).groupCommand(),
+  },
+  plan: {
+    description: 'what devices get when they are onboarded',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  setting: {
+    description: 'where devices are told to look',
+    load: async () => (await import('./commands/setting.ts')).settingCommand(),
+  },
   fleet: {
     description: 'make and onboard many devices at once, against any FDO server',
     load: async () => (await import('./commands/fleet.ts')).fleetCommand(),
@@ -50,6 +62,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   key: {
     description: 'the keys of the service',
     load: async () => (await import('./commands/key.ts')).keyCommand(),
+  },
+  certificate: {
+    description: 'what the service has certified, and what was revoked',
+    load: async () => (await import('./commands/certificate.ts')).certificateCommand(),
   },
   party: {
     description: 'the organisations that share an installation',

@@ -12,6 +12,8 @@ import type { Exchange } from '../fdo/exchange.ts'
 import type { MountedRole } from '../fdo/mounted-role.ts'
 import type { AppEnv } from '../http/authenticate.ts'
 import type { Route } from '../http/route.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import type { ListenerName } from '../http/source.ts'
 import {
   type Manufacturing,
   type ManufacturingServices,
@@ -24,16 +26,18 @@ import {
 } from '../manufacturing/first-owner.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
 import { strangersNoted } from './strangers.ts'
-import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
+import { findOwnerSigner, makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from '../onboarding/register/connections.ts'
 import { Register } from '../onboarding/register/register.ts'
+import { askBy } from '../onboarding/register/withdrawal/ask.ts'
+import type { RendezvousHere } from '../onboarding/register/withdrawal/withdrawals.ts'
 import { type Onboarding, openOnboarding } from '../onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from '../pki/routes.ts'
 import { Pki } from '../pki/service.ts'
-import { openRendezvous } from '../rendezvous/assembly.ts'
+import { type Rendezvous, openRendezvous } from '../rendezvous/assembly.ts'
 import type { Services } from '../services.ts'
 import { type Tokens, openTokens } from '../tokens/assembly.ts'
-import { ownerAddressesSetting, rendezvousInfoSetting } from '../settings/addresses.ts'
+import { addressSettings, warnOfDefaults } from '../settings/addresses.ts'
 import { addressRoutes } from '../settings/routes.ts'
 import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
 import type { Transfer } from '../transfer/assembly.ts'
@@ -44,6 +48,7 @@ import { trustRoutes } from '../vouchers/trust/routes.ts'
 import { trustPolicySetting } from '../vouchers/trust/policy.ts'
 import { voucherRoutes } from '../vouchers/routes.ts'
 import { VoucherService } from '../vouchers/service.ts'
+import { BroughtVouchers } from '../vouchers/brought.ts'
 
 export interface Domains {
   readonly pki: Pki
@@ -84,9 +89,11 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         urls: () => [publicUrl(), tlsUrl()],
       })
     : undefined
-  const transfer = transferOf(services, ground, publicUrl)
+  const transfer = transferOf(services, ground, addresses)
   const manufacturing = plays.has('manufacturer')
-    ? manufacturingOf(services, ground, transfer, { publicUrl, connect: reach.connect })
+    ? manufacturingOf(services, ground, transfer, {
+        ...{ publicUrl, tlsUrl, connect: reach.connect },
+      })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
   const roles = [
@@ -97,7 +104,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const findDevice = (id: string) => devices.findScopes(id)
   const noteStranger = strangersNoted(services, devices)
   const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
-  const register = plays.has('owner') ? registerOf(services, ground, reach.connect) : undefined
+  const register = plays.has('owner')
+    ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
+    : undefined
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
 
@@ -107,7 +116,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     routes: [
       ...voucherRoutes(ground.desk, knownHolders(services, transfer)),
       ...trustRoutes(ground.trustPolicy, services.events),
-      ...deviceRoutes({ devices, vouchers, to0StatusOf, register }),
+      ...deviceRoutes({ devices, vouchers, desk: ground.desk, to0StatusOf, register }),
       ...groupRoutes(devices),
       ...addressRoutes(settings),
       ...certificateRoutes(services.database),
@@ -135,6 +144,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       void makeRsaKeys(services, signal)
       transfer.start()
       reach.start(exchange)
+      void warnOfDefaults(settings, services.log)
       register?.start().catch((err: unknown) => {
         if (!signal.aborted) services.log.error({ err }, 'vouchers are not being registered')
       })
@@ -151,16 +161,16 @@ type Ground = Awaited<ReturnType<typeof groundOf>>
 
 /** What all roles stand on. */
 async function groundOf(services: Services, publicUrl: () => string) {
-  const { config, database, clock, randomBytes, keyStore, parties } = services
+  const { config, database, clock, audit, randomBytes, keyStore, parties } = services
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
   })
   pki.addServerAnchors(listenerAuthorities(config))
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
-  const devices = await DeviceService.open({ database, clock })
+  const devices = await DeviceService.open({ database, clock, audit })
   parties.opensWith((tx, party) => devices.openFor(tx, party))
-  const trustPolicy = trustPolicySetting({ database, clock })
+  const trustPolicy = trustPolicySetting({ database, clock, audit })
   const ledger = new VoucherLedger({
     ...services,
     devices,
@@ -169,13 +179,13 @@ async function groundOf(services: Services, publicUrl: () => string) {
     findManufacturerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
     findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
+    hasOwnerKey: (tx, { party, owner_key: fingerprint }) =>
+      keyStore.has(tx, { party, purpose: OWNER, fingerprint }),
     findOwnerSigner: (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
   })
-  const settings = {
-    rendezvousInfo: rendezvousInfoSetting({ database, clock, publicUrl }),
-    ownerAddresses: ownerAddressesSetting({ database, clock, publicUrl }),
-  }
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const settings = addressSettings({ database, clock, audit, publicUrl, hasRendezvous })
   return {
     pki,
     authorities,
@@ -191,9 +201,9 @@ async function groundOf(services: Services, publicUrl: () => string) {
 /** DI, and the orders behind it. */
 function manufacturingOf(
   services: Services,
-  { pki, devices, vouchers, settings }: Ground,
+  { pki, devices, vouchers, ledger, settings }: Ground,
   { rules }: Transfer,
-  outward: Pick<ManufacturingServices, 'publicUrl' | 'connect'>,
+  outward: Pick<ManufacturingServices, 'publicUrl' | 'tlsUrl' | 'connect'>,
 ): Manufacturing {
   const { config, keyStore } = services
   const { diAllow: allow, diClientCaFile, uniqueSerials } = config
@@ -208,9 +218,11 @@ function manufacturingOf(
     vouchers: {
       async voucherMade(tx, made) {
         await vouchers.voucherMade(tx, made)
-        rules.wake(made.party)
+        rules.wakeFor(made.party, toHex(made.guid))
       },
     },
+    brought: new BroughtVouchers(ledger),
+    listeners: listenersOf(config),
     party: HOME_PARTY,
     door: { allow, clientAnchors },
     firstOwner: firstOwnerOf(services),
@@ -221,12 +233,19 @@ function manufacturingOf(
   })
 }
 
+function listenersOf({ port, tlsPort }: Services['config']): ReadonlySet<ListenerName> {
+  return new Set([
+    ...(port === undefined ? [] : (['http'] as const)),
+    ...(tlsPort === undefined ? [] : (['https'] as const)),
+  ])
+}
+
 /** TO2, and the plans behind it. */
 function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string): Onboarding {
   const { pki, vouchers, devices, settings } = ground
   return openOnboarding({
     ...services,
-    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfo },
+    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfoOfOwned },
     serviceAddresses() {
       const url = tlsUrl()
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
@@ -262,6 +281,12 @@ function reachOf(services: Services, publicUrl: () => string) {
   )
   return {
     connect: (target: Target) => connections.to(target),
+    /** Our own, as the register takes back there what is over. */
+    here: (rendezvous: Rendezvous | undefined): RendezvousHere | undefined =>
+      rendezvous && {
+        isAt: (url) => connections.isOwn(url),
+        withdraw: (tx, registration) => rendezvous.registrations.withdrawOf(tx, registration),
+      },
     start(started: Exchange) {
       exchange = started
     },
@@ -269,7 +294,11 @@ function reachOf(services: Services, publicUrl: () => string) {
   }
 }
 
-function registerOf(services: Services, ground: Ground, connect: Connect): Register {
+function registerOf(
+  services: Services,
+  ground: Ground,
+  reach: { readonly connect: Connect; readonly here: RendezvousHere | undefined },
+): Register {
   const { vouchers, devices, ledger, settings } = ground
   const register = new Register({
     ...services,
@@ -278,7 +307,9 @@ function registerOf(services: Services, ground: Ground, connect: Connect): Regis
     ownerAddresses: settings.ownerAddresses,
     random: Math.random,
     askedSeconds: services.config.to0Seconds,
-    connect,
+    ...reach,
+    findOwnerSigner: (...key) => findOwnerSigner(services.keyStore, ...key),
+    ask: askBy(services.outbound),
   })
   ledger.watch(register)
   return register

@@ -24,7 +24,7 @@ export interface Listeners {
   readonly https: string | null
   /** What devices and owners are told. */
   readonly publicUrl: string
-  /** Where devices show their certificates: no proxy may stand there. */
+  /** Where devices show their certificates. A proxy that stands there must hand them on. */
   readonly tlsUrl: string | null
   /** Looks at the files of the certificate now, not only from time to time. */
   reload(): void
@@ -48,7 +48,7 @@ export async function openListeners(
   const http = plain ? urlOf('http', hosts, plain.port) : null
   const https = secure ? urlOf('https', hosts, secure.listening.port) : null
   const publicUrl = config.publicUrl ?? http ?? https ?? ''
-  const tlsUrl = secure ? tlsUrlOf(config, secure.listening.port) : null
+  const tlsUrl = secure ? tlsUrlOf(config, secure.listening.port) : proxyUrlOf(config)
   const reload = () => secure?.reload()
   return { http, https, publicUrl, tlsUrl, reload, close: (patienceMs) => drain(open, patienceMs) }
 }
@@ -122,6 +122,12 @@ function namesOf({ hosts, publicUrl }: Config): readonly string[] {
   const publicHost = publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
   const own = hosts.filter((host) => !isWildcard(host))
   return [...publicHost, ...own, 'localhost', '127.0.0.1', '::1']
+}
+
+/** A proxy may take certificates in our place. */
+function proxyUrlOf({ publicUrl, trustedProxies }: Config): string | null {
+  const isTold = trustedProxies.certificateHeader !== undefined
+  return isTold && publicUrl?.startsWith('https:') ? new URL(publicUrl).origin : null
 }
 
 /** By the name devices are told, at the port that is bound here. */

@@ -2,13 +2,15 @@
 import { hash } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { DEFAULT_TYPE, X509, algorithmFor } from '../../protocol/crypto/public-key.ts'
+import type { Signer } from '../../protocol/crypto/signer.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../database/open.ts'
 import { Problem } from '../http/problem.ts'
 import { OWNER } from '../manufacturing/keys.ts'
 import type { Parties } from '../parties/service.ts'
 import type { PartyRow } from '../parties/store.ts'
-import type { KeyInfo } from '../secrets/key-info.ts'
+import { ALL_KINDS, type KeyInfo } from '../secrets/key-info.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
 import type { KeyStore } from '../secrets/key-store.ts'
 import type { KeyPort, PartyPort, SalePort, Sold, VoucherPort } from '../transfer/ports.ts'
 import type { Services } from '../services.ts'
@@ -17,26 +19,28 @@ import type { VoucherDesk } from '../vouchers/desk.ts'
 import { countSold, listSold } from '../vouchers/sold/store.ts'
 import type { VoucherLedger } from '../vouchers/ledger.ts'
 import type { IsKnownHolder } from '../vouchers/routes.ts'
-import type { VoucherRow } from '../vouchers/store.ts'
+import { type VoucherRow, findDeviceOf } from '../vouchers/store.ts'
 
 /** Vouchers to and from the services of others. */
 export function transferOf(
   services: Services,
   { desk, ledger }: { readonly desk: VoucherDesk; readonly ledger: VoucherLedger },
-  publicUrl: () => string,
+  addresses: { readonly publicUrl: () => string; readonly tlsUrl: () => string },
 ): Transfer {
+  const { publicUrl } = addresses
   const { config, database, keyStore, parties, outbound: http } = services
   const transfer = openTransfer({
     ...{ ...services, http, publicUrl, random: Math.random },
     trustedProxies: config.trustedProxies,
     didScheme: didSchemeOf(config),
+    didUrl: () => didUrlOf(publicUrl(), addresses.tlsUrl()),
     vouchers: voucherPort(desk, database),
     sales: salePort(desk),
     keys: keyPort(keyStore),
     parties: partyPort(parties, keyStore),
   })
   ledger.watch({
-    held: async (_tx, { party }) => transfer.rules.wake(party),
+    held: async (_tx, { party, guid }) => transfer.rules.wakeFor(party, guid),
     released: async () => {},
   })
   return transfer
@@ -44,8 +48,10 @@ export function transferOf(
 
 /** Keys of parties here, and those that partners have proven. */
 export function knownHolders({ keyStore }: Services, transfer: Transfer): IsKnownHolder {
-  return async (party, fingerprint) =>
-    isOwnerKey(keyStore.list(), fingerprint) || transfer.isProven(party, fingerprint)
+  return async (party, fingerprint) => {
+    const { keys } = await keyStore.read()
+    return isOwnerKey(keys, fingerprint) || transfer.isProven(party, fingerprint)
+  }
 }
 
 export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): VoucherPort {
@@ -55,6 +61,7 @@ export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): Vo
       const [result] = await desk.import([voucher], { id: by, party }, 'other')
       return result ?? { ok: false, check: 'malformed', detail: 'no voucher' }
     },
+    findDevice: async (tx, voucher) => (await findDeviceOf.first(tx, voucher))?.device_id,
     async listSold(page) {
       return listSold(db, page)
     },
@@ -122,15 +129,18 @@ export function partyPort(parties: Parties, keyStore: KeyStore): PartyPort {
     row?.suspended_at === null ? { id: row.id, name: row.name } : undefined
   return {
     isActive: (id) => parties.isActive(id),
+    isSuspended: (id) => parties.isSuspended(id),
     find: async (name) => active(await parties.findNamed(name)),
     async findById(id) {
       return (await parties.isActive(id)) ? active(await parties.find(id)) : undefined
     },
+    /** Whatever key of the kind it has goes before one that would have to be made. */
     async keyOf(id, kind) {
       const { key } = await keyStore.ring(id).signer(OWNER, kind)
       return { type: DEFAULT_TYPE[kind], encoding: X509, key }
     },
-    holds: async (id, fingerprint) => isOwnerKey(keyStore.ring(id).list(), fingerprint),
+    holds: async (id, fingerprint) =>
+      isOwnerKey(await keyStore.ring(id).ranked(OWNER), fingerprint),
   }
 }
 
@@ -140,21 +150,50 @@ function isOwnerKey(keys: readonly KeyInfo[], fingerprint: string): boolean {
 
 export function keyPort(keyStore: KeyStore): KeyPort {
   return {
-    /** Its P-256 owner key: the kind that every partner reads. */
+    /** Its P-256 owner key in use: the kind that every partner reads. */
     async signerOf(party) {
       const ring = keyStore.ring(party)
-      const known = ring.list().find(({ purpose, kind }) => purpose === OWNER && kind === 'p256')
+      const known = await ring.active(OWNER, 'p256')
       return known && ring.findSigner(OWNER, known.spki)
     },
     findOwnerSigner: async (party, { type, key }) =>
       keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
     async ownerSigners(party) {
       const ring = keyStore.ring(party)
-      const owners = ring.list().filter(({ purpose }) => purpose === OWNER)
-      const signers = await Promise.all(owners.map(({ spki }) => ring.findSigner(OWNER, spki)))
-      return signers.filter((one) => one !== undefined)
+      return signersOf(ring, await ring.ranked(OWNER))
+    },
+    async publishedBy(party) {
+      const ring = keyStore.ring(party)
+      const owners = await ring.ranked(OWNER)
+      const newestFirst = owners.toReversed()
+      const kept = newestFirst.filter(({ retiredAt }) => retiredAt !== null).slice(0, MOST_FORMER)
+      const active = await Promise.all(ALL_KINDS.map((kind) => ring.active(OWNER, kind)))
+      if (!active[0]) return { active: [], former: [] }
+      const [now, former] = await Promise.all([
+        signersOf(
+          ring,
+          active.filter((one) => one !== undefined),
+        ),
+        signersOf(ring, kept),
+      ])
+      return { active: now.map(({ key }) => key), former: former.map(({ key }) => key) }
     },
   }
+}
+
+/** Those that are gone meanwhile are left out. */
+async function signersOf(ring: KeyRing, keys: readonly KeyInfo[]): Promise<readonly Signer[]> {
+  const signers = await Promise.all(keys.map(({ spki }) => ring.findSigner(OWNER, spki)))
+  return signers.filter((one) => one !== undefined)
+}
+
+/** A document that grows with every rotation would at last be read by nobody. */
+const MOST_FORMER = 50
+
+/** What did:web stands for is HTTPS: the address others are told, or else the listener that has it. */
+export function didUrlOf(publicUrl: string, tlsUrl: string): string | undefined {
+  if (publicUrl.startsWith('https:')) return publicUrl
+  return tlsUrl === '' ? undefined : tlsUrl
 }
 
 /**

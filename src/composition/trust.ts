@@ -35,8 +35,8 @@ export function deviceAuthorities(
  * What a listener certificate made elsewhere is checked against: what its file has above it, which
  * should end in a root; a self-signed one stands for itself.
  */
-export function listenerAuthorities({ tlsFiles }: Config): readonly Bytes[] {
-  if (!tlsFiles) return []
-  const certificates = readAuthorities('FIRSTLIGHT_TLS_CERT', tlsFiles.cert)
+export function listenerAuthorities({ serverCertificateFile: file }: Config): readonly Bytes[] {
+  if (file === undefined) return []
+  const certificates = readAuthorities('FIRSTLIGHT_TLS_CERT', file)
   return certificates.length > 1 ? certificates.slice(1) : certificates
 }

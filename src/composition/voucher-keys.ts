@@ -1,7 +1,17 @@
-/** The keys that sign vouchers: made ahead of the first device. */
+/** The keys that sign vouchers: made ahead of the first device, and kept while one needs them. */
+import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { Executor } from '../database/connection.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import type { KeyInfo } from '../secrets/key-info.ts'
+import type { KeyStore } from '../secrets/key-store.ts'
 import type { Services } from '../services.ts'
+import { countOwned } from '../vouchers/owned/store.ts'
+
+/** How many vouchers only this key can sign for. */
+export function countVouchers(db: Executor, key: KeyInfo, most: number): Promise<number> {
+  return countOwned(db, { party: key.party, ownerKey: key.fingerprint, most })
+}
 
 /** Signs vouchers. */
 function signingPurposes({ config }: Services): readonly string[] {
@@ -29,4 +39,15 @@ export async function makeRsaKeys(services: Services, signal: AbortSignal): Prom
       })
     }
   }
+}
+
+/** By its fingerprint; see VoucherTable.owner_key. */
+export async function findOwnerSigner(
+  keyStore: KeyStore,
+  party: string,
+  fingerprint: string,
+): Promise<Signer | undefined> {
+  const ring = keyStore.ring(party)
+  const known = ring.list().find((key) => key.purpose === OWNER && key.fingerprint === fingerprint)
+  return known && ring.findSigner(OWNER, known.spki)
 }

@@ -14,6 +14,14 @@ export function isConflict(error: unknown): boolean {
   )
 }
 
+/** What was to be written found no room on the disk: nothing of it is there. */
+export function isOutOfSpace(error: unknown): boolean {
+  return hasCode(error) && (error.code === 'SQLITE_FULL' || error.code === DISK_FULL)
+}
+
+/** PostgreSQL's. */
+const DISK_FULL = '53100'
+
 /** From now on rows come to this table and stay as they are, whatever statement wants otherwise. */
 export async function makeAppendOnly(db: Kysely<unknown>, table: string): Promise<void> {
   for (const change of ['update', 'delete']) {

@@ -19,12 +19,14 @@ import type { IdempotencyTable } from './tables/http.ts'
 import type {
   OrderCertificateTable,
   OrderDeviceTable,
+  OrderIssuerTable,
+  OrderShareTable,
   ProductionOrderTable,
   StationTable,
 } from './tables/manufacturing.ts'
 import type { PlanTable, To0JobTable, UploadTable } from './tables/onboarding.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
-import type { CertificateTable } from './tables/pki.ts'
+import type { CertificateTable, RevocationListTable } from './tables/pki.ts'
 import type { RegistrationAlarmTable, RegistrationTable } from './tables/rendezvous.ts'
 import type { ApiTokenTable, PrivateKeyTable, SettingTable } from './tables/secrets.ts'
 import type {
@@ -76,6 +78,8 @@ export interface Tables {
   station: StationTable
   production_order: ProductionOrderTable
   order_device: OrderDeviceTable
+  order_share: OrderShareTable
+  order_issuer: OrderIssuerTable
   order_certificate: OrderCertificateTable
 
   // ── rendezvous: what others have registered
@@ -89,6 +93,7 @@ export interface Tables {
 
   // ── pki
   certificate: CertificateTable
+  revocation_list: RevocationListTable
 
   // ── parties
   party: PartyTable

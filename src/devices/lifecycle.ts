@@ -3,7 +3,7 @@ import type { DeviceTable } from '../database/tables/devices.ts'
 
 export type DeviceState = DeviceTable['state']
 
-/** The moves there are; two of them lead back to `owned`. */
+/** The moves there are; several of them lead back to `owned`. */
 export type Move =
   | 'manufactured'
   | 'owned'
@@ -13,6 +13,9 @@ export type Move =
   | 'onboarded'
   | 'failed'
   | 'handed-over'
+  | 'retired'
+  | 'restored'
+  | 'back-in-stock'
 
 const ANY: readonly DeviceState[] = [
   'manufactured',
@@ -22,6 +25,7 @@ const ANY: readonly DeviceState[] = [
   'onboarded',
   'failed',
   'handed-over',
+  'retired',
 ]
 
 /** Each move: where it leads, and from where it is allowed. */
@@ -43,6 +47,13 @@ export const MOVES: Record<Move, { readonly to: DeviceState; readonly from: type
   failed: { to: 'failed', from: ['onboarding'] },
   // Sold to somebody else: from here only a voucher leads back.
   'handed-over': { to: 'handed-over', from: ANY },
+  // Out of service for good, unless a voucher of it is restored, or brought once more.
+  retired: {
+    to: 'retired',
+    from: ['manufactured', 'owned', 'registered', 'onboarding', 'onboarded', 'failed'],
+  },
+  restored: { to: 'owned', from: ['retired'] },
+  'back-in-stock': { to: 'manufactured', from: ['retired'] },
 }
 
 export const DEVICE_STATES = ANY

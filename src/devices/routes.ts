@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from '../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
+import type { VoucherDesk } from '../vouchers/desk.ts'
 import type { PartyVoucher } from '../vouchers/ledger.ts'
 import type { VoucherService } from '../vouchers/service.ts'
 import type { DeviceService } from './service.ts'
@@ -25,6 +26,7 @@ import {
 export interface DeviceRoutesServices {
   readonly devices: DeviceService
   readonly vouchers: Pick<VoucherService, 'findDeviceId'>
+  readonly desk: Pick<VoucherDesk, 'retire'>
   /** How it stands with the rendezvous servers, by GUID; devices nobody registers are left out. */
   readonly to0StatusOf: (
     party: string,
@@ -45,7 +47,13 @@ const DeviceParam = z.object({
 })
 
 export function deviceRoutes(services: DeviceRoutesServices): readonly Route[] {
-  return [listRoute(services), showRoute(services), changeRoute(services), registerRoute(services)]
+  return [
+    listRoute(services),
+    showRoute(services),
+    changeRoute(services),
+    registerRoute(services),
+    retireRoute(services),
+  ]
 }
 
 function listRoute({ devices, to0StatusOf }: DeviceRoutesServices): Route {
@@ -100,9 +108,10 @@ function changeRoute(services: DeviceRoutesServices): Route {
     params: DeviceParam,
     body: z.strictObject({ group: GroupName }),
     result: DeviceWithHistory,
-    async handle({ params, body, principal: { party } }) {
+    async handle({ params, body, principal }) {
+      const { party } = principal
       const { id } = await named(services, party, params.device)
-      await services.devices.assignGroup(party, id, body.group)
+      await services.devices.assignGroup(principal, id, body.group)
       return withHistory(services, await named(services, party, id))
     },
   })
@@ -123,6 +132,26 @@ function registerRoute(services: DeviceRoutesServices): Route {
         throw new Problem('conflict', 'nothing of this device is registered from here')
       }
       return withHistory(services, device)
+    },
+  })
+}
+
+function retireRoute(services: DeviceRoutesServices): Route {
+  return route({
+    method: 'post',
+    path: '/devices/{device}/retire',
+    summary: 'Take a device out of service: its certificates are revoked, its vouchers deleted',
+    permission: 'device:retire',
+    params: DeviceParam,
+    result: DeviceWithHistory,
+    async handle({ params, principal: { party, id: by } }) {
+      const device = await named(services, party, params.device)
+      if (device.state === 'handed-over') {
+        throw new Problem('conflict', 'this device is somebody else’s: it was retired by the sale')
+      }
+      const { id, guid } = device
+      await services.desk.retire({ id, party, guid }, { id: by, party })
+      return withHistory(services, await named(services, party, id))
     },
   })
 }
@@ -176,8 +205,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       body: NewGroup,
       result: GroupView,
       status: 201,
-      handle: async ({ body: { name, scopes }, principal: { party } }) =>
-        groupView(await devices.addGroup(party, name, scopes)),
+      handle: async ({ body: { name, scopes }, principal }) =>
+        groupView(await devices.addGroup(principal, name, scopes)),
     }),
     route({
       method: 'get',
@@ -197,8 +226,8 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       params: GroupParam,
       body: ChangedGroup,
       result: GroupView,
-      handle: async ({ params: { name }, body: { scopes }, principal: { party } }) =>
-        groupView(await devices.changeGroup(party, name, scopes)),
+      handle: async ({ params: { name }, body: { scopes }, principal }) =>
+        groupView(await devices.changeGroup(principal, name, scopes)),
     }),
     route({
       method: 'delete',
@@ -206,7 +235,7 @@ export function groupRoutes(devices: DeviceService): readonly Route[] {
       summary: 'Remove a group that no device is in',
       permission: 'group:write',
       params: GroupParam,
-      handle: ({ params: { name }, principal: { party } }) => devices.removeGroup(party, name),
+      handle: ({ params: { name }, principal }) => devices.removeGroup(principal, name),
     }),
   ]
 }

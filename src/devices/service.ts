@@ -1,18 +1,24 @@
 /** The devices: what state each is in, how it got there, and what its group lets it do. */
+import type { AuditLog, NewEntry } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import { HOME_PARTY } from '../database/tables.ts'
+import type { Principal } from '../http/authenticate.ts'
 import { Problem } from '../http/problem.ts'
 import type { DeviceBook, DeviceFacts } from '../vouchers/device-book.ts'
 import { type DeviceState, MOVES } from './lifecycle.ts'
+import { learnSerial } from './serial.ts'
 import * as store from './store.ts'
 import type { DeviceFilter, DeviceRow, GroupRow } from './store.ts'
 
 export interface DeviceServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
 }
+
+type Actor = Pick<Principal, 'party' | 'id'>
 
 /** Where devices are until somebody puts them elsewhere. */
 const DEFAULT_GROUP = 'default'
@@ -37,10 +43,12 @@ export interface DeviceMove {
 export class DeviceService implements DeviceBook {
   readonly #database: Database
   readonly #clock: Clock
+  readonly #audit: DeviceServices['audit']
 
-  private constructor({ database, clock }: DeviceServices) {
+  private constructor({ database, clock, audit }: DeviceServices) {
     this.#database = database
     this.#clock = clock
+    this.#audit = audit
   }
 
   /** A party's default group, which has to be there before its first device. */
@@ -80,8 +88,11 @@ export class DeviceService implements DeviceBook {
   ): Promise<void> {
     const { id, guid: previous_guid, newGuid } = device
     const guid = newGuid ?? previous_guid
-    const moved = await store.finishOnboarding.run(tx, { id, guid, at: this.#now() })
-    if (moved === 0) throw new Error(`device ${id} is onboarded but never began`)
+    const finished = await store.finishOnboarding.first(tx, { id, guid, at: this.#now() })
+    if (!finished) throw new Error(`device ${id} is onboarded but never began`)
+    if (finished.serial === null) {
+      await learnSerial(tx, { id, party: finished.party, at: this.#now() })
+    }
     const type = newGuid === null ? 'onboarded-with-reuse' : 'onboarded'
     await this.#event(tx, id, type, 'onboarded', { guid, previous_guid })
   }
@@ -101,6 +112,17 @@ export class DeviceService implements DeviceBook {
     { id, ...detail }: { readonly id: string; readonly guid: string; readonly to: string },
   ): Promise<void> {
     await this.moveDevice(tx, { id, move: 'handed-over', detail })
+  }
+
+  retired(tx: Executor, id: string): Promise<boolean> {
+    return this.moveDevice(tx, { id, move: 'retired' })
+  }
+
+  async restored(
+    tx: Executor,
+    { id, owned }: { readonly id: string; readonly owned: boolean },
+  ): Promise<void> {
+    await this.moveDevice(tx, { id, move: owned ? 'restored' : 'back-in-stock' })
   }
 
   async note(tx: Executor, id: string, type: string, detail: object): Promise<void> {
@@ -149,14 +171,17 @@ export class DeviceService implements DeviceBook {
     return store.countByState(this.#database.db)
   }
 
-  async assignGroup(party: string, id: string, group: string): Promise<void> {
+  async assignGroup({ party, id: by }: Actor, id: string, group: string): Promise<void> {
     await this.#database.commit(async (tx) => {
       if (!(await store.findGroup.first(tx, { party, name: group }))) throw noGroup(group)
       const device = await store.findById.first(tx, { id })
       if (device?.party !== party) throw new Problem('not-found', `there is no device ${id}`)
       if (device.group_name === group) return
       await store.assignGroup.run(tx, { id, group, at: this.#now() })
-      await this.note(tx, id, 'group-assigned', { from: device.group_name, to: group })
+      const detail = { from: device.group_name, to: group }
+      await this.note(tx, id, 'group-assigned', detail)
+      const subject = { guid: device.guid, device: id }
+      await this.#audit.append(tx, { party, type: 'device-group-changed', by, subject, detail })
     })
   }
 
@@ -171,24 +196,38 @@ export class DeviceService implements DeviceBook {
     return group
   }
 
-  async addGroup(party: string, name: string, scopes: readonly string[]): Promise<GroupRow> {
-    const group = { party, name, scopes: scopes.join(' ') }
-    const added = await this.#addGroup(this.#database.db, group)
-    if (added === 0) throw new Problem('conflict', `there is a group ${name} already`)
+  async addGroup(by: Actor, name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const group = { party: by.party, name, scopes: scopes.join(' ') }
+    await this.#database.commit(async (tx) => {
+      const added = await this.#addGroup(tx, group)
+      if (added === 0) throw new Problem('conflict', `there is a group ${name} already`)
+      await this.#audit.append(tx, groupEntry(by, 'group-added', group))
+    })
+    return this.findGroup(by.party, name)
+  }
+
+  /** Throws not-found. */
+  async changeGroup(by: Actor, name: string, scopes: readonly string[]): Promise<GroupRow> {
+    const { party } = by
+    const group = { name, scopes: scopes.join(' ') }
+    await this.#database.commit(async (tx) => {
+      const changed = await store.updateGroup.run(tx, { ...group, party, at: this.#now() })
+      if (changed === 0) throw noGroup(name)
+      await this.#audit.append(tx, groupEntry(by, 'group-changed', group))
+    })
     return this.findGroup(party, name)
   }
 
-  async changeGroup(party: string, name: string, scopes: readonly string[]): Promise<GroupRow> {
-    const change = { party, name, scopes: scopes.join(' '), at: this.#now() }
-    await store.updateGroup.run(this.#database.db, change)
-    return this.findGroup(party, name)
-  }
-
-  async removeGroup(party: string, name: string): Promise<void> {
+  async removeGroup(by: Actor, name: string): Promise<void> {
     if (name === DEFAULT_GROUP) throw new Problem('conflict', 'the default group has to stay')
-    await this.findGroup(party, name)
-    const removed = await store.deleteGroup.run(this.#database.db, { party, name })
-    if (removed === 0) throw new Problem('conflict', `there are devices in the group ${name}`)
+    const { party } = by
+    await this.#database.commit(async (tx) => {
+      const group = await store.findGroup.first(tx, { party, name })
+      if (!group) throw noGroup(name)
+      const removed = await store.deleteGroup.run(tx, { party, name })
+      if (removed === 0) throw new Problem('conflict', `there are devices in the group ${name}`)
+      await this.#audit.append(tx, groupEntry(by, 'group-removed', group))
+    })
   }
 
   #addGroup(
@@ -222,6 +261,14 @@ export class DeviceService implements DeviceBook {
 
 export function listed(scopes: string): readonly string[] {
   return scopes.split(' ').filter((scope) => scope !== '')
+}
+
+function groupEntry(
+  { party, id: by }: Actor,
+  type: NewEntry['type'],
+  { name, scopes }: Pick<GroupRow, 'name' | 'scopes'>,
+): NewEntry {
+  return { party, type, by, subject: { id: name }, detail: { scopes } }
 }
 
 function noGroup(name: string): Problem {

@@ -72,6 +72,9 @@ export const moveDevice = {
   onboarding: moveBy('onboarding'),
   failed: moveBy('failed'),
   'handed-over': moveBy('handed-over'),
+  retired: moveBy('retired'),
+  restored: moveBy('restored'),
+  'back-in-stock': moveBy('back-in-stock'),
 } as const
 
 /** TO2 is done. */
@@ -87,7 +90,23 @@ export const finishOnboarding = statement(
         onboarded_at: p.at,
       })
       .where('id', '=', p.id)
-      .where('state', 'in', MOVES.onboarded.from),
+      .where('state', 'in', MOVES.onboarded.from)
+      .returning(['party', 'serial']),
+)
+
+/** What it said of itself last. */
+export const findLastEvent = statement((db, p: { id: string; type: string }) =>
+  db
+    .selectFrom('device_event')
+    .select('detail')
+    .where('device_id', '=', p.id)
+    .where('type', '=', p.type)
+    .orderBy('seq', 'desc')
+    .limit(1),
+)
+
+export const recordSerial = statement((db, p: { id: string; serial: string }) =>
+  db.updateTable('device').set({ serial: p.serial }).where('id', '=', p.id),
 )
 
 export const insertEvent = statement((db, event: DeviceEvent) =>
@@ -145,7 +164,7 @@ export const listEvents = statement((db, p: { id: string }) =>
     .orderBy('seq'),
 )
 
-/** What a device's token may carry, and what it is called now; none for one that is somebody else's. */
+/** What a device's token may carry, and what it is called now; none for one whose life here is over. */
 export const findScopes = statement((db, p: { id: string }) =>
   db
     .selectFrom('device')
@@ -156,7 +175,7 @@ export const findScopes = statement((db, p: { id: string }) =>
     )
     .select(['device.guid', 'device.state', 'device_group.scopes'])
     .where('device.id', '=', p.id)
-    .where('device.state', '!=', 'handed-over'),
+    .where('device.state', 'not in', ['handed-over', 'retired']),
 )
 
 export interface DeviceFilter {

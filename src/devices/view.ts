@@ -8,7 +8,7 @@ import { listed } from './service.ts'
 export const DeviceStateName = z.enum(DEVICE_STATES)
 
 const To0State = z.object({
-  state: z.enum(['none', 'waiting', 'registered', 'failing']),
+  state: z.enum(['none', 'waiting', 'registered', 'failing', 'withdrawing']),
   last_error: z.string().nullable(),
   expires_at: z.string().nullable(),
 })
@@ -52,7 +52,7 @@ export const DeviceWithHistory = DeviceView.extend({
 
 /** See Register. */
 export interface To0Status {
-  readonly state: 'none' | 'waiting' | 'registered' | 'failing'
+  readonly state: 'none' | 'waiting' | 'registered' | 'failing' | 'withdrawing'
   readonly lastError: string | null
   readonly expiresAt: string | null
 }

@@ -22,6 +22,17 @@ export class TransportError extends Error {
   override readonly name = 'TransportError'
 }
 
+/** It has too much to do, and wants to be asked again later. */
+export class ServiceBusy extends TransportError {
+  /** From now. */
+  readonly retryAfterMs: number
+
+  constructor(message: string, retryAfterMs: number) {
+    super(message)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
 export interface HttpTransportOptions {
   /** The longest answer that is read. */
   readonly mostBytes?: number
@@ -43,6 +54,9 @@ export interface HttpTransport {
 
 const MOST_BYTES = 65_535
 const TIMEOUT_MS = 60_000
+/** Where it does not say when, or nothing sensible. */
+const USUAL_RETRY_MS = 5_000
+const MOST_RETRY_SECONDS = 3_600
 
 /** `base` is what comes before /fdo/101/msg/N. */
 export function httpTransport(base: string, options: HttpTransportOptions = {}): HttpTransport {
@@ -115,6 +129,11 @@ async function readBody(response: IncomingMessage, mostBytes: number): Promise<B
 /** Peers send their Error under 200 or 500, some without its type. */
 function replyOf({ statusCode = 0, headers }: IncomingMessage, bytes: Bytes, sent: number): Answer {
   const { authorization } = headers
+  if (statusCode === 503) {
+    const seconds = Number(headers['retry-after'])
+    const isSensible = seconds >= 0 && seconds <= MOST_RETRY_SECONDS
+    throw new ServiceBusy('the service is busy', isSensible ? seconds * 1000 : USUAL_RETRY_MS)
+  }
   const type = headers['message-type']
   const isError = type === undefined ? statusCode === 500 : Number(type) === ERROR_MESSAGE
   if (isError && bytes.length > 0) {

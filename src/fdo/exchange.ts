@@ -72,6 +72,11 @@ export class Exchange {
     return number === ERROR_MESSAGE || roles.some(({ firstMessage }) => firstMessage === protocol)
   }
 
+  /** Whether a run begins with it, of a role here. */
+  beginsRun(number: number): boolean {
+    return this.#services.roles.some(({ firstMessage }) => firstMessage === number)
+  }
+
   /** Never throws: what goes wrong is answered with an Error message. */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++

@@ -7,8 +7,8 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import { EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import type { Ranges } from '../addresses.ts'
-import { IncomingSource } from '../http/source.ts'
+import { IncomingSource, type TrustedProxies } from '../http/source.ts'
+import type { Load } from '../load.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
 import { protocolOf } from './mounted-role.ts'
 
@@ -29,16 +29,24 @@ const DI = 10
 
 export interface FdoHttpServices {
   readonly exchange: Exchange
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
+  readonly load: Load
   readonly slowestBodyMs?: number
 }
 
 export class FdoHttp {
   readonly #exchange: Exchange
-  readonly #trustedProxies: Ranges
+  readonly #trustedProxies: TrustedProxies
+  readonly #load: Load
   readonly #slowestBodyMs: number
 
-  constructor({ exchange, trustedProxies, slowestBodyMs = SLOWEST_BODY_MS }: FdoHttpServices) {
+  constructor({
+    exchange,
+    trustedProxies,
+    load,
+    slowestBodyMs = SLOWEST_BODY_MS,
+  }: FdoHttpServices) {
+    this.#load = load
     this.#exchange = exchange
     this.#trustedProxies = trustedProxies
     this.#slowestBodyMs = slowestBodyMs
@@ -58,8 +66,31 @@ export class FdoHttp {
     return true
   }
 
-  /** Never rejects: what cannot be answered is cut off. */
+  /** Never rejects: what cannot be answered is cut off. Under load, runs that begin are put off. */
   async answer(
+    number: number,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    stationSecret?: string,
+  ): Promise<void> {
+    if (!this.#exchange.beginsRun(number))
+      return this.#answer(number, incoming, outgoing, stationSecret)
+    if (!this.#load.begin()) return this.#putOff(number, incoming, outgoing)
+    try {
+      await this.#answer(number, incoming, outgoing, stationSecret)
+    } finally {
+      this.#load.end()
+    }
+  }
+
+  /** Unread and without a word of FDO: nothing is wrong with the message. */
+  #putOff(number: number, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const seconds = this.#load.turnAway(`message ${number}`)
+    outgoing.writeHead(503, { 'Content-Length': 0, 'Retry-After': seconds }).end()
+    discardRest(incoming, this.#slowestBodyMs)
+  }
+
+  async #answer(
     number: number,
     incoming: IncomingMessage,
     outgoing: ServerResponse,

@@ -9,6 +9,7 @@ import { type Bytes, concat, toHex } from '../../protocol/bytes.ts'
 import { bytes, decodeAs, encodeAs, tuple, uint16, uint32 } from '../../protocol/cbor/schema.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { SealingKeys } from './sealing-keys.ts'
+import { SECRET_PREFIXES } from '../prefixes.ts'
 
 /** One run of one protocol, from its first message on. */
 export interface Run {
@@ -31,8 +32,7 @@ const MOST_AUTHORIZATION_CHARACTERS = 512
 const NAMED_BYTES = RUN_ID_BYTES + 4
 const ROW_TOKEN_BYTES = NAMED_BYTES + 4
 
-const SEALED = 'fdos_'
-const ROW = 'fdor_'
+const { sealedSession: SEALED, sessionRow: ROW } = SECRET_PREFIXES
 
 /** By position: names would not fit. */
 const Content = tuple({

@@ -1,5 +1,6 @@
 /** One device of a fleet, its credential in memory only. */
 import { randomBytes } from 'node:crypto'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import { type FdoTransport, converse } from '../../protocol/converse.ts'
 import { DEFAULT_TYPE, X509 } from '../../protocol/crypto/public-key.ts'
 import { type Signer, signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
@@ -32,10 +33,11 @@ const MODEL = 'fleet-device'
 export async function makeFleetDevice(
   serial: string,
   transport: FdoTransport,
+  ownerKey: KeyKind = 'p256',
 ): Promise<FleetDevice> {
   const signer = signerFromPkcs8(await makeKey('p256'))
   const info = {
-    keyType: DEFAULT_TYPE.p256,
+    keyType: DEFAULT_TYPE[ownerKey],
     keyEncoding: X509,
     serial,
     deviceInfo: MODEL,

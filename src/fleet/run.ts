@@ -16,6 +16,7 @@ import {
   onboardFleetDevice,
   redirectFleetDevice,
 } from './device.ts'
+import { patiently } from './patience.ts'
 import { type FleetReport, type Outcome, fleetReport } from './report.ts'
 
 export interface FleetOptions {
@@ -52,7 +53,7 @@ export async function makeFleet(options: FleetOptions): Promise<readonly FleetDe
   const run = Date.now().toString(36)
   try {
     return await inParallel(count, concurrency, async (i) => {
-      const device = await makeFleetDevice(`F-${run}-${i}`, transport)
+      const device = await patiently(() => makeFleetDevice(`F-${run}-${i}`, transport))
       bar.advance()
       return device
     })
@@ -82,18 +83,11 @@ async function powerUpOne(device: FleetDevice, options: FleetOptions): Promise<O
   const deadline = started + PATIENCE_MS
   for (;;) {
     try {
-      const redirect = await redirectFleetDevice(
-        device,
-        surroundings,
-        rv ? targetOf(rv) : undefined,
+      const redirect = await patiently(() =>
+        redirectFleetDevice(device, surroundings, rv ? targetOf(rv) : undefined),
       )
-      await onboardFleetDevice(
-        device,
-        redirect,
-        suite,
-        surroundings,
-        owner ? targetOf(owner) : undefined,
-      )
+      const ownerThere = owner ? targetOf(owner) : undefined
+      await patiently(() => onboardFleetDevice(device, redirect, suite, surroundings, ownerThere))
       return { ms: performance.now() - started, error: null }
     } catch (error) {
       const isEarly = options.voucherHook === undefined && isNotRegistered(error)

@@ -4,28 +4,38 @@ import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
+import { isOutOfSpace } from '../database/portable.ts'
 import { InTurn } from '../fdo/in-turn.ts'
+import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
 import type { Histogram } from '../measures.ts'
-import { type AppEnv, type FindPrincipal, authenticate } from './authenticate.ts'
+import {
+  type AppEnv,
+  type FindPrincipal,
+  type ResourceMetadata,
+  authenticate,
+} from './authenticate.ts'
 import type { Idempotency } from './idempotency/service.ts'
 import { type IsReady, healthRoutes } from './health.ts'
 import { openApiRoute } from './openapi.ts'
 import { Problem, problemOf, problemResponse } from './problem.ts'
 import { File, type Route, type Surroundings, route } from './route.ts'
-import { HERE, IncomingSource } from './source.ts'
+import { HERE, IncomingSource, type TrustedProxies } from './source.ts'
 
 export interface AppServices {
   readonly log: Log
   readonly clock: Clock
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
   readonly findPrincipal: FindPrincipal
+  /** Without it callers without a token are not told where to get one. */
+  readonly resourceMetadata?: ResourceMetadata
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
   /** How long requests take, by method, route and status. */
   readonly requests?: Pick<Histogram, 'observe'>
+  /** Under load the management API puts off its callers. */
+  readonly load?: Load
   /** Without it a request that has an Idempotency-Key is refused. */
   readonly idempotency?: Idempotency
   /** The management API, below /api/v1. */
@@ -35,7 +45,7 @@ export interface AppServices {
 }
 
 export function createApp(services: AppServices): Hono<AppEnv> {
-  const { log, routes, others, isReady, metrics, findPrincipal, clock } = services
+  const { log, routes, others, isReady, metrics, findPrincipal, clock, load } = services
   const app = new Hono<AppEnv>()
   const request = requestFacts(services)
   app.use('/device/*', request)
@@ -44,8 +54,8 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   for (const other of others) app.route('/', other)
   app.route('/', healthRoutes(isReady))
 
-  const known = authenticate(findPrincipal, clock)
-  app.use('/api/*', request, known)
+  const known = authenticate(findPrincipal, clock, services.resourceMetadata)
+  app.use('/api/*', request, putOff(load), known)
   const among = { idempotency: services.idempotency, turns: new InTurn() }
   app.route('/api/v1', router([...routes, openApiRoute(routes)], among))
   app.use('/metrics', request, known)
@@ -54,7 +64,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   app.notFound((c) => problemResponse(new Problem('not-found', 'there is nothing here'), c, id(c)))
   app.onError((error, c) => {
     const problem = problemOf(error)
-    if (problem.code === 'internal-error') {
+    if (problem.code === 'internal-error' || isOutOfSpace(error)) {
       log.error({ err: error, request: id(c), method: c.req.method, path: c.req.path }, 'failed')
     }
     return problemResponse(problem, c, id(c))
@@ -139,6 +149,15 @@ function methodOf(method: string): string {
 function patternOf(c: Context<AppEnv>): string {
   const paths = matchedRoutes(c).map(({ path }) => path)
   return paths.find((path) => !path.endsWith('*')) ?? paths.at(-1) ?? ''
+}
+
+/** Before anything is looked up: who cannot be served soon is told so at once. */
+function putOff(load: Load | undefined): MiddlewareHandler<AppEnv> {
+  return async (_, next) => {
+    if (!load?.isBehind) return next()
+    const headers = { 'retry-after': String(load.turnAway('management API')) }
+    throw new Problem('unavailable', 'the service is busy: try again later', { headers })
+  }
 }
 
 /** The id of a request, made when it is first asked for. */

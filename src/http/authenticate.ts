@@ -27,6 +27,8 @@ export type AppEnv = {
     principal: Principal
     source: Source
     requestId: string
+    /** Where it is said how to get a token for this: RFC 9728. */
+    resourceMetadata: string | undefined
     /** Told of what goes wrong once an answer is on its way. */
     failed: (error: unknown) => void
   }
@@ -40,18 +42,24 @@ const GUESSES = { perSecond: 10, burst: 300 }
 /** Calls of one caller. */
 const CALLS = { perSecond: 500, burst: 2_000 }
 
+/** Where a caller learns how to get a token for what it finds at this host. */
+export type ResourceMetadata = (host: string) => string
+
 export function authenticate(
   findPrincipal: FindPrincipal,
   clock: Clock,
+  metadataAt?: ResourceMetadata,
 ): MiddlewareHandler<AppEnv> {
   const guesses = new RateLimit(GUESSES, clock)
   const calls = new RateLimit(CALLS, clock)
   return async (c, next) => {
+    const resourceMetadata = metadataAt?.(c.req.header('host') ?? '')
+    c.set('resourceMetadata', resourceMetadata)
     const token = bearerTokenOf(c)
     const principal = token === undefined ? undefined : await findPrincipal(token, c.var.source)
     if (!principal) {
       if (token !== undefined) refuseHaste(guesses.take(c.var.source.address))
-      throw notAuthenticated(token)
+      throw notAuthenticated(token, resourceMetadata)
     }
     refuseHaste(calls.take(callerOf(principal)))
     c.set('principal', principal)
@@ -59,8 +67,10 @@ export function authenticate(
   }
 }
 
+/** Undefined where none was sent; empty for what can be no token. */
 export function bearerTokenOf(c: Context): string | undefined {
-  return /^Bearer +([\w.~+/-]+=*)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  const [, sent] = /^Bearer(?: +(.*))?$/i.exec(c.req.header('authorization') ?? '') ?? []
+  return sent === undefined || /^[\w.~+/-]+=*$/.test(sent) ? sent : ''
 }
 
 function refuseHaste(waitSeconds: number): void {
@@ -71,9 +81,30 @@ function refuseHaste(waitSeconds: number): void {
 }
 
 /** RFC 6750, section 3.1: no error code where no token was sent. */
-export function notAuthenticated(token: string | undefined): Problem {
-  const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
+export function notAuthenticated(
+  token: string | undefined,
+  resource_metadata: string | undefined,
+): Problem {
+  const error = token === undefined ? undefined : 'invalid_token'
   const detail =
     token === undefined ? 'send a token: Authorization: Bearer …' : 'this token is not valid'
-  return new Problem('not-authenticated', detail, { headers: { 'www-authenticate': challenge } })
+  const headers = { 'www-authenticate': challenge({ error, resource_metadata }) }
+  return new Problem('not-authenticated', detail, { headers })
+}
+
+/** What is lacking: a permission or a scope. */
+export function notPermitted(
+  scope: string,
+  kind: 'permission' | 'scope',
+  resource_metadata: string | undefined,
+): Problem {
+  const error = 'insufficient_scope'
+  const headers = { 'www-authenticate': challenge({ error, scope, resource_metadata }) }
+  return new Problem('not-permitted', `this token lacks the ${kind} ${scope}`, { headers })
+}
+
+/** RFC 6750, section 3, and RFC 9728, section 5.1. */
+function challenge(about: Readonly<Record<string, string | undefined>>): string {
+  const said = Object.entries(about).filter(([, value]) => value !== undefined)
+  return `Bearer ${said.map(([name, value]) => `${name}="${value}"`).join(', ')}`.trimEnd()
 }

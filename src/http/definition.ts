@@ -2,10 +2,10 @@
 import { type OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { ZodObject, ZodType } from 'zod'
-import type { AppEnv } from './authenticate.ts'
+import { type AppEnv, notPermitted } from './authenticate.ts'
 import { JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
-import { Problem } from './problem.ts'
+import { PROBLEM_CODES } from './problem.ts'
 import type { Declaration } from './route.ts'
 
 type Described = Declaration<never, never, never, never>
@@ -148,7 +148,7 @@ const ProblemDocument = z
     type: z.string(),
     title: z.string(),
     status: z.number().int(),
-    code: z.string(),
+    code: z.enum(PROBLEM_CODES),
     detail: z.string().optional(),
     instance: z.string().optional(),
   })
@@ -162,7 +162,7 @@ function contentOf(types: readonly string[]) {
 function permit(permission: Permission): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (!c.var.principal.permissions.has(permission)) {
-      throw new Problem('not-permitted', `this token lacks the permission ${permission}`)
+      throw notPermitted(permission, 'permission', c.var.resourceMetadata)
     }
     await next()
   }

@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { FdoError } from '../../protocol/errors.ts'
+import { isOutOfSpace } from '../database/portable.ts'
 
 const STATUS = {
   'invalid-request': 400,
@@ -24,6 +25,9 @@ const STATUS = {
 } as const
 
 export type ProblemCode = keyof typeof STATUS
+
+/** Programs go by these: one that has been released keeps its name and its status. */
+export const PROBLEM_CODES = Object.keys(STATUS) as readonly ProblemCode[]
 
 interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
@@ -55,6 +59,10 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof HTTPException) {
     const code = (Object.keys(STATUS) as ProblemCode[]).find((one) => STATUS[one] === error.status)
     return new Problem(code ?? 'invalid-request', error.message, { cause: error })
+  }
+  if (isOutOfSpace(error)) {
+    const detail = 'the disk of the database is full: nothing was changed'
+    return new Problem('unavailable', detail, { cause: error, headers: { 'retry-after': '30' } })
   }
   return new Problem('internal-error', '', { cause: error })
 }

@@ -5,7 +5,7 @@ import { DEFAULT_TYPE, type PublicKey, X509, X5CHAIN } from '../../protocol/cryp
 import { type VerifyKey, importSpki } from '../../protocol/crypto/verify-key.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { type Certificate, parseCertificate, sameBytes } from '../../protocol/x509/certificate.ts'
-import { fromPem } from '../../protocol/x509/pem.ts'
+import { fromPem, toPem } from '../../protocol/x509/pem.ts'
 import { OWNER, type SigningKeys } from './keys.ts'
 
 /** The first owner's key of a kind; undefined where it has none, and the device stays ours. */
@@ -14,6 +14,15 @@ export type FindFirstOwner = (kind: KeyKind) => Promise<PublicKey | undefined>
 /** This same service: with a key of the kind the device asked for, whichever that is. */
 export function firstOwnerHere(keys: SigningKeys): FindFirstOwner {
   return async (kind) => publicKeyOf((await keys.signer(OWNER, kind)).key)
+}
+
+/** The same, for a service elsewhere that is to extend to it: its keys of these kinds, in PEM. */
+export async function firstOwnerKeys(
+  keys: SigningKeys,
+  kinds: readonly KeyKind[],
+): Promise<string> {
+  const signers = await Promise.all(kinds.map((kind) => keys.signer(OWNER, kind)))
+  return signers.map(({ key }) => toPem('PUBLIC KEY', key.spki)).join('')
 }
 
 /** Throws an Error for a file without keys, or with several of one kind. */

@@ -15,6 +15,7 @@ import {
   algorithmFor,
 } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { VerifyKey } from '../../protocol/crypto/verify-key.ts'
 import { FdoError } from '../../protocol/errors.ts'
 
 /** The key store, as far as manufacturing goes. */
@@ -39,10 +40,16 @@ const KIND_OF: Record<PkType, KeyKind> = {
   [SECP384R1]: 'p384',
 }
 
+interface Encoded {
+  readonly key: VerifyKey
+  readonly made: Promise<PublicKey>
+}
+
 export class ManufacturerKeys {
   readonly #keys: SigningKeys
   readonly #certify: (spki: Bytes) => Promise<readonly Bytes[]>
-  readonly #known = new Map<string, Promise<PublicKey>>()
+  /** As they were given out last, by type and encoding. */
+  readonly #known = new Map<string, Encoded>()
 
   /** `certify` gives a chain for a key, leaf first. */
   constructor(keys: SigningKeys, certify: (spki: Bytes) => Promise<readonly Bytes[]>) {
@@ -50,17 +57,18 @@ export class ManufacturerKeys {
     this.#certify = certify
   }
 
-  /** Throws INVALID_MESSAGE_ERROR for a mix that FDO has no form for. */
+  /** Of the key in use now. Throws INVALID_MESSAGE_ERROR for a mix that FDO has no form for. */
   async publicKey(type: PkType, encoding: PkEnc): Promise<PublicKey> {
     const kind = KIND_OF[type]
     if (encoding === COSEKEY && kind.startsWith('rsa')) {
       throw new FdoError('INVALID_MESSAGE_ERROR', 'DI.AppStart: RSA keys have no COSEKEY encoding')
     }
+    const { key } = await this.#keys.signer(MANUFACTURER, kind)
     const name = `${type} ${encoding}`
     const known = this.#known.get(name)
-    if (known) return known
-    const made = this.#encode(type, encoding, kind)
-    this.#known.set(name, made)
+    if (known?.key === key) return known.made
+    const made = this.#encode(type, encoding, key)
+    this.#known.set(name, { key, made })
     // What failed once may work the next time.
     made.catch(() => this.#known.delete(name))
     return made
@@ -71,8 +79,7 @@ export class ManufacturerKeys {
     return this.#keys.findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind))
   }
 
-  async #encode(type: PkType, encoding: PkEnc, kind: KeyKind): Promise<PublicKey> {
-    const { key } = await this.#keys.signer(MANUFACTURER, kind)
+  async #encode(type: PkType, encoding: PkEnc, key: VerifyKey): Promise<PublicKey> {
     if (encoding !== X5CHAIN) return { type, encoding, key }
     return { type, encoding, key, chain: await this.#certify(key.spki) }
   }

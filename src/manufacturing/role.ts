@@ -11,6 +11,7 @@ import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
+import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import { type MountedRole, mount } from '../fdo/mounted-role.ts'
 import type { Source } from '../http/source.ts'
@@ -42,7 +43,7 @@ export interface ManufacturerServices extends IntakeServices, CallerServices {
   readonly vouchers: {
     voucherMade(
       tx: Executor,
-      made: DiManufacturerEffect & { readonly party: string },
+      made: DiManufacturerEffect & { readonly party: string; readonly detail?: Detail },
     ): Promise<void>
   }
   /** Told after the commit, for events. */
@@ -154,7 +155,8 @@ async function writeDevice(
   const counted = order === '' ? undefined : await orders.count(tx, made)
   // Once more: another device may have come with the same serial number meanwhile.
   if (uniqueSerials || counted?.isSerialUnique) await checkSerial(services, { ...made, party }, tx)
-  await vouchers.voucherMade(tx, { ...made, party })
+  const detail = counted && { detail: counted.detail }
+  await vouchers.voucherMade(tx, { ...made, party, ...detail })
   if (counted) await orders.made(tx, made)
 }
 

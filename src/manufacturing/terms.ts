@@ -5,6 +5,7 @@ import type { MadeDevice } from '../../protocol/di/manufacturer.ts'
 import type { DeviceMfgInfo } from '../../protocol/types/device-mfg-info.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
 import type { Csr } from '../../protocol/x509/csr.ts'
+import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Source } from '../http/source.ts'
 import type { FindFirstOwner } from './first-owner.ts'
@@ -30,7 +31,7 @@ export interface Orders {
   /** Whom a device made to an order is sold to, as far as this caller may make it. */
   firstOwnerOf(caller: KnownStations, made: MadeDevice): Promise<FindFirstOwner | undefined>
   /** Counts it, in the transaction that makes it; throws where nothing more may be made. */
-  count(tx: Executor, made: OrderedDevice): Promise<{ readonly isSerialUnique: boolean }>
+  count(tx: Executor, made: OrderedDevice): Promise<Counted>
   /** After its voucher has been stored, in the same transaction. */
   made(tx: Executor, made: OrderedDevice): Promise<void>
 }
@@ -39,6 +40,12 @@ export interface Applicant {
   readonly info: DeviceMfgInfo
   readonly csr: Csr
   readonly source: Source
+}
+
+export interface Counted {
+  readonly isSerialUnique: boolean
+  /** What those are told who follow the log: the line's own systems. */
+  readonly detail: Detail
 }
 
 export interface OrderedDevice {
@@ -50,18 +57,21 @@ export interface OrderedDevice {
   readonly voucher: Bytes
 }
 
-/** What DI carries from its first message to its last: whose order, and which. */
+/** What DI carries from its first message to its last: whose order, which, and made where. */
 export interface OrderName {
   readonly party: string
   readonly id: string
+  /** What the station is called. */
+  readonly station: string | null
 }
 
-export function orderText({ party, id }: OrderName): string {
-  return `${party} ${id}`
+export function orderText({ party, id, station }: OrderName): string {
+  return station === null ? `${party} ${id}` : `${party} ${id} ${station}`
 }
 
 /** Undefined for a device that is made without one. */
 export function orderNamed(text: string): OrderName | undefined {
-  const [party, id] = text.split(' ')
-  return party !== undefined && id !== undefined ? { party, id } : undefined
+  const [party, id, ...station] = text.split(' ')
+  if (party === undefined || id === undefined) return undefined
+  return { party, id, station: station.length > 0 ? station.join(' ') : null }
 }

@@ -15,7 +15,7 @@ import { UploadFiles } from './uploads.ts'
 const FORGOTTEN_MS = 24 * 3_600_000
 
 type Given = Omit<OnboardingServices, 'plans' | 'contents' | 'uploads' | 'keyExchange'> &
-  Pick<Services, 'database'> & { readonly config: Pick<Services['config'], 'dataDir'> }
+  Pick<Services, 'database' | 'audit'> & { readonly config: Pick<Services['config'], 'dataDir'> }
 
 export interface Onboarding {
   readonly role: MountedRole
@@ -27,10 +27,10 @@ export interface Onboarding {
 }
 
 export function openOnboarding(given: Given): Onboarding {
-  const { config, database, clock } = given
+  const { config, database, clock, audit } = given
   const contents = new ContentStore(join(config.dataDir, 'contents'))
   const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
-  const plans = new Plans({ database, clock, contents })
+  const plans = new Plans({ database, clock, audit, contents })
   const keyExchange = openKeyExchange()
   const services = { ...given, contents, uploads, plans, keyExchange }
   return {

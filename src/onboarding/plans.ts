@@ -1,4 +1,5 @@
 /** The plans there are, and which of them a device gets: its own, its group's, its model's, or the default. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
@@ -17,6 +18,7 @@ import type { PlanRow } from './store.ts'
 export interface PlanServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly contents: ContentStore
 }
 
@@ -88,7 +90,7 @@ export class Plans {
 
   /** Makes a plan, or its next version. `before`: only if that is the version there is. */
   async put(
-    { party, name }: Pick<PlanRow, 'party' | 'name'>,
+    { party, name, by }: Pick<WantedPlan, 'party' | 'name' | 'by'>,
     document: PlanDocument,
     before?: number,
   ): Promise<Plan> {
@@ -98,12 +100,12 @@ export class Plans {
       throw new Problem('invalid-request', `steps.${index}.content: there is no such content`)
     }
     const { database } = this.#services
-    const wanted = { party, name, document, before }
+    const wanted = { party, name, by, document, before }
     await database.commit((tx) => this.#store(tx, wanted), { durable: true })
     return this.find(party, name)
   }
 
-  async #store(tx: Executor, { party, name, document, before }: WantedPlan): Promise<void> {
+  async #store(tx: Executor, { party, name, by, document, before }: WantedPlan): Promise<void> {
     const row = await store.findPlan.first(tx, { party, name })
     const version = row?.version ?? 0
     if (before !== undefined && before !== version) {
@@ -115,15 +117,18 @@ export class Plans {
     const next = { party, name, document: JSON.stringify(document), version: version + 1 }
     if (row) await store.updatePlan.run(tx, { ...next, before: version, at })
     else await store.insertPlan.run(tx, { ...next, created_at: at, updated_at: at })
+    const about = { by, subject: { id: name }, detail: { version: next.version } }
+    await this.#services.audit.append(tx, { party, type: 'plan-changed', ...about })
   }
 
   /** Throws not-found. The default plan falls back to the built-in one. */
-  async remove(party: string, name: string): Promise<void> {
-    const { database } = this.#services
-    const removed = await database.commit((tx) => store.deletePlan.run(tx, { party, name }), {
-      durable: true,
-    })
-    if (removed === 0) throw noPlan(name)
+  async remove(party: string, name: string, by: string): Promise<void> {
+    const { database, audit } = this.#services
+    const remove = async (tx: Executor) => {
+      if ((await store.deletePlan.run(tx, { party, name })) === 0) throw noPlan(name)
+      await audit.append(tx, { party, type: 'plan-removed', by, subject: { id: name } })
+    }
+    await database.commit(remove, { durable: true })
   }
 
   /** Whether some plan of the party sends this content. */
@@ -191,6 +196,8 @@ const BUILT_IN: Plan = {
 }
 
 interface WantedPlan extends Pick<PlanRow, 'party' | 'name'> {
+  /** Who wants it. */
+  readonly by: string
   readonly document: PlanDocument
   readonly before: number | undefined
 }

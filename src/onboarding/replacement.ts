@@ -9,8 +9,8 @@ import type { Plan } from './plans.ts'
 
 export interface ReplacementServices {
   readonly randomBytes: RandomBytes
-  /** Where the device is to look when it is sold again. */
-  readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo>> }
+  /** Where the device is to look when it is sold again; undefined where it has looked before. */
+  readonly rendezvousInfo: { value(party: string): Promise<Kept<RendezvousInfo> | undefined> }
 }
 
 const GUID_BYTES = 16
@@ -27,7 +27,7 @@ export async function replacementFor(
   if (plan.document.credential === 'reuse') return 'reuse'
   return {
     guid: randomBytes(GUID_BYTES),
-    rvInfo: await rendezvousInfo.value(party),
+    rvInfo: (await rendezvousInfo.value(party)) ?? voucher.header.value.rvInfo,
     owner2Key: ownerKeyOf(voucher),
     owner2Signer: signer,
   }

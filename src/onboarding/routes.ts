@@ -1,29 +1,26 @@
-/** /api/v1/plans, what they send, and what devices have sent: changed while devices come in. */
+/** /api/v1/plans, and what devices have sent: changed while devices come in. */
 import { z } from '@hono/zod-openapi'
 import { isInnerPath } from '../../protocol/service-info/path.ts'
 import type { Database } from '../database/open.ts'
 import type { DeviceService } from '../devices/service.ts'
 import { Problem } from '../http/problem.ts'
 import { File, PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
-import type { Content, ContentStore } from './content.ts'
+import { type ContentRoutesServices, Sha384, contentRoutes } from './contents/routes.ts'
 import type { Plan, Plans } from './plans.ts'
 import { type UploadRow, findUpload, listUploads } from './store.ts'
 import type { UploadFiles } from './uploads.ts'
 
-export interface PlanRoutesServices {
+interface PlanRoutesServices extends ContentRoutesServices {
   readonly database: Database
   readonly devices: DeviceService
   readonly plans: Plans
-  readonly contents: ContentStore
   readonly uploads: UploadFiles
 }
 
-const MOST_CONTENT_BYTES = 256 << 20
 const MOST_UPLOAD_BYTES = 64 << 20
 const MOST_INLINE_LETTERS = 512 * 1024
 
 const Name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/i, 'letters, digits, dots and dashes')
-const Sha384 = z.string().regex(/^[0-9a-f]{96}$/, '96 hexadecimal digits')
 const DevicePath = z.string().min(1).max(255)
 
 const anyStep = {
@@ -111,8 +108,6 @@ const PlanView = z
   })
   .openapi('Plan')
 
-const ContentView = z.object({ ref: z.string(), length: z.number().int() }).openapi('Content')
-
 const UploadView = z
   .object({
     id: z.number().int(),
@@ -153,8 +148,8 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       body: PlanDocument.omit({ version: true }).extend({ name: Name }),
       result: PlanView,
       status: 201,
-      async handle({ body: { name, ...document }, principal: { party } }) {
-        return toView(await plans.put({ party, name }, document, 0))
+      async handle({ body: { name, ...document }, principal: { party, id: by } }) {
+        return toView(await plans.put({ party, name, by }, document, 0))
       },
     }),
     route({
@@ -175,8 +170,9 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       params,
       body: PlanDocument,
       result: PlanView,
-      async handle({ params: { name }, body: { version, ...document }, principal: { party } }) {
-        return toView(await plans.put({ party, name }, document, version))
+      async handle({ params: { name }, body: { version, ...document }, principal }) {
+        const { party, id: by } = principal
+        return toView(await plans.put({ party, name, by }, document, version))
       },
     }),
     route({
@@ -185,52 +181,7 @@ function planRoutes({ plans }: PlanRoutesServices): readonly Route[] {
       summary: 'Remove a plan; the default one goes back to what is built in',
       permission: 'plan:write',
       params,
-      handle: async ({ params: { name }, principal: { party } }) => plans.remove(party, name),
-    }),
-  ]
-}
-
-function contentRoutes({ contents, plans }: PlanRoutesServices): readonly Route[] {
-  const params = z.object({ ref: Sha384 })
-  return [
-    route({
-      method: 'get',
-      path: '/plan-contents',
-      summary: 'What has been brought here for plans to send',
-      permission: 'plan:read',
-      query: PageQuery,
-      result: pageOf(ContentView),
-      async handle({ query: { limit, cursor }, principal: { party } }) {
-        const after = positionOf(cursor) ?? ''
-        const all = await contents.list(party)
-        const page = all.filter((one) => one > after).slice(0, limit + 1)
-        const found = await Promise.all(page.map((one) => contents.find(party, one)))
-        const rows = found.filter((content) => content !== undefined)
-        return pageFrom(rows, limit, ({ sha384 }) => sha384, contentView)
-      },
-    }),
-    route({
-      method: 'post',
-      path: '/plan-contents',
-      summary: 'Bring a file for plans to send; it is called by its SHA-384',
-      permission: 'plan:write',
-      bytes: { types: ['application/octet-stream'], atMost: MOST_CONTENT_BYTES },
-      result: ContentView,
-      status: 201,
-      handle: async ({ bytes, principal: { party } }) =>
-        contentView(await contents.put(party, bytes)),
-    }),
-    route({
-      method: 'delete',
-      path: '/plan-contents/{ref}',
-      summary: 'Remove a file that no plan sends',
-      permission: 'plan:write',
-      params,
-      async handle({ params: { ref }, principal: { party } }) {
-        if (await plans.isInUse(party, ref))
-          throw new Problem('conflict', 'a plan sends this content')
-        if (!(await contents.remove(party, ref))) throw new Problem('not-found', 'no such content')
-      },
+      handle: ({ params: { name }, principal: { party, id: by } }) => plans.remove(party, name, by),
     }),
   ]
 }
@@ -274,10 +225,6 @@ function uploadRoutes({ database, devices, uploads }: PlanRoutesServices): reado
       },
     }),
   ]
-}
-
-function contentView({ sha384: ref, length }: Content) {
-  return { ref, length }
 }
 
 function toView({ name, version, document, createdAt, updatedAt }: Plan) {

@@ -2,7 +2,6 @@
  * Agents for node:http and node:https whose every connection goes to an address that was looked at
  * just before: a name may stand for something else each time it is asked for.
  */
-import { lookup as lookupAddresses } from 'node:dns/promises'
 import type { LookupAddress } from 'node:dns'
 import { type AgentOptions, type ClientRequestArgs, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
@@ -10,8 +9,8 @@ import { type LookupFunction, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import { kindOf } from '../addresses.ts'
-import { Slots } from '../slots.ts'
 import { OutboundFailure } from './failure.ts'
+import type { Names } from './names.ts'
 import type { OutboundPolicy } from './policy.ts'
 
 export type OutboundTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean }
@@ -20,34 +19,36 @@ export type OutboundPool = Pick<AgentOptions, 'keepAlive' | 'maxSockets'> & {
   readonly tls?: OutboundTls | undefined
 }
 
-/** Resolving takes one of Node's few threads for as long as a slow name server likes. */
-const LOOKUPS_AT_ONCE = 2
-const lookups = new Slots(LOOKUPS_AT_ONCE)
+/** Where a name leads, and whether one may go there. */
+export interface Guard {
+  readonly policy: OutboundPolicy
+  readonly names: Pick<Names, 'lookup'>
+}
+
+/** What a call by one of these agents may say beside the usual. */
+export interface GuardedArgs extends ClientRequestArgs {
+  /** For whom: see Names. */
+  readonly party?: string | undefined
+}
 
 export function guardedAgent(
-  policy: OutboundPolicy,
+  guard: Guard,
   secure: boolean,
   { tls, ...pool }: OutboundPool,
 ): HttpAgent {
-  return secure ? new GuardedHttps(policy, { ...pool, ...tls }) : new GuardedHttp(policy, pool)
+  return secure ? new GuardedHttps(guard, { ...pool, ...tls }) : new GuardedHttp(guard, pool)
 }
 
 /** The addresses a host stands for, as far as they may be connected to; throws if none may. */
 export async function permittedAddresses(
-  policy: OutboundPolicy,
-  host: string,
-  port: number,
+  { policy, names }: Guard,
+  { host, port, party }: { readonly host: string; readonly port: number; readonly party?: string },
 ): Promise<LookupAddress[]> {
-  const all = await resolve(host)
+  const family = isIP(host)
+  const all = family === 0 ? await names.lookup(host, party) : [{ address: host, family }]
   const permitted = all.filter(({ address }) => policy.permits(host, port, address))
   if (permitted.length === 0) throw forbidden(host, all[0]?.address ?? host)
   return permitted
-}
-
-async function resolve(host: string): Promise<LookupAddress[]> {
-  const family = isIP(host)
-  if (family !== 0) return [{ address: host, family }]
-  return lookups.run(() => lookupAddresses(host, { all: true }))
 }
 
 function forbidden(host: string, address: string): OutboundFailure {
@@ -62,48 +63,49 @@ function forbidden(host: string, address: string): OutboundFailure {
 type Made = (error: Error | null, socket: Duplex) => void
 
 class GuardedHttp extends HttpAgent {
-  readonly #policy: OutboundPolicy
+  readonly #guard: Guard
 
-  constructor(policy: OutboundPolicy, options: AgentOptions) {
+  constructor(guard: Guard, options: AgentOptions) {
     super(options)
-    this.#policy = policy
+    this.#guard = guard
   }
 
   override createConnection(options: ClientRequestArgs, made?: Made) {
-    const guarded = guard(this.#policy, options, made)
-    return guarded && super.createConnection(guarded, made)
+    const checked = guarded(this.#guard, options, made)
+    return checked && super.createConnection(checked, made)
   }
 }
 
 class GuardedHttps extends HttpsAgent {
-  readonly #policy: OutboundPolicy
+  readonly #guard: Guard
 
-  constructor(policy: OutboundPolicy, options: AgentOptions & OutboundTls) {
+  constructor(guard: Guard, options: AgentOptions & OutboundTls) {
     super(options)
-    this.#policy = policy
+    this.#guard = guard
   }
 
   override createConnection(options: ClientRequestArgs, made?: Made) {
-    const guarded = guard(this.#policy, options, made)
-    return guarded && super.createConnection(guarded, made)
+    const checked = guarded(this.#guard, options, made)
+    return checked && super.createConnection(checked, made)
   }
 }
 
 /** The same options with a lookup that refuses; undefined, and `made` told, for a bad address. */
-function guard(
-  policy: OutboundPolicy,
-  options: ClientRequestArgs,
+function guarded(
+  guard: Guard,
+  options: GuardedArgs,
   made: Made | undefined,
 ): ClientRequestArgs | undefined {
   const host = options.host ?? 'localhost'
   const port = Number(options.port)
+  const { party } = options
   // An address is connected to without any lookup.
-  if (isIP(host) !== 0 && !policy.permits(host, port, host)) {
+  if (isIP(host) !== 0 && !guard.policy.permits(host, port, host)) {
     made?.(forbidden(host, host), undefined as unknown as Duplex)
     return undefined
   }
   const lookup: LookupFunction = (name, { all }, found) => {
-    permittedAddresses(policy, name, port).then(
+    permittedAddresses(guard, { host: name, port, ...(party !== undefined && { party }) }).then(
       (addresses) => {
         const [{ address, family } = { address: name, family: 0 }] = addresses
         if (all) found(null, addresses)

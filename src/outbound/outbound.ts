@@ -11,8 +11,16 @@ import {
 } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Bytes } from '../../protocol/bytes.ts'
-import { type OutboundPool, type OutboundTls, guardedAgent, permittedAddresses } from './agents.ts'
+import {
+  type Guard,
+  type GuardedArgs,
+  type OutboundPool,
+  type OutboundTls,
+  guardedAgent,
+  permittedAddresses,
+} from './agents.ts'
 import { OutboundFailure } from './failure.ts'
+import { Names } from './names.ts'
 import type { OutboundPolicy } from './policy.ts'
 
 export interface OutboundRequest {
@@ -26,6 +34,8 @@ export interface OutboundRequest {
   /** How many redirects are followed: none, unless it says so. */
   readonly redirects?: number
   readonly tls?: OutboundTls
+  /** For whom: what one party asks for holds up no other. */
+  readonly party?: string | undefined
 }
 
 export interface OutboundAnswer {
@@ -46,26 +56,27 @@ const REDIRECTS = [301, 302, 303, ...SAME_AGAIN]
 const SECRET_HEADERS = ['authorization', 'cookie', 'proxy-authorization']
 
 export class Outbound {
-  readonly #policy: OutboundPolicy
+  readonly #guard: Guard
   readonly #agents = new Map<boolean, HttpAgent>()
   readonly #calls = new Set<ClientRequest>()
   #isClosed = false
 
-  constructor(policy: OutboundPolicy) {
-    this.#policy = policy
+  constructor(policy: OutboundPolicy, names: Names = new Names()) {
+    this.#guard = { policy, names }
   }
 
   /** See OutboundPolicy. */
   admitOwn(url: string): void {
-    this.#policy.admitOwn(url)
+    this.#guard.policy.admitOwn(url)
   }
 
   /** Throws an OutboundFailure for a URL that is none, or leads where it may not. */
-  async check(url: string): Promise<void> {
-    const { hostname, port, protocol } = parse(url)
-    const number = Number(port) || (protocol === 'https:' ? 443 : 80)
+  async check(url: string, party?: string): Promise<void> {
+    const { hostname, port: given, protocol } = parse(url)
+    const port = Number(given) || (protocol === 'https:' ? 443 : 80)
+    const place = { host: bare(hostname), port, ...(party !== undefined && { party }) }
     try {
-      await permittedAddresses(this.#policy, bare(hostname), number)
+      await permittedAddresses(this.#guard, place)
     } catch (error) {
       throw failureOf(error, hostname)
     }
@@ -73,7 +84,7 @@ export class Outbound {
 
   /** For who speaks HTTP by himself: all connections of this agent are checked. */
   agent(url: string, pool: OutboundPool = {}): HttpAgent {
-    return guardedAgent(this.#policy, url.startsWith('https:'), pool)
+    return guardedAgent(this.#guard, url.startsWith('https:'), pool)
   }
 
   /** Throws an OutboundFailure where there is no answer, whatever its status. */
@@ -103,12 +114,13 @@ export class Outbound {
 
   async #once(url: URL, options: OutboundRequest, signal: AbortSignal): Promise<OutboundAnswer> {
     if (this.#isClosed) throw new OutboundFailure('unreachable', `${url.host}: the service stops`)
-    const { method = 'GET', body = '', tls, maxBytes = MOST_BYTES } = options
+    const { method = 'GET', body = '', tls, maxBytes = MOST_BYTES, party } = options
     const secure = url.protocol === 'https:'
     const own = tls && this.agent(url.href, { tls })
     const headers = { ...options.headers, 'content-length': String(Buffer.byteLength(body)) }
     const agent = own ?? this.#shared(secure)
-    const call = (secure ? httpsRequest : httpRequest)(url, { method, headers, agent, signal })
+    const args: GuardedArgs = { method, headers, agent, signal, party }
+    const call = (secure ? httpsRequest : httpRequest)(url, args)
     this.#calls.add(call)
     try {
       call.end(body)
@@ -130,7 +142,7 @@ export class Outbound {
     const known = this.#agents.get(secure)
     if (known) return known
     const pool = { keepAlive: true, maxSockets: CONNECTIONS }
-    const made = guardedAgent(this.#policy, secure, pool)
+    const made = guardedAgent(this.#guard, secure, pool)
     this.#agents.set(secure, made)
     return made
   }

@@ -9,7 +9,7 @@ export interface PartyRoutesServices {
   readonly parties: Parties
   readonly apiTokens: {
     /** The first token of a party, in place of one that nobody has used. */
-    welcome(tx: Executor, party: string): Promise<string>
+    welcome(tx: Executor, party: string, invitation: string): Promise<string>
   }
   /** So that it can be sold to. Done again where it has been done, it changes nothing. */
   makeFirstKeys(party: string): Promise<void>
@@ -67,7 +67,7 @@ function ownRoutes({ parties }: PartyRoutesServices): readonly Route[] {
       body: z.strictObject({ name: PartyName }),
       result: Party,
       handle: async ({ body: { name }, principal }) =>
-        partyView(await parties.rename(principal.party, name)),
+        partyView(await parties.rename(principal, name)),
     }),
   ]
 }
@@ -97,7 +97,7 @@ function otherRoutes({ parties, apiTokens, makeFirstKeys }: PartyRoutesServices)
       async handle({ principal }) {
         let token = ''
         const row = await parties.join(principal.id, async (tx, party) => {
-          token = await apiTokens.welcome(tx, party)
+          token = await apiTokens.welcome(tx, party, principal.id)
         })
         // Whoever is not answered because we died here comes again.
         await makeFirstKeys(row.id)
@@ -111,7 +111,8 @@ function otherRoutes({ parties, apiTokens, makeFirstKeys }: PartyRoutesServices)
       permission: 'party:suspend',
       params,
       result: Party,
-      handle: async ({ params: { id } }) => partyView(await parties.suspend(id)),
+      handle: async ({ params: { id }, principal }) =>
+        partyView(await parties.suspend(id, principal)),
     }),
     route({
       method: 'post',
@@ -120,7 +121,8 @@ function otherRoutes({ parties, apiTokens, makeFirstKeys }: PartyRoutesServices)
       permission: 'party:suspend',
       params,
       result: Party,
-      handle: async ({ params: { id } }) => partyView(await parties.resume(id)),
+      handle: async ({ params: { id }, principal }) =>
+        partyView(await parties.resume(id, principal)),
     }),
   ]
 }
@@ -156,8 +158,8 @@ function invitationRoutes({ parties }: PartyRoutesServices): readonly Route[] {
       }),
       result: Invitation.extend({ code: z.string() }),
       status: 201,
-      async handle({ body: { name, roles, ttl_seconds } }) {
-        const { row, code } = await parties.invite({ name, roles }, ttl_seconds)
+      async handle({ body: { name, roles, ttl_seconds }, principal }) {
+        const { row, code } = await parties.invite({ name, roles }, ttl_seconds, principal)
         return { ...invitationView(row), code }
       },
     }),
@@ -167,7 +169,7 @@ function invitationRoutes({ parties }: PartyRoutesServices): readonly Route[] {
       summary: 'Withdraw an invitation',
       permission: 'party:invite',
       params: z.object({ id: z.string().max(64) }),
-      handle: ({ params: { id } }) => parties.withdrawInvitation(id),
+      handle: ({ params: { id }, principal }) => parties.withdrawInvitation(id, principal),
     }),
   ]
 }

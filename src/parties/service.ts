@@ -1,5 +1,6 @@
 /** The organisations that share an installation: who they are, and how a new one comes in. */
 import { randomBytes } from 'node:crypto'
+import type { AuditLog, NewEntry } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
@@ -9,6 +10,7 @@ import type { Principal } from '../http/authenticate.ts'
 import { hashOfSecret, isSameHash } from '../secrets/hash.ts'
 import * as store from './store.ts'
 import type { InvitationRow, PartyRow } from './store.ts'
+import { NAME_PREFIXES, SECRET_PREFIXES } from '../prefixes.ts'
 
 export const PARTY_ROLES = ['manufacturer', 'reseller', 'owner'] as const
 export type PartyRole = (typeof PARTY_ROLES)[number]
@@ -16,6 +18,7 @@ export type PartyRole = (typeof PARTY_ROLES)[number]
 export interface PartiesServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
 }
 
 export interface NewParty {
@@ -31,10 +34,12 @@ interface Standing {
   readonly roles: ReadonlySet<string>
 }
 
-/** `fdoi_`, the id, the secret. */
+/** The prefix, the id, the secret. */
 const CODE = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
 const HOME_NAME = 'home'
 const NO_PARTY = ''
+
+type Actor = Pick<Principal, 'id' | 'party'>
 
 export class Parties {
   readonly #services: PartiesServices
@@ -62,6 +67,11 @@ export class Parties {
   /** Whether anybody may act for it now. */
   async isActive(id: string): Promise<boolean> {
     return (await this.#standingOf(id))?.isActive ?? false
+  }
+
+  /** There is one, and nobody may act for it. */
+  async isSuspended(id: string): Promise<boolean> {
+    return (await this.#standingOf(id))?.isActive === false
   }
 
   /** Whether it was invited to be this, too. */
@@ -96,44 +106,59 @@ export class Parties {
     return store.findPartyNamed.first(this.#services.database.db, { name })
   }
 
-  /** Throws conflict where another has this name. */
-  async rename(id: string, name: string): Promise<PartyRow> {
-    const { database } = this.#services
+  /** The caller's own. Throws conflict where another has this name. */
+  async rename({ party: id, id: by }: Actor, name: string): Promise<PartyRow> {
+    const { database, audit } = this.#services
+    const entry = {
+      party: id,
+      type: 'party-renamed',
+      by,
+      subject: { id },
+      detail: { name },
+    } as const
     await database.commit(async (tx) => {
       const other = await store.findPartyNamed.first(tx, { name })
-      if (other && other.id !== id) throw nameTaken(name)
+      if (other?.id === id) return
+      if (other) throw nameTaken(name)
       await store.renameParty.run(tx, { id, name })
+      await audit.append(tx, entry)
     })
     return this.find(id)
   }
 
   /** From now on nobody may act for it; its devices go on. */
-  async suspend(id: string): Promise<PartyRow> {
+  suspend(id: string, by: Actor): Promise<PartyRow> {
     if (id === HOME_PARTY) throw new Problem('conflict', 'an installation needs its own party')
-    await this.find(id)
-    await this.#suspend(id, this.#now())
-    return this.find(id)
+    return this.#setSuspended(id, this.#now(), by)
   }
 
-  async resume(id: string): Promise<PartyRow> {
-    await this.find(id)
-    await this.#suspend(id, null)
-    return this.find(id)
+  resume(id: string, by: Actor): Promise<PartyRow> {
+    return this.#setSuspended(id, null, by)
   }
 
-  async #suspend(id: string, at: string | null): Promise<void> {
-    const { database } = this.#services
-    await database.commit((tx) => store.suspendParty.run(tx, { id, at }), { durable: true })
+  /** As it is already, nothing is done. */
+  async #setSuspended(id: string, at: string | null, by: Actor): Promise<PartyRow> {
+    const { database, audit } = this.#services
+    const type = at === null ? 'party-resumed' : 'party-suspended'
+    const suspend = async (tx: Executor) => {
+      const before = (await store.findParty.first(tx, { id })) ?? notFound(id)
+      if ((before.suspended_at === null) === (at === null)) return
+      await store.suspendParty.run(tx, { id, at })
+      await audit.append(tx, ...inBothLogs(id, by, { type, detail: { name: before.name } }))
+    }
+    await database.commit(suspend, { durable: true })
+    return this.find(id)
   }
 
   /** A code by which a new party comes in; it is shown this once. */
   async invite(
     { name, roles }: NewParty,
     ttlSeconds: number,
+    by: Actor,
   ): Promise<{ row: InvitationRow; code: string }> {
     if (await this.findNamed(name)) throw nameTaken(name)
     const now = this.#services.clock.now()
-    const id = `fdoi_${randomBytes(8).toString('hex')}`
+    const id = `${SECRET_PREFIXES.invitation}${randomBytes(8).toString('hex')}`
     const secret = randomBytes(32).toString('base64url')
     const row = {
       id,
@@ -144,9 +169,13 @@ export class Parties {
       expires_at: new Date(now.getTime() + ttlSeconds * 1000).toISOString(),
       used_by: null,
     }
-    await this.#services.database.commit((tx) => store.insertInvitation.run(tx, row), {
-      durable: true,
-    })
+    const { database, audit } = this.#services
+    const detail = { name, roles: [...roles], expires_at: row.expires_at }
+    const invite = async (tx: Executor) => {
+      await store.insertInvitation.run(tx, row)
+      await audit.append(tx, { ...entryBy(by, id), type: 'party-invited', detail })
+    }
+    await database.commit(invite, { durable: true })
     return { row, code: `${id}_${secret}` }
   }
 
@@ -154,10 +183,13 @@ export class Parties {
     return store.listInvitations.all(this.#services.database.db, { limit, after })
   }
 
-  async withdrawInvitation(id: string): Promise<void> {
-    const { database } = this.#services
-    const removed = await database.commit((tx) => store.removeInvitation.run(tx, { id }))
-    if (removed === 0) throw new Problem('not-found', `there is no invitation ${id}`)
+  async withdrawInvitation(id: string, by: Actor): Promise<void> {
+    const { database, audit } = this.#services
+    await database.commit(async (tx) => {
+      const removed = await store.removeInvitation.run(tx, { id })
+      if (removed === 0) throw new Problem('not-found', `there is no invitation ${id}`)
+      await audit.append(tx, { ...entryBy(by, id), type: 'party-invitation-withdrawn' })
+    })
   }
 
   /** Who has been invited may join, and nothing else; undefined for a code that is not good now. */
@@ -199,11 +231,15 @@ export class Parties {
   }
 
   async #add(tx: Executor, { id: invitation, name, roles }: InvitationRow): Promise<string> {
-    const party = `fdop_${randomBytes(8).toString('hex')}`
+    const party = `${NAME_PREFIXES.party}${randomBytes(8).toString('hex')}`
     const row = { ...this.#rowOf(party, { name, roles: [] }), roles }
     if ((await store.insertParty.run(tx, row)) === 0) throw nameTaken(name)
     for (const open of this.#openers) await open(tx, party)
     await store.useInvitation.run(tx, { id: invitation, party })
+    const detail = { name, roles: roles.split(' ') }
+    const by = { party: HOME_PARTY, id: invitation }
+    const entries = inBothLogs(party, by, { type: 'party-joined', detail })
+    await this.#services.audit.append(tx, ...entries)
     return party
   }
 
@@ -224,6 +260,22 @@ export class Parties {
 
 function standingOf({ suspended_at, roles }: PartyRow): Standing {
   return { isActive: suspended_at === null, roles: new Set(roles.split(' ')) }
+}
+
+function entryBy({ party, id: by }: Actor, id: string) {
+  return { party, by, subject: { id } }
+}
+
+/** Who did it is told to their own party only; the other learns which party that is. */
+function inBothLogs(
+  party: string,
+  by: Actor,
+  entry: Pick<NewEntry, 'type' | 'detail'>,
+): readonly NewEntry[] {
+  return [
+    { ...entryBy(by, party), ...entry },
+    { ...entryBy({ party, id: by.party }, party), ...entry },
+  ]
 }
 
 function nameTaken(name: string): Problem {

@@ -19,6 +19,11 @@ const Certificate = z
     not_before: z.string(),
     not_after: z.string(),
     created_at: z.string(),
+    revoked_at: z.string().nullable(),
+    revocation_reason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'handed-over, retired or made-anew' }),
   })
   .openapi('Certificate')
 
@@ -38,28 +43,38 @@ export function certificateRoutes({ db }: Pick<Database, 'db'>): readonly Route[
         const { party } = principal
         const filter = { party, deviceId, status, after: positionOf(cursor) }
         const rows = await listCertificates(db, { ...filter, limit: limit + 1 })
-        return pageFrom(
-          rows,
-          limit,
-          ({ serial }) => serial,
-          (row) => row,
-        )
+        return pageFrom(rows, limit, ({ serial }) => serial, certificateView)
       },
     }),
   ]
 }
 
+type ListedCertificate = Awaited<ReturnType<typeof listCertificates>>[number]
+
+function certificateView({ status_at, ...row }: ListedCertificate) {
+  return { ...row, revoked_at: row.status === 'revoked' ? status_at : null }
+}
+
 const CA_PATH = '/.well-known/firstlight'
 
-/** For those who are to trust our servers, or the devices made here. */
+const FOR_FIVE_MINUTES = { 'cache-control': 'public, max-age=300' }
+const FOR_A_MINUTE = { 'cache-control': 'public, max-age=60' }
+
+/** For those who are to trust our servers, the devices made here, or the credentials they got. */
 export function authorityRoutes(pki: Pki): Hono<AppEnv> {
-  const headers = {
-    'content-type': 'application/x-pem-file',
-    'cache-control': 'public, max-age=300',
-  }
+  const headers = { 'content-type': 'application/x-pem-file', ...FOR_FIVE_MINUTES }
   return new Hono<AppEnv>()
     .get(`${CA_PATH}/ca.pem`, (c) => c.body(certificatesToPem(pki.trustBundle()), 200, headers))
     .get(`${CA_PATH}/device-ca.pem`, (c) =>
       c.body(certificatesToPem(pki.deviceAnchors()), 200, headers),
+    )
+    .get(`${CA_PATH}/issuing-ca.pem`, (c) =>
+      c.body(certificatesToPem(pki.issuingAuthority()), 200, headers),
+    )
+    .get(`${CA_PATH}/issuing-ca.crl`, async (c) =>
+      c.body(Buffer.from(await pki.revocationList()), 200, {
+        'content-type': 'application/pkix-crl',
+        ...FOR_A_MINUTE,
+      }),
     )
 }

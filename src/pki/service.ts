@@ -17,6 +17,8 @@ import { type BirthData, birthName } from './device-name.ts'
 import { type AuthorityKeys, type Hierarchy, isRenewalDue, openHierarchy } from './hierarchy.ts'
 import { IssuanceRefused, type IssueServices, issueCertificate, spkiHashOf } from './issue.ts'
 import { IDEVID, LDEVID, TLS_SERVER, VOUCHER_KEY, deviceUrn } from './profiles.ts'
+import { RevocationList } from './revocation/list.ts'
+import { noteChange } from './revocation/store.ts'
 import { serverName } from './server-name.ts'
 import {
   activatePending,
@@ -57,11 +59,13 @@ const KEEP_EXPIRED_MS = 90 * 24 * 3_600_000
 
 export class Pki {
   readonly #services: PkiServices
+  readonly #revocations: RevocationList
   #hierarchy: Hierarchy
   #serverAnchors: readonly Bytes[] = []
 
   private constructor(services: PkiServices, hierarchy: Hierarchy) {
     this.#services = services
+    this.#revocations = new RevocationList(services)
     this.#hierarchy = hierarchy
   }
 
@@ -112,6 +116,16 @@ export class Pki {
     this.#serverAnchors = [...anchors.filter(isNew), ...this.#serverAnchors]
   }
 
+  /** Who signs the credentials of devices, and the list of those that are over. */
+  issuingAuthority(): readonly Bytes[] {
+    return [this.#hierarchy.issuingCa.certificate]
+  }
+
+  /** DER; see RevocationList. */
+  revocationList(): Promise<Bytes> {
+    return this.#revocations.current(this.#hierarchy.issuingCa)
+  }
+
   /** A device's credential: pending until activateCertificates, and worthless before. */
   async issueLdevid({ deviceId, runId }: Bearer, spki: Bytes): Promise<IssuedCertificate> {
     const { issuingCa } = this.#hierarchy
@@ -157,7 +171,7 @@ export class Pki {
   async activateCertificates(tx: Executor, bearer: Bearer): Promise<number> {
     const change = { ...bearer, at: this.#services.now().toISOString() }
     const activated = await activatePending.run(tx, change)
-    if (activated > 0) await supersedeOthers.run(tx, change)
+    if (activated > 0 && (await supersedeOthers.run(tx, change)) > 0) await noteChange.run(tx, {})
     return activated
   }
 

@@ -6,7 +6,7 @@ import { HOME_PARTY } from '../database/tables.ts'
 import type { CertificateTable } from '../database/tables/pki.ts'
 
 export type CertificateRow = CertificateTable
-type Issued = Omit<CertificateRow, 'party'>
+type Issued = Omit<CertificateRow, 'party' | 'revocation_reason'>
 
 /** Written out, not bound: the index of devices has rows of this profile only. */
 const CREDENTIAL = sql.lit<'ldevid'>('ldevid')
@@ -33,6 +33,7 @@ export const recordCertificate = statement((db, row: Issued) =>
     der: row.der,
     created_at: row.created_at,
     status_at: row.status_at,
+    revocation_reason: null,
   }),
 )
 
@@ -139,6 +140,7 @@ export function listCertificates(db: Executor, filter: CertificateFilter) {
   let query = db
     .selectFrom('certificate')
     .select(['serial', 'profile', 'device_id', 'status', 'not_before', 'not_after', 'created_at'])
+    .select(['status_at', 'revocation_reason'])
     .where('party', '=', filter.party)
     .orderBy('serial')
     .limit(filter.limit)

@@ -19,10 +19,11 @@ export async function trustFor(
   now: Date,
 ): Promise<VerifyOptions> {
   await refuseDenied(voucher, policy)
-  if (isListed(voucher, policy)) return { now }
+  const sound = { now, entryStyle: 'either' } as const
+  if (isListed(voucher, policy)) return sound
   const { anyone, allow } = policy
-  if (!anyone) return { now, anchors: allow.deviceCas }
-  return deviceAnchors ? { now, anchors: [...deviceAnchors, ...allow.deviceCas] } : { now }
+  if (!anyone) return { ...sound, anchors: allow.deviceCas }
+  return deviceAnchors ? { ...sound, anchors: [...deviceAnchors, ...allow.deviceCas] } : sound
 }
 
 /** What an owner that asks for `asked` seconds gets: never none, and the same every time. */

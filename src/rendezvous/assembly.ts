@@ -1,6 +1,7 @@
 /** The rendezvous put together: its roles, its policy, and who may look at what it keeps. */
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { RandomBytes } from '../../protocol/types/base.ts'
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
@@ -18,6 +19,7 @@ export interface RendezvousGround {
   readonly clock: Clock
   readonly randomBytes: RandomBytes
   readonly events: Events
+  readonly audit: AuditLog
   readonly deviceAnchors: () => readonly Bytes[] | undefined
   /** The URLs it is reached at. */
   readonly urls: () => readonly string[]
@@ -33,8 +35,8 @@ export interface Rendezvous {
 }
 
 export function openRendezvous(ground: RendezvousGround): Rendezvous {
-  const { database, clock } = ground
-  const policy = rendezvousPolicySetting({ database, clock })
+  const { database, clock, audit } = ground
+  const policy = rendezvousPolicySetting({ database, clock, audit })
   const limits = new Limits(policy, clock)
   const services = { ...ground, policy, limits, runs: new RunOrder() }
   const registrations = new Registrations(services)

@@ -73,6 +73,7 @@ const DEFAULT: PolicyDocument = {
 export function rendezvousPolicySetting(services: SettingServices): Setting<RendezvousPolicy> {
   return new Setting(services, {
     name: 'rendezvous-policy',
+    changed: 'rendezvous-policy-changed',
     // What is stored has been read by PolicyView.
     parse: (json) => policyOf(json as PolicyDocument),
     fallback: () => DEFAULT,

@@ -21,7 +21,7 @@ import {
 } from '../http/route.ts'
 import type { Current, Setting } from '../settings/setting.ts'
 import { GuidText } from '../vouchers/view.ts'
-import { type AlarmRow, dismiss, listAlarms } from './alarms/store.ts'
+import { type AlarmRow, listAlarms } from './alarms/store.ts'
 import type { Limits } from './limits.ts'
 import type { RendezvousPolicy } from './policy.ts'
 import type { Registrations } from './service.ts'
@@ -46,7 +46,7 @@ const GuidParam = z.object({ guid: GuidText })
 export function rendezvousRoutes(services: RendezvousRoutesServices): readonly Route[] {
   return [
     ...registrationRoutes(services.registrations),
-    ...alarmRoutes(services.database),
+    ...alarmRoutes(services),
     ...policyRoutes(services),
   ]
 }
@@ -101,7 +101,10 @@ function registrationRoutes(registrations: Registrations): readonly Route[] {
   ]
 }
 
-function alarmRoutes(database: Database): readonly Route[] {
+function alarmRoutes({
+  database,
+  registrations,
+}: Pick<RendezvousRoutesServices, 'database' | 'registrations'>): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -130,8 +133,7 @@ function alarmRoutes(database: Database): readonly Route[] {
       params: GuidParam,
       async handle({ params: { guid }, principal }) {
         ofTheHouse(principal)
-        const dismissed = await dismiss.run(database.db, { guid })
-        if (dismissed === 0) throw new Problem('not-found', `there is no alarm of ${guid}`)
+        await registrations.dismissAlarms(guid, principal.id)
       },
     }),
   ]
@@ -164,7 +166,7 @@ function policyRoutes({ policy, events }: RendezvousRoutesServices): readonly Ro
       result,
       async handle({ body, principal }) {
         ofTheHouse(principal)
-        const changed = view(await policy.replace(HOME_PARTY, body))
+        const changed = view(await policy.replace({ party: HOME_PARTY, id: principal.id }, body))
         events.rendezvousPolicyChanged({ by: principal.id })
         return changed
       },

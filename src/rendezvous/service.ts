@@ -2,18 +2,23 @@
 import { hash } from 'node:crypto'
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { LOOK_UP, WITHDRAW, parseOwnRequest } from '../../protocol/to0/own-registration.ts'
+import type { AuditLog } from '../audit/log.ts'
+import type { EntryType } from '../audit/types.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
+import { HOME_PARTY } from '../database/tables.ts'
 import type { Events } from '../events.ts'
 import { Problem } from '../http/problem.ts'
 import type { RunOrder } from './acceptance.ts'
+import { dismiss } from './alarms/store.ts'
 import * as store from './store.ts'
 import type { ListedRegistration, RegistrationFilter, RegistrationRow } from './store.ts'
 
 export interface RegistrationServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly runs: RunOrder
   readonly events: Pick<Events, 'registrationWithdrawn' | 'registrationForgotten'>
   /** The URLs this rendezvous is reached at: a request signed for another is none of ours. */
@@ -73,6 +78,7 @@ export class Registrations {
     await database.commit(async (tx) => {
       const row = (await store.findAny.first(tx, { guid })) ?? notFound(guid)
       await this.#end(tx, row, row.withdrawal)
+      await this.#tell(tx, 'registration-withdrawn', guid, by)
     })
     events.registrationWithdrawn({ guid, by })
   }
@@ -80,15 +86,27 @@ export class Registrations {
   /** As if it had never been here: whoever registers next is believed. Throws not-found. */
   async forget(guid: string, by: string): Promise<void> {
     const { database, events } = this.#services
-    const forgotten = await store.forget.run(database.db, { guid })
-    if (forgotten === 0) notFound(guid)
+    await database.commit(async (tx) => {
+      if ((await store.forget.run(tx, { guid })) === 0) notFound(guid)
+      await this.#tell(tx, 'registration-forgotten', guid, by)
+    })
     events.registrationForgotten({ guid, by })
+  }
+
+  /** The alarms of a device have been looked into. Throws not-found. */
+  async dismissAlarms(guid: string, by: string): Promise<void> {
+    await this.#services.database.commit(async (tx) => {
+      const dismissed = await dismiss.run(tx, { guid })
+      if (dismissed === 0) throw new Problem('not-found', `there is no alarm of ${guid}`)
+      await this.#tell(tx, 'rendezvous-alarms-dismissed', guid, by)
+    })
   }
 
   /** By whoever holds the owner's key. Throws a Problem, or an FdoError for no request at all. */
   async withdrawOwn(encoded: Bytes): Promise<void> {
     const { database, events } = this.#services
     const { guid, key, at } = await this.#authentic(encoded, WITHDRAW)
+    const by = toHex(fingerprint(key))
     await database.commit(async (tx) => {
       const row = await this.#ownedBy(tx, guid, key)
       if (at <= (row.withdrawal ?? 0)) throw new Problem('conflict', 'this request was used before')
@@ -96,8 +114,19 @@ export class Registrations {
         throw new Problem('conflict', 'older than the registration: sign a new request')
       }
       await this.#end(tx, row, at)
+      await this.#tell(tx, 'registration-withdrawn', guid, `key ${by}`)
     })
-    events.registrationWithdrawn({ guid, by: toHex(fingerprint(key)) })
+    events.registrationWithdrawn({ guid, by })
+  }
+
+  /** For an owner of this installation, in the transaction that ends its ownership. */
+  async withdrawOf(
+    tx: Executor,
+    { guid, ownerKey }: { readonly guid: string; readonly ownerKey: string },
+  ): Promise<void> {
+    const row = await store.findAny.first(tx, { guid })
+    if (!row?.to1d || toHex(row.owner_key) !== ownerKey) return
+    await this.#end(tx, row, row.withdrawal)
   }
 
   /** As withdrawOwn, and changes nothing. */
@@ -131,6 +160,11 @@ export class Registrations {
     const row = await store.findAny.first(executor, { guid })
     if (!row || !this.isLive(row) || !equalBytes(row.owner_key, fingerprint(key))) notFound(guid)
     return row
+  }
+
+  /** In the log of whoever runs the rendezvous. */
+  async #tell(tx: Executor, type: EntryType, guid: string, by: string): Promise<void> {
+    await this.#services.audit.append(tx, { party: HOME_PARTY, type, by, subject: { guid } })
   }
 
   /** Nothing that began before brings it back. */

@@ -15,6 +15,8 @@ export interface KeyInfo {
   /** Made here, brought here, or held in a token elsewhere. */
   readonly origin: 'made' | 'imported' | 'token'
   readonly createdAt: string
+  /** Since when another is used in its place. */
+  readonly retiredAt: string | null
 }
 
 /** What a party needs a key for, and of which kind. */

@@ -1,14 +1,13 @@
 /**
  * Private keys by party, purpose and kind, sealed at rest. Gives out Signers, not keys; keys made
- * elsewhere can be added while running, several of a kind side by side. Whoever works for one party
- * has its KeyRing.
+ * elsewhere can be added while running, several of a kind side by side. What another process has
+ * changed is read again before it is used. Whoever works for one party has its KeyRing.
  */
 import {
   type KeyObject,
   createPrivateKey,
   createPublicKey,
   generateKeyPair,
-  hash,
   randomBytes,
 } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -17,15 +16,20 @@ import type { KeyKind, SignatureAlgorithm } from '../../protocol/cose/algorithms
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { kindOf } from '../../protocol/crypto/verify-key.ts'
 import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import type { Histogram } from '../measures.ts'
 import { HOME_PARTY } from '../database/tables.ts'
+import { Slots } from '../slots.ts'
 import type { ExternalKey, ExternalKeys } from './external-keys.ts'
+import { KeyBook, fingerprintOf, slotName } from './key-book.ts'
 import { parsePrivateKeys } from './key-files/read.ts'
 import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
+import { timed } from './timed.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
 export interface KeyStoreServices {
   readonly database: Database
@@ -40,19 +44,22 @@ export interface KeyStoreServices {
   readonly external?: ExternalKeys | undefined
 }
 
+/** What else belongs to a change, in its transaction: what throws undoes it. */
+export type Alongside = (tx: Executor, key: KeyInfo) => Promise<void>
+
+type NewRow = PrivateKeyRow & { readonly wrapped: Bytes }
+
 export class KeyStore {
   readonly #services: KeyStoreServices
   readonly #store = new PrivateKeyStore()
-  /** Oldest first. */
-  #keys: readonly KeyInfo[] = []
   #external: readonly KeyInfo[] = []
-  #named: ReadonlyMap<string, KeyInfo> = new Map()
-  /** Of those in a token, else of those made here, the newest of each kind. */
-  #own: ReadonlyMap<string, KeyInfo> = new Map()
-  #holders: ReadonlyMap<string, readonly string[]> = new Map()
+  #book = new KeyBook([])
+  #readAt = -1
   readonly #objects = new Map<string, KeyObject>()
   readonly #signers = new Map<string, Signer>()
   readonly #making = new Map<string, Promise<KeyInfo>>()
+  /** The threads that look for RSA keys are those that bring commits to the disk. */
+  readonly #finding = new Slots(1)
 
   private constructor(services: KeyStoreServices) {
     this.#services = services
@@ -62,7 +69,7 @@ export class KeyStore {
     const keys = new KeyStore(services)
     const at = services.clock.now().toISOString()
     keys.#external = services.external?.list().flatMap((key) => externalInfo(key, at)) ?? []
-    await keys.#reload()
+    await keys.read()
     return keys
   }
 
@@ -71,81 +78,113 @@ export class KeyStore {
     await this.#services.external?.stop()
   }
 
-  /** Those of all parties. */
+  /** Those of all parties, as they were read last. */
   list(): readonly KeyInfo[] {
-    return this.#keys
+    return this.#book.keys
+  }
+
+  /** As they are now. Not for use inside a transaction, which it would wait for. */
+  async read(): Promise<KeyBook> {
+    const { database } = this.#services
+    const readAt = database.changesOf('private_key')
+    if (readAt === this.#readAt) return this.#book
+    const stored = (await this.#store.list(database.db)).map(infoOf)
+    // Another call may have seen a change that came after this was read.
+    if (readAt < this.#readAt) return this.#book
+    this.#book = new KeyBook([...stored, ...this.#external])
+    this.#readAt = readAt
+    this.#forgetRemoved()
+    return this.#book
   }
 
   ring(party: string): KeyRing {
     return new KeyRing(this, party)
   }
 
-  /** The party's own key of this kind, made when it is first asked for; of several the newest. */
-  ownKey(slot: KeySlot): Promise<KeyInfo> {
-    const own = this.#own.get(slotName(slot))
-    return own ? Promise.resolve(own) : this.make(slot)
+  /** The party's own key of this kind that is in use, made when it is first asked for. */
+  async ownKey(slot: KeySlot): Promise<KeyInfo> {
+    return (await this.read()).active(slot) ?? this.#makeFirst(slot)
   }
 
-  /** Another one, unless one is being made already: it takes the place of the one before. */
-  make(slot: KeySlot): Promise<KeyInfo> {
+  #makeFirst(slot: KeySlot): Promise<KeyInfo> {
     const name = slotName(slot)
     const underWay = this.#making.get(name)
     if (underWay) return underWay
-    const making = makeKey(slot.kind)
-      .then((key) => this.#add(slot, key, 'made'))
+    const making = this.#makeUnlessThere(slot)
+      .then(({ key }) => key)
       .finally(() => this.#making.delete(name))
     this.#making.set(name, making)
     return making
   }
 
-  /** The key with this public half, own or imported, if the party has it. */
-  find(party: string, purpose: string, spki: Bytes): KeyInfo | undefined {
-    return this.#named.get(keyName({ party, purpose, fingerprint: fingerprintOf(spki) }))
+  /** The first of its kind; undefined where another has been made meanwhile. */
+  async make(slot: KeySlot, alongside: Alongside): Promise<KeyInfo | undefined> {
+    const { key, isNew } = await this.#makeUnlessThere(slot, alongside)
+    return isNew ? key : undefined
   }
 
-  /** The parties that have the key with this public half. */
-  holders(purpose: string, spki: Bytes): readonly string[] {
-    return this.#holders.get(holderName({ purpose, fingerprint: fingerprintOf(spki) })) ?? []
+  async #makeUnlessThere(slot: KeySlot, alongside?: Alongside) {
+    const row = this.#rowOf(slot, await this.#newKey(slot.kind), 'made')
+    return this.#commit(async (tx) => {
+      const known = await this.#store.findActive(tx, slot)
+      return known ? { key: infoOf(known), isNew: false } : this.#add(tx, row, alongside)
+    })
+  }
+
+  /**
+   * Puts a new key in the place of one that stays, for what was signed to it; both or neither.
+   * Undefined where somebody else has done so meanwhile.
+   */
+  async rotate(old: KeyInfo, alongside: Alongside): Promise<KeyInfo | undefined> {
+    const row = this.#rowOf(old, await this.#newKey(old.kind), 'made')
+    return this.#commit(async (tx) => {
+      const active = await this.#store.findActive(tx, old)
+      if (active && active.id !== old.id) return undefined
+      if (!(await this.#store.retire(tx, old.id, row.created_at))) return undefined
+      return (await this.#add(tx, row, alongside)).key
+    })
+  }
+
+  /** False where it is gone already. */
+  remove(key: KeyInfo, alongside: Alongside): Promise<boolean> {
+    return this.#commit(async (tx) => {
+      if (!(await this.#store.remove(tx, key.id))) return false
+      await alongside(tx, key)
+      return true
+    })
   }
 
   /** Adds the key in a file made elsewhere. One that is here already is left as it is. */
   async import(
     { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
     file: Bytes,
-    passphrase?: string,
+    { passphrase, alongside }: { passphrase?: string | undefined; alongside?: Alongside } = {},
   ): Promise<KeyInfo> {
     const { key } = await parsePrivateKeys(file, { passphrase })
-    const known = this.find(party, purpose, spkiOf(key))
-    return known ?? this.#add({ party, purpose }, key, 'imported')
+    const here = (await this.read()).find(party, purpose, spkiOf(key))
+    if (here) return here
+    const row = this.#rowOf({ party, purpose }, key, 'imported')
+    const added = await this.#commit(async (tx) => {
+      const known = await this.#store.findNamed(tx, row)
+      return known ? { key: infoOf(known) } : this.#add(tx, row, alongside)
+    })
+    return added.key
   }
 
-  async #add(
-    { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
-    key: KeyObject,
-    origin: PrivateKeyRow['origin'],
-  ): Promise<KeyInfo> {
-    const { database, clock, sealer } = this.#services
-    const id = `fdok_${randomBytes(12).toString('hex')}`
-    const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
-    const spki = spkiOf(key)
-    const row = {
-      id,
-      party,
-      purpose,
-      kind: kindOf(key),
-      fingerprint: fingerprintOf(spki),
-      origin,
-      spki,
-      wrapped: sealer.seal(contextOf(id), pkcs8),
-      created_at: clock.now().toISOString(),
-    }
-    pkcs8.fill(0)
-    const added = await database.commit((tx) => this.#store.add(tx, row), { durable: true })
-    await this.#reload()
-    if (added) return infoOf(row)
-    const known = this.#named.get(keyName(row))
-    if (!known) throw new Error('a key that is neither new nor known')
-    return known
+  /** How many keys a party has here; for use inside a transaction. */
+  count(tx: Executor, party: string): Promise<number> {
+    return this.#store.count(tx, party)
+  }
+
+  /** Whether the party has it as the transaction sees it, whatever was read before. */
+  async has(tx: Executor, name: Parameters<KeyBook['named']>[0]): Promise<boolean> {
+    if (this.#book.named(name)?.origin === 'token') return true
+    return (await this.#store.findNamed(tx, name)) !== undefined
+  }
+
+  /** The parties that have the key with this public half, as they were read last. */
+  holders(purpose: string, spki: Bytes): readonly string[] {
+    return this.#book.holders(purpose, spki)
   }
 
   async signerFor(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
@@ -180,38 +219,56 @@ export class KeyStore {
     return key
   }
 
-  async #reload(): Promise<void> {
-    const stored = (await this.#store.list(this.#services.database.db)).map(infoOf)
-    const keys = [...stored, ...this.#external]
-    this.#keys = keys
-    this.#named = new Map(keys.map((key) => [keyName(key), key]))
-    const holders = new Map<string, string[]>()
-    for (const key of keys) {
-      holders.set(holderName(key), [...(holders.get(holderName(key)) ?? []), key.party])
-    }
-    this.#holders = holders
-    const own = keys.filter(({ origin }) => origin !== 'imported')
-    this.#own = new Map(own.map((key) => [slotName(key), key]))
+  async #commit<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+    const done = await this.#services.database.commit(work, { durable: true })
+    await this.read()
+    return done
   }
-}
 
-/** At once where the key signs at once: who waits for a promise waits longer. */
-function timed(signer: Signer, histogram: Histogram, ...labels: readonly string[]): Signer {
-  return {
-    ...signer,
-    sign(data) {
-      const began = performance.now()
-      const note = () => histogram.observe((performance.now() - began) / 1000, ...labels)
-      const signature = signer.sign(data)
-      if (signature instanceof Promise) signature.then(note, note)
-      else note()
-      return signature
-    },
+  async #add(tx: Executor, row: NewRow, alongside?: Alongside) {
+    const key = infoOf(row)
+    await this.#store.add(tx, row)
+    await alongside?.(tx, key)
+    return { key, isNew: true }
+  }
+
+  #rowOf(
+    { party, purpose }: Pick<KeySlot, 'party' | 'purpose'>,
+    key: KeyObject,
+    origin: PrivateKeyRow['origin'],
+  ): NewRow {
+    const { clock, sealer } = this.#services
+    const id = `${NAME_PREFIXES.key}${randomBytes(12).toString('hex')}`
+    const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+    const wrapped = sealer.seal(contextOf(id), pkcs8)
+    pkcs8.fill(0)
+    const spki = spkiOf(key)
+    return {
+      ...{ id, party, purpose, origin, spki, wrapped },
+      kind: kindOf(key),
+      fingerprint: fingerprintOf(spki),
+      created_at: clock.now().toISOString(),
+      retired_at: null,
+    }
+  }
+
+  #newKey(kind: KeyKind): Promise<KeyObject> {
+    return kind.startsWith('rsa') ? this.#finding.run(() => makeKey(kind)) : makeKey(kind)
+  }
+
+  /** A key that is gone is not used any more, whoever has removed it. */
+  #forgetRemoved(): void {
+    const isGone = (id: string) => !this.#book.has(id)
+    for (const id of this.#objects.keys()) if (isGone(id)) this.#objects.delete(id)
+    for (const name of this.#signers.keys()) {
+      if (isGone(name.slice(0, name.indexOf(' ')))) this.#signers.delete(name)
+    }
   }
 }
 
 const generate = promisify(generateKeyPair)
 
+/** In another thread. */
 async function makeKey(kind: KeyKind): Promise<KeyObject> {
   if (kind === 'p256') return (await generate('ec', { namedCurve: 'P-256' })).privateKey
   if (kind === 'p384') return (await generate('ec', { namedCurve: 'P-384' })).privateKey
@@ -223,22 +280,6 @@ function spkiOf(key: KeyObject): Bytes {
   return createPublicKey(key).export({ type: 'spki', format: 'der' })
 }
 
-function fingerprintOf(spki: Bytes): string {
-  return hash('sha256', spki, 'hex')
-}
-
-function keyName(key: Pick<KeyInfo, 'party' | 'purpose' | 'fingerprint'>): string {
-  return `${key.party} ${key.purpose} ${key.fingerprint}`
-}
-
-function holderName({ purpose, fingerprint }: Pick<KeyInfo, 'purpose' | 'fingerprint'>): string {
-  return `${purpose} ${fingerprint}`
-}
-
-function slotName({ party, purpose, kind }: KeySlot): string {
-  return `${party} ${purpose} ${kind}`
-}
-
 export function contextOf(id: string): string {
   return `private-key:${id}`
 }
@@ -248,10 +289,12 @@ const LABEL = /^(?:(fdop_\w+)\/)?(manufacturer|owner)(?:\/|$)/
 /** By its label: `owner/…` or `manufacturer/…`, with a party before it if it is not the first. */
 function externalInfo({ label, ...key }: ExternalKey, createdAt: string): KeyInfo[] {
   const [, party = HOME_PARTY, purpose] = LABEL.exec(label) ?? []
-  return purpose === undefined ? [] : [{ ...key, party, purpose, origin: 'token', createdAt }]
+  const rest = { origin: 'token', createdAt, retiredAt: null } as const
+  return purpose === undefined ? [] : [{ ...key, party, purpose, ...rest }]
 }
 
-function infoOf({ created_at, ...row }: PrivateKeyRow): KeyInfo {
+function infoOf({ created_at, retired_at, ...row }: PrivateKeyRow): KeyInfo {
   const { id, party, purpose, kind, fingerprint, spki, origin } = row
-  return { id, party, purpose, kind, fingerprint, spki, origin, createdAt: created_at }
+  const times = { createdAt: created_at, retiredAt: retired_at }
+  return { id, party, purpose, kind, fingerprint, spki, origin, ...times }
 }

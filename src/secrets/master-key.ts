@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -30,8 +31,8 @@ export function nextKeyFile(file: string): string {
 
 /** Reads the key, or makes one where there is neither a key nor a database that would need it. */
 export function loadMasterKey(file: string, databaseExists: boolean): Bytes {
-  const mode = modeOf(file)
-  if (mode === undefined) {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) {
     if (databaseExists) {
       throw new StartRefused(
         `${file} is missing, and the database beside it cannot be read without it: restore the ` +
@@ -40,9 +41,7 @@ export function loadMasterKey(file: string, databaseExists: boolean): Bytes {
     }
     return makeMasterKey(file)
   }
-  if (mode & 0o077) {
-    throw new StartRefused(`${file} can be read by others: chmod 600 ${file}`)
-  }
+  refuseIfOpenToOthers(file, found)
   return readKey(file)
 }
 
@@ -84,7 +83,7 @@ export async function checkMasterKey(
   }
   if (sealer.open(CHECK, sealed)) return sealer
   const next = nextKeyFile(file)
-  if (modeOf(next) !== undefined) {
+  if (existsSync(next)) {
     const rotated = new Sealer(readKey(next))
     if (rotated.open(CHECK, sealed)) {
       renameSync(next, file)
@@ -113,6 +112,14 @@ function writeSecretFile(file: string, line: string): void {
   }
 }
 
-function modeOf(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.mode
+/**
+ * A secret that a platform hands to an unprivileged process may be another user's, and readable by the
+ * group we are in: Kubernetes and systemd do so. Our own files have no reason for that.
+ */
+export function refuseIfOpenToOthers(
+  file: string,
+  { mode, uid }: { readonly mode: number; readonly uid: number },
+): void {
+  const closed = uid === process.getuid?.() ? 0o077 : 0o037
+  if (mode & closed) throw new StartRefused(`${file} can be read by others: chmod 600 ${file}`)
 }

@@ -1,4 +1,5 @@
 /** Private keys, sealed; and what tells whether a master key is the one they were sealed under. */
+import { sql } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Executor } from '../database/connection.ts'
@@ -14,14 +15,27 @@ export interface PrivateKeyRow {
   readonly origin: 'made' | 'imported'
   readonly spki: Bytes
   readonly created_at: string
+  readonly retired_at: string | null
 }
 
+const COLUMNS = [
+  ...(['id', 'party', 'purpose', 'kind', 'fingerprint', 'origin', 'spki'] as const),
+  ...(['created_at', 'retired_at'] as const),
+] as const
+
 const list = statement((db, _: object) =>
+  db.selectFrom('private_key').select(COLUMNS).orderBy('created_at').orderBy('id'),
+)
+
+type KeyName = Pick<PrivateKeyRow, 'party' | 'purpose' | 'fingerprint'>
+
+const findNamed = statement((db, p: KeyName) =>
   db
     .selectFrom('private_key')
-    .select(['id', 'party', 'purpose', 'kind', 'fingerprint', 'origin', 'spki', 'created_at'])
-    .orderBy('created_at')
-    .orderBy('id'),
+    .select(COLUMNS)
+    .where('party', '=', p.party)
+    .where('purpose', '=', p.purpose)
+    .where('fingerprint', '=', p.fingerprint),
 )
 
 const findWrapped = statement((db, p: { id: string }) =>
@@ -38,14 +52,57 @@ export class PrivateKeyStore {
     return (await findWrapped.first(executor, { id }))?.wrapped
   }
 
-  /** False if the party has this key already, for the same purpose. */
-  async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await tx
-      .insertInto('private_key')
-      .values(row)
-      .onConflict((conflict) => conflict.columns(['party', 'purpose', 'fingerprint']).doNothing())
+  /** The one made here that is in use: there is one at most. */
+  findActive(
+    tx: Executor,
+    { party, purpose, kind }: Pick<PrivateKeyRow, 'party' | 'purpose' | 'kind'>,
+  ): Promise<PrivateKeyRow | undefined> {
+    return tx
+      .selectFrom('private_key')
+      .select(COLUMNS)
+      .where('party', '=', party)
+      .where('purpose', '=', purpose)
+      .where('kind', '=', kind)
+      .where('origin', '=', sql.lit('made' as const))
+      .where('retired_at', 'is', null)
       .executeTakeFirst()
-    return numInsertedOrUpdatedRows === 1n
+  }
+
+  findNamed(tx: Executor, name: KeyName): Promise<PrivateKeyRow | undefined> {
+    return findNamed.first(tx, name)
+  }
+
+  async count(tx: Executor, party: string): Promise<number> {
+    const { n } = await tx
+      .selectFrom('private_key')
+      .select(({ fn }) => fn.countAll<number>().as('n'))
+      .where('party', '=', party)
+      .executeTakeFirstOrThrow()
+    return Number(n)
+  }
+
+  async add(tx: Executor, row: PrivateKeyRow & { wrapped: Bytes }): Promise<void> {
+    await tx.insertInto('private_key').values(row).execute()
+  }
+
+  /** False where somebody else has done so, or there is none. */
+  async retire(tx: Executor, id: string, at: string): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('private_key')
+      .set({ retired_at: at })
+      .where('id', '=', id)
+      .where('retired_at', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  }
+
+  /** False where there is none. */
+  async remove(tx: Executor, id: string): Promise<boolean> {
+    const { numDeletedRows } = await tx
+      .deleteFrom('private_key')
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return numDeletedRows === 1n
   }
 }
 

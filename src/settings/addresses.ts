@@ -4,17 +4,68 @@ import { parseIp } from '../../protocol/types/ip-address.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
 import { rendezvousInfoFromText } from '../../protocol/types/rendezvous-text.ts'
 import { type To2Addresses, to2AddressesFromText } from '../../protocol/types/to2-address.ts'
-import { Setting, type SettingServices } from './setting.ts'
+import { HOME_PARTY } from '../database/tables.ts'
+import type { Log } from '../log.ts'
+import { type Current, Setting, type SettingServices } from './setting.ts'
 
 export interface AddressServices extends SettingServices {
   /** Where this service is reached; known once it listens. */
   readonly publicUrl: () => string
 }
 
+export interface AddressSettings {
+  readonly rendezvousInfo: Setting<Kept<RendezvousInfo>>
+  readonly ownerAddresses: Setting<To2Addresses>
+  /** What devices get that are onboarded here; undefined where they keep what they came with. */
+  readonly rendezvousInfoOfOwned: {
+    value(party: string): Promise<Kept<RendezvousInfo> | undefined>
+  }
+  /** What its administrators should know of rendezvous info that they have not set. */
+  rendezvousHint(current: Pick<Current<unknown>, 'isDefault'>): string | null
+}
+
+const NOBODY_THERE =
+  'no rendezvous answers at this service: devices that are onboarded keep the rendezvous info they ' +
+  'came with, and those made here would ask in vain; set where they are to look'
+
+/** `hasRendezvous`: whether our own address answers who looks for a rendezvous. */
+export function addressSettings(
+  services: AddressServices & { readonly hasRendezvous: boolean },
+): AddressSettings {
+  const rendezvousInfo = rendezvousInfoSetting(services)
+  const isInVain = ({ isDefault }: Pick<Current<unknown>, 'isDefault'>) =>
+    isDefault && !services.hasRendezvous
+  return {
+    rendezvousInfo,
+    ownerAddresses: ownerAddressesSetting(services),
+    rendezvousInfoOfOwned: {
+      async value(party) {
+        const current = await rendezvousInfo.current(party)
+        return isInVain(current) ? undefined : current.value
+      },
+    },
+    rendezvousHint: (current) => (isInVain(current) ? NOBODY_THERE : null),
+  }
+}
+
+/** At the start: who never looks at the setting would hear of it from devices that are lost. */
+export async function warnOfDefaults(
+  { rendezvousInfo, rendezvousHint }: AddressSettings,
+  log: Log,
+): Promise<void> {
+  try {
+    const hint = rendezvousHint(await rendezvousInfo.current(HOME_PARTY))
+    if (hint !== null) log.warn({ setting: 'rendezvous-info' }, hint)
+  } catch (err) {
+    log.error({ err }, 'the rendezvous info could not be read')
+  }
+}
+
 /** What goes into the vouchers made here, and to devices that get a new owner. */
-export function rendezvousInfoSetting(services: AddressServices): Setting<Kept<RendezvousInfo>> {
+function rendezvousInfoSetting(services: AddressServices): Setting<Kept<RendezvousInfo>> {
   return new Setting(services, {
     name: 'rendezvous-info',
+    changed: 'rendezvous-info-changed',
     parse: rendezvousInfoFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())
@@ -24,9 +75,10 @@ export function rendezvousInfoSetting(services: AddressServices): Setting<Kept<R
 }
 
 /** Where the rendezvous is told to send our devices. */
-export function ownerAddressesSetting(services: AddressServices): Setting<To2Addresses> {
+function ownerAddressesSetting(services: AddressServices): Setting<To2Addresses> {
   return new Setting(services, {
     name: 'owner-addresses',
+    changed: 'owner-addresses-changed',
     parse: to2AddressesFromText,
     fallback() {
       const { host, port, protocol } = endpointOf(services.publicUrl())

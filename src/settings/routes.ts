@@ -1,15 +1,8 @@
 /** /api/v1/rendezvous-info and /api/v1/owner-addresses: what devices are told, changed live. */
 import { z } from '@hono/zod-openapi'
-import type { Kept } from '../../protocol/cbor/schema.ts'
-import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
-import type { To2Addresses } from '../../protocol/types/to2-address.ts'
 import { type Route, route } from '../http/route.ts'
-import type { Current, Setting } from './setting.ts'
-
-export interface AddressSettings {
-  readonly rendezvousInfo: Setting<Kept<RendezvousInfo>>
-  readonly ownerAddresses: Setting<To2Addresses>
-}
+import type { AddressSettings } from './addresses.ts'
+import type { Current } from './setting.ts'
 
 const port = z.number().int().min(1).max(65_535)
 const certificateHash = z.string().regex(/^(sha256|sha384):[0-9a-f]+$/i)
@@ -52,10 +45,19 @@ const OwnerAddressesDocument = z.object({ addresses: z.array(Address).min(1).max
 /** True while nobody has set anything: derived from FIRSTLIGHT_PUBLIC_URL. */
 const withDefault = { is_default: z.boolean() }
 
-export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSettings): Route[] {
-  const directives = ({ json, isDefault }: Current<unknown>) => ({
-    directives: z.array(Directive).parse(json),
-    is_default: isDefault,
+const RendezvousInfoView = RendezvousInfoDocument.extend({
+  ...withDefault,
+  hint: z.string().nullable().openapi({ description: 'what is wrong with the default here' }),
+})
+
+type Settings = Pick<AddressSettings, 'rendezvousInfo' | 'ownerAddresses' | 'rendezvousHint'>
+
+export function addressRoutes(settings: Settings): Route[] {
+  const { rendezvousInfo, ownerAddresses } = settings
+  const directives = (current: Current<unknown>) => ({
+    directives: z.array(Directive).parse(current.json),
+    is_default: current.isDefault,
+    hint: settings.rendezvousHint(current),
   })
   const addresses = ({ json, isDefault }: Current<unknown>) => ({
     addresses: z.array(Address).parse(json),
@@ -67,7 +69,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       path: '/rendezvous-info',
       summary: 'Where new devices are told to look for their owner',
       permission: 'rendezvous-info:read',
-      result: RendezvousInfoDocument.extend(withDefault),
+      result: RendezvousInfoView,
       handle: async ({ principal }) => directives(await rendezvousInfo.current(principal.party)),
     }),
     route({
@@ -76,9 +78,9 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       summary: 'Tell new devices, and those that get a new owner, to look elsewhere',
       permission: 'rendezvous-info:write',
       body: RendezvousInfoDocument,
-      result: RendezvousInfoDocument.extend(withDefault),
+      result: RendezvousInfoView,
       handle: async ({ body, principal }) =>
-        directives(await rendezvousInfo.replace(principal.party, body.directives)),
+        directives(await rendezvousInfo.replace(principal, body.directives)),
     }),
     route({
       method: 'get',
@@ -96,7 +98,7 @@ export function addressRoutes({ rendezvousInfo, ownerAddresses }: AddressSetting
       body: OwnerAddressesDocument,
       result: OwnerAddressesDocument.extend(withDefault),
       handle: async ({ body, principal }) =>
-        addresses(await ownerAddresses.replace(principal.party, body.addresses)),
+        addresses(await ownerAddresses.replace(principal, body.addresses)),
     }),
   ]
 }

@@ -2,17 +2,24 @@
  * One document that each party's administrators may change while the service runs: each use sees it
  * as it is then, and it is read again only where some document has changed.
  */
+import type { AuditLog } from '../audit/log.ts'
+import type { EntryType } from '../audit/types.ts'
 import type { Clock } from '../clock.ts'
+import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
+import type { Principal } from '../http/authenticate.ts'
 import { findSetting, storeSetting } from './store.ts'
 
 export interface SettingServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
 }
 
 export interface SettingKind<T> {
   readonly name: string
+  /** What a change is called in the party's log. */
+  readonly changed: EntryType
   /** From parsed JSON; throws an FdoError that says what is wrong with it. */
   parse(json: unknown): T
   /** What holds while the party has set nothing: JSON. */
@@ -24,6 +31,8 @@ export interface Current<T> {
   readonly json: unknown
   readonly isDefault: boolean
 }
+
+type Actor = Pick<Principal, 'party' | 'id'>
 
 interface Known<T> {
   readonly current: Current<T>
@@ -66,14 +75,18 @@ export class Setting<T> {
   }
 
   /** Throws an FdoError for what is no such document, and then changes nothing. */
-  async replace(party: string, json: unknown): Promise<Current<T>> {
-    const { database, clock } = this.#services
-    const { name, parse } = this.#kind
+  async replace({ party, id: by }: Actor, json: unknown): Promise<Current<T>> {
+    const { database, clock, audit } = this.#services
+    const { name, changed: type, parse } = this.#kind
     parse(json)
     const at = clock.now().toISOString()
-    await database.commit((tx) => storeSetting(tx, { party, name }, JSON.stringify(json), at), {
-      durable: true,
-    })
+    const store = async (tx: Executor) => {
+      await storeSetting(tx, { party, name }, JSON.stringify(json), at)
+      const version = (await findSetting.first(tx, { party, name }))?.version ?? 0
+      // Not the document: it may hold what devices alone are to know, and the log is for good.
+      await audit.append(tx, { party, type, by, subject: {}, detail: { version } })
+    }
+    await database.commit(store, { durable: true })
     for (const listener of this.#listeners) listener(party)
     return this.current(party)
   }

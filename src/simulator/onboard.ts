@@ -124,6 +124,7 @@ export async function meetOwner(
       maxDeviceMessageSize: MAX_MESSAGE_BYTES,
       maxOwnerServiceInfoSz: MAX_SERVICE_INFO_BYTES,
       acceptsReuse: device.acceptsReuse,
+      entryStyle: 'either' as const,
       serviceInfo,
     }
     try {

@@ -1,13 +1,13 @@
 /** Where devices and programs get their tokens, and use them: joined to what they stand on. */
 import { RemoteKeys } from '../callers/remote-documents.ts'
 import { HOME_PARTY } from '../database/tables.ts'
-import type { FindPrincipal } from '../http/authenticate.ts'
+import type { FindPrincipal, ResourceMetadata } from '../http/authenticate.ts'
 import type { Pki } from '../pki/service.ts'
 import type { Services } from '../services.ts'
 import { findMachine, isOwnToken } from './api-callers.ts'
 import type { FindDevice } from './clients.ts'
 import { deviceApi } from './device-api/routes.ts'
-import type { Addresses } from './names.ts'
+import { type Addresses, managementApiAt, metadataUrlOf, namesOf } from './names.ts'
 import { tokenRoutes } from './routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './signing-key.ts'
 import { type NoteStranger, Strangers } from './strangers.ts'
@@ -25,6 +25,8 @@ export interface Tokens {
   readonly isOwnToken: (token: string) => boolean
   /** then, which program calls with it. */
   readonly findMachine: FindPrincipal
+  /** Of the management API. */
+  readonly resourceMetadata: ResourceMetadata
 }
 
 export async function openTokens(services: TokensServices): Promise<Tokens> {
@@ -37,6 +39,7 @@ export async function openTokens(services: TokensServices): Promise<Tokens> {
       tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),
       ...(config.roles.includes('owner') ? [deviceApi(own)] : []),
     ],
+    resourceMetadata: (host) => metadataUrlOf(managementApiAt(namesOf(addresses), host)),
     isOwnToken: (token) => isOwnToken(addresses, token),
     findMachine: findMachine({ addresses, key, machines, now: () => clock.now() }),
   }

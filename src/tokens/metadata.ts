@@ -1,7 +1,7 @@
 /** What clients read to find their way: RFC 8414, RFC 8705 section 3.3, RFC 9728. */
 import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
 import { SCOPES } from '../http/permissions.ts'
-import type { Names } from './names.ts'
+import { type Names, managementApiAt } from './names.ts'
 import { ALL_DEVICE_SCOPES } from './scopes.ts'
 
 const OVER_TLS = ['tls_client_auth', 'self_signed_tls_client_auth']
@@ -22,14 +22,23 @@ export function authorizationServerMetadata({ issuer, tokenEndpoint, jwks }: Nam
   }
 }
 
-/** Of the management API, by the name that has the origin it was asked at, if it has one there. */
-export function protectedResourceMetadata({ issuer, managementApi }: Names, askedAt: string) {
-  const here = managementApi.find((name) => new URL(name).host === askedAt)
+export function managementApiMetadata(names: Names, askedAt: string) {
+  const { issuer } = names
   return {
-    resource: here ?? managementApi[0],
+    resource: managementApiAt(names, askedAt),
     authorization_servers: [issuer],
     bearer_methods_supported: ['header'],
     scopes_supported: SCOPES,
     tls_client_certificate_bound_access_tokens: issuer.startsWith('https:'),
+  }
+}
+
+export function deviceApiMetadata({ issuer, deviceApi }: Names) {
+  return {
+    resource: deviceApi,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ['header'],
+    scopes_supported: ALL_DEVICE_SCOPES,
+    tls_client_certificate_bound_access_tokens: true,
   }
 }

@@ -4,16 +4,22 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import type { MachineClients } from '../callers/clients/service.ts'
 import type { RemoteKeys } from '../callers/remote-documents.ts'
-import type { Ranges } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import type { Events } from '../events.ts'
 import type { AppEnv } from '../http/authenticate.ts'
-import { IncomingSource } from '../http/source.ts'
+import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Log } from '../log.ts'
 import type { Pki } from '../pki/service.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
-import { authorizationServerMetadata, protectedResourceMetadata } from './metadata.ts'
-import { type Addresses, JWKS_PATH, MANAGEMENT_API_PATH, TOKEN_PATH, namesOf } from './names.ts'
+import { authorizationServerMetadata, managementApiMetadata } from './metadata.ts'
+import {
+  type Addresses,
+  JWKS_PATH,
+  MANAGEMENT_API_PATH,
+  RESOURCE_METADATA_PATH,
+  TOKEN_PATH,
+  namesOf,
+} from './names.ts'
 import { loadProvider } from './provider.ts'
 import type { SigningKey } from './signing-key.ts'
 import type { Strangers } from './strangers.ts'
@@ -29,15 +35,14 @@ export interface TokenServices {
   readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
   /** Those that clients publish. */
   readonly keys: RemoteKeys
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
   readonly clock: Clock
   readonly events: Pick<Events, 'accessTokenIssued' | 'clientTokenIssued'>
   readonly log: Log
 }
 
 const SERVER_METADATA_PATH = '/.well-known/oauth-authorization-server'
-const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
-const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
+export const CACHE_FOR_MINUTES = { 'cache-control': 'public, max-age=300' }
 /** An assertion of 16 KiB, and what goes with it. */
 const MOST_BYTES = 20 * 1024
 
@@ -47,7 +52,7 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
   let provider: Promise<RequestListener> | undefined
 
   const resource = (c: Context<AppEnv>) =>
-    c.json(protectedResourceMetadata(names(), c.req.header('host') ?? ''), 200, CACHE_FOR_MINUTES)
+    c.json(managementApiMetadata(names(), c.req.header('host') ?? ''), 200, CACHE_FOR_MINUTES)
   return new Hono<AppEnv>()
     .get(SERVER_METADATA_PATH, (c) =>
       c.json(authorizationServerMetadata(names()), 200, CACHE_FOR_MINUTES),

@@ -1,4 +1,5 @@
 /** The parts of voucher transfer, joined to each other. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
@@ -31,6 +32,7 @@ import { Rules } from './rules/service.ts'
 export interface TransferServices extends DoorServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: AuditLog
   readonly events: Events
   readonly sealer: Sealer
   readonly http: Http
@@ -44,6 +46,8 @@ export interface TransferServices extends DoorServices {
   readonly didScheme: 'https' | 'http'
   /** Where others reach this service. */
   readonly publicUrl: () => string
+  /** The same by HTTPS; undefined where there is none. */
+  readonly didUrl: () => string | undefined
 }
 
 export interface Transfer {
@@ -54,7 +58,7 @@ export interface Transfer {
   /** Where a sale leaves what is to be pushed. */
   readonly pushes: Pick<PushService, 'enqueue'>
   /** To whom vouchers go by themselves. */
-  readonly rules: Pick<Rules, 'firstOwner' | 'wake'>
+  readonly rules: Pick<Rules, 'firstOwner' | 'wakeFor'>
   /** Whether a partner has proven to hold a key. */
   isProven(party: string, fingerprint: string): Promise<boolean>
   /** Forgets what has lapsed. */

@@ -3,6 +3,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
+import type { VerifyKey } from '../../protocol/crypto/verify-key.ts'
 import type { Executor } from '../database/connection.ts'
 
 /** What came of taking a voucher in. */
@@ -41,6 +42,11 @@ export interface SoldVoucher {
 export interface VoucherPort {
   /** Verifies it, and takes it in before this resolves. A voucher held already is `ok`, too. */
   admit(party: string, voucher: Bytes, by: string): Promise<Admitted>
+  /** The id of the device that a voucher of this party is, or was, for. */
+  findDevice(
+    tx: Executor,
+    voucher: { readonly party: string; readonly guid: string },
+  ): Promise<string | undefined>
   /** What a party has sold to a key and nobody has taken back, ordered by GUID. */
   listSold(page: SoldPage): Promise<readonly SoldVoucher[]>
   countSold(query: SoldQuery): Promise<number>
@@ -91,6 +97,8 @@ export interface SalePort {
 export interface PartyPort {
   /** Whether anybody may act for it: it is there, and not suspended. */
   isActive(id: string): Promise<boolean>
+  /** There is one, and nobody may act for it. */
+  isSuspended(id: string): Promise<boolean>
   /** Undefined for none of this name, or one that nobody may act for. */
   find(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>
   findById(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>
@@ -104,8 +112,17 @@ export interface KeyPort {
   signerOf(party: string): Promise<Signer | undefined>
   /** Signs as the owner that a voucher names. */
   findOwnerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
-  /** Of all keys that vouchers may have been sold to. */
+  /** Of all keys that vouchers may have been sold to, those in use first. */
   ownerSigners(party: string): Promise<readonly Signer[]>
+  /** What the world is told of them: the key of signerOf comes first. */
+  publishedBy(party: string): Promise<PublishedKeys>
+}
+
+export interface PublishedKeys {
+  /** In use. */
+  readonly active: readonly VerifyKey[]
+  /** No more, the last first: vouchers may still be with them. */
+  readonly former: readonly VerifyKey[]
 }
 
 export interface HttpRequest {
@@ -114,6 +131,8 @@ export interface HttpRequest {
   readonly body?: Bytes
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** For whom: what one party asks for holds up no other. */
+  readonly party: string
 }
 
 export interface HttpAnswer {

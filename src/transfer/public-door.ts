@@ -1,11 +1,12 @@
 /** What every route has in common that partners' programs call: limits, request ids, errors, a log. */
 import type { IncomingMessage } from 'node:http'
-import { type Ranges, networkOf } from '../addresses.ts'
+import { networkOf } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import { type Rate, RateLimit } from '../http/rate-limit.ts'
-import { HERE, IncomingSource } from '../http/source.ts'
+import { HERE, IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Log } from '../log.ts'
-import { json, refusalOf, requestIdOf, tooMany } from './answer.ts'
+import { TransferRefusal, json, refusalOf, requestIdOf, tooMany } from './answer.ts'
+import type { PartyPort } from './ports.ts'
 
 /** Below a party's own address, as go-fdo has them below the root. */
 export const PUSH_ROOT = '/api/v1/vouchers'
@@ -24,7 +25,8 @@ const HANDSHAKES: Rate = { perSecond: 2, burst: 60 }
 export interface DoorServices {
   readonly clock: Clock
   readonly log: Log
-  readonly trustedProxies: Ranges
+  readonly trustedProxies: TrustedProxies
+  readonly parties: Pick<PartyPort, 'isSuspended'>
 }
 
 export class PublicDoor {
@@ -36,6 +38,21 @@ export class PublicDoor {
     this.#services = services
     this.#guesses = new RateLimit(GUESSES, services.clock)
     this.#handshakes = new RateLimit(HANDSHAKES, services.clock)
+  }
+
+  /** At the address of a party: nobody deals with one that is suspended. */
+  answerFor(
+    party: string,
+    request: Request,
+    incoming: IncomingMessage | undefined,
+    handle: (request: Request) => Promise<Response>,
+  ): Promise<Response> {
+    return this.answer(request, incoming, async (admitted) => {
+      if (await this.#services.parties.isSuspended(party)) {
+        throw new TransferRefusal(404, 'there is nobody here at present')
+      }
+      return handle(admitted)
+    })
   }
 
   /** Whatever goes wrong becomes an answer; bugs are logged, and their text stays here. */

@@ -7,8 +7,9 @@ export function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
+/** See src/prefixes.ts. */
 export function newId(prefix: string): string {
-  return `${prefix}_${randomBytes(8).toString('hex')}`
+  return `${prefix}${randomBytes(8).toString('hex')}`
 }
 
 /** SHA-256, hex: of a secret, a session id, a voucher. */

@@ -2,7 +2,7 @@
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { type PublicKey, sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
-import { findVoucherFlaw } from '../../protocol/voucher/verify.ts'
+import { type EntryStyle, verifyVoucher } from '../../protocol/voucher/verify.ts'
 import {
   type Voucher,
   type VoucherCheck,
@@ -50,6 +50,8 @@ export interface GenuineVoucher {
   readonly voucher: Voucher
   readonly guid: string
   readonly deviceId: string
+  /** How its entries are signed: all that are added have to follow. */
+  readonly entryStyle: EntryStyle
 }
 
 export type Verdict = GenuineVoucher | (Refusal & { readonly guid: string | null })
@@ -61,24 +63,42 @@ export interface Candidate {
   readonly now: Date
 }
 
-/** Looks at the voucher alone, at every signature and hash. */
-export async function verify({ party, encoded, now }: Candidate, trust: Trust): Promise<Verdict> {
+/** Whether it is genuine, and sold to the party. */
+export async function verify(candidate: Candidate, trust: Trust): Promise<Verdict> {
+  const verdict = await verifyGenuine(candidate, trust)
+  if (isRefusal(verdict)) return verdict
+  const { party, voucher, guid } = verdict
+  if (voucher.entries.length === 0) {
+    return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
+  }
+  if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
+    return { guid, ...ownerKeyNotOurs() }
+  }
+  return verdict
+}
+
+/** Looks at the voucher alone, at every signature and hash. Whose it is, is not looked at. */
+export async function verifyGenuine(
+  { party, encoded, now }: Candidate,
+  trust: Trust,
+): Promise<Verdict> {
   const voucher = tryToParse(encoded)
   if (isRefusal(voucher)) return { guid: null, ...voucher }
   const guid = toHex(voucher.header.value.guid)
   const policy = await trust.trustPolicy(party)
   const anchors = anchorsOf(policy, trust.deviceCas)
-  const genuine = await findVoucherFlaw(voucher, { now, ...(anchors && { anchors }) })
-  const flaw = genuine ?? policyFlaw(voucher, policy)
+  const options = { now, entryStyle: 'either', ...(anchors && { anchors }) } as const
+  const verified = await verifyVoucher(voucher, options)
+  if ('check' in verified) return { guid, ...verified }
+  const flaw = policyFlaw(voucher, policy)
   if (flaw) return { guid, ...flaw }
-  if (voucher.entries.length === 0) {
-    return { guid, ...refuse('no-entries', 'it has not been sold to anybody yet') }
-  }
-  if (!(await trust.findOwnerSigner(party, ownerKeyOf(voucher).value))) {
-    return { guid, ...refuse('owner-key-not-ours', 'its last entry names a key we do not have') }
-  }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)
-  return { party, voucher, guid, deviceId: deviceIdOf(party, spkiOfCertificate(leaf)) }
+  const deviceId = deviceIdOf(party, spkiOfCertificate(leaf))
+  return { party, voucher, guid, deviceId, entryStyle: verified.entryStyle }
+}
+
+export function ownerKeyNotOurs(): Refusal {
+  return refuse('owner-key-not-ours', 'its last entry names a key we do not have')
 }
 
 function tryToParse(encoded: Bytes): Voucher | Refusal {
@@ -153,6 +173,12 @@ export function admitInPlaceOf(voucher: Voucher, earlier: Voucher): Refusal | un
 
 function makerOf({ header }: Voucher) {
   return header.value.publicKey.value.key
+}
+
+/** Whether `known` is this same voucher, or what came of it by further sales. */
+export function isContinuedBy(voucher: Voucher, known: Voucher): boolean {
+  const relation = compare(voucher, known)
+  return relation === 'same' || relation === 'longer'
 }
 
 type Relation = 'same' | 'longer' | 'shorter' | 'different'

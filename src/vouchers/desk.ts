@@ -7,6 +7,7 @@ import { Problem } from '../http/problem.ts'
 import { type Actor, type ImportCheck, type Verdict, isRefusal, verify } from './admission.ts'
 import { type Bringer, takeIn } from './intake.ts'
 import type { PartyVoucher, VoucherLedger } from './ledger.ts'
+import { type PartyDevice, retire } from './retirement.ts'
 import { type Sale, VoucherSales } from './sales.ts'
 import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
@@ -111,6 +112,17 @@ export class VoucherDesk {
     events.voucherDeleted({ guid, by })
   }
 
+  /** See retire. */
+  async retire(device: PartyDevice, { id: by }: Actor): Promise<void> {
+    const { database, events } = this.#ledger.services
+    const retired = await database.commit((tx) => retire(this.#ledger, tx, { ...device, by }), {
+      durable: true,
+    })
+    if (!retired) return
+    for (const guid of retired) this.#ledger.parsed.forget(guid)
+    events.deviceRetired({ device: device.id, by })
+  }
+
   /** Throws not-found, or conflict where the device has another voucher by now. */
   async restore(guid: string, { id: by, party }: Actor): Promise<VoucherRow> {
     const { database } = this.#ledger.services
@@ -133,9 +145,9 @@ export class VoucherDesk {
     await ledger.devices.note(tx, device, 'voucher-restored', { guid })
     await ledger.record(tx, { party, type: 'voucher-restored', by, subject: { guid, device } })
     const voucher = this.parse(row)
-    if (state === 'held' && (await ledger.findSigner(party, voucher))) {
-      await ledger.held(tx, { party, guid, voucher })
-    }
+    const owned = isServed && (await ledger.services.hasOwnerKey(tx, row))
+    if (isServed) await ledger.devices.restored(tx, { id: device, owned })
+    if (state === 'held' && owned) await ledger.held(tx, { party, guid, voucher })
   }
 }
 

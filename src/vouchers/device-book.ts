@@ -21,11 +21,15 @@ export interface DeviceBook {
     tx: Executor,
     device: { readonly id: string; readonly guid: string; readonly newGuid: string | null },
   ): Promise<void>
-  /** It is somebody else's, by the key `to`: what it got here is worth nothing here any more. */
+  /** It is somebody else's, by the key `to`. */
   handedOver(
     tx: Executor,
     device: { readonly id: string; readonly guid: string; readonly to: string },
   ): Promise<void>
+  /** It is out of service; false where it was, or is somebody else's. */
+  retired(tx: Executor, id: string): Promise<boolean>
+  /** A voucher of one that may have been out of service can be used again. */
+  restored(tx: Executor, device: { readonly id: string; readonly owned: boolean }): Promise<void>
   /** Something that changes no state. */
   note(tx: Executor, id: string, type: string, detail: object): Promise<void>
 }

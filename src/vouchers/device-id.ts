@@ -3,8 +3,8 @@ import { hash } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { importSpki } from '../../protocol/crypto/verify-key.ts'
 import { HOME_PARTY } from '../database/tables.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
-const PREFIX = 'fdod_'
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567'
 const LENGTH = 26
 
@@ -17,7 +17,7 @@ export function deviceIdOf(party: string, spki: Bytes): string {
   const key = importSpki(spki).spki
   const named = party === HOME_PARTY ? key : Buffer.concat([Buffer.from(`${party}\0`), key])
   const digest = hash('sha256', named, 'buffer')
-  let id = PREFIX
+  let id: string = NAME_PREFIXES.device
   for (let i = 0; i < LENGTH; i++) id += LETTERS[fiveBits(digest, 5 * i)]
   return id
 }

@@ -9,6 +9,7 @@ import {
   admitBeside,
   admitInPlaceOf,
   isRefusal,
+  ownerKeyNotOurs,
 } from './admission.ts'
 import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
@@ -20,11 +21,22 @@ export interface Bringer {
   readonly serial?: string | null
 }
 
+/** Thrown where a refusal has to undo what was done before it. */
+export class IntakeRefused extends Error {
+  override readonly name = 'IntakeRefused'
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(`a new voucher is refused: ${refusal.detail}`)
+    this.refusal = refusal
+  }
+}
+
 /** In the transaction that makes it so; a refusal changes nothing. */
 export async function takeIn(
   ledger: VoucherLedger,
   tx: Executor,
-  { party, voucher, guid, deviceId }: GenuineVoucher,
+  { party, voucher, guid, deviceId, entryStyle: entry_style }: GenuineVoucher,
   { by, from, serial = null }: Bringer,
 ): Promise<Admission> {
   const ours = await store.findVoucher.first(tx, { party, guid })
@@ -34,9 +46,11 @@ export async function takeIn(
     (await refusedElsewhere(tx, { party, guid, voucher })) ??
     (from === 'self' ? undefined : await refusedForDevice(ledger, tx, { deviceId, guid, voucher }))
   if (refusal) return refusal
-  await ledger.displaceOthers(tx, deviceId, guid)
   const how = { party, device_id: deviceId, origin: 'imported', state: 'held' } as const
-  const row = ledger.rowOf(voucher, how)
+  const row = ledger.rowOf(voucher, { ...how, entry_style })
+  // It was when the signatures were looked at. A key that is removed leaves no voucher behind.
+  if (!(await ledger.services.hasOwnerKey(tx, row))) return ownerKeyNotOurs()
+  await ledger.displaceOthers(tx, deviceId, guid)
   if (admission === 'new') await store.insertVoucher.run(tx, row)
   else await store.storeKnown.run(tx, { ...row, at: row.updated_at })
   const { device_info: model } = row

@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
+import { type RevocationReason, revokeCredentials } from '../pki/revocation/revoke.ts'
 import { type Trust, displaced } from './admission.ts'
 import type { DeviceBook } from './device-book.ts'
 import { ParsedVouchers } from './parsed.ts'
@@ -20,12 +21,20 @@ export interface VoucherServices extends Trust {
   findManufacturerSigner(party: string, key: PublicKey): Promise<Signer | undefined>
   /** The parties of this installation that sign as the owner with this key. */
   findHolders(key: PublicKey): readonly string[]
+  /** Whether the party is among them as the transaction sees it. */
+  hasOwnerKey(tx: Executor, owner: OwnerKey): Promise<boolean>
   readonly audit: Pick<AuditLog, 'append'>
   readonly database: Database
   readonly clock: Clock
   readonly devices: DeviceBook
-  readonly events: Pick<Events, 'voucherImported' | 'voucherExtended' | 'voucherDeleted'>
+  readonly events: Pick<
+    Events,
+    'voucherImported' | 'voucherExtended' | 'voucherDeleted' | 'deviceRetired'
+  >
 }
+
+/** Whose key it is that a voucher is with. */
+export type OwnerKey = Pick<VoucherRow, 'party' | 'owner_key'>
 
 /** Whoever registers vouchers at a rendezvous; told in the transaction that changes them. */
 export interface VoucherWatcher {
@@ -33,6 +42,8 @@ export interface VoucherWatcher {
   held(tx: Executor, held: PartyVoucher & { readonly voucher: Voucher }): Promise<void>
   /** No longer the party's to serve. */
   released(tx: Executor, released: PartyVoucher): Promise<void>
+  /** TO2 is done; it is served only to a Device that did not hear so. */
+  replaced?(tx: Executor, replaced: PartyVoucher): Promise<void>
 }
 
 export interface PartyVoucher {
@@ -40,7 +51,13 @@ export interface PartyVoucher {
   readonly guid: string
 }
 
-type RowFacts = Pick<VoucherRow, 'party' | 'device_id' | 'origin' | 'state'>
+/** One that is not, or no longer, in the service of a party, and by whose doing. */
+interface LostDevice extends PartyVoucher {
+  readonly id: string
+  readonly by: string
+}
+
+type RowFacts = Pick<VoucherRow, 'party' | 'device_id' | 'origin' | 'state' | 'entry_style'>
 
 export class VoucherLedger {
   readonly services: VoucherServices
@@ -73,17 +90,14 @@ export class VoucherLedger {
   }
 
   /** The row of a voucher that is new here. */
-  rowOf(voucher: Voucher, { party, device_id, origin, state }: RowFacts): VoucherRow {
+  rowOf(voucher: Voucher, facts: RowFacts): VoucherRow {
     const { guid, deviceInfo } = voucher.header.value
     const at = this.now()
     return {
+      ...facts,
       guid: toHex(guid),
-      party,
-      device_id,
       device_info: deviceInfo,
       owner_key: hash('sha256', ownerKeyOf(voucher).value.key.spki, 'hex'),
-      origin,
-      state,
       entries: voucher.entries.length,
       revision: 1,
       superseded_by: null,
@@ -95,11 +109,16 @@ export class VoucherLedger {
     }
   }
 
-  /** A party never serves two vouchers of one device key: what comes displaces all others. */
-  async displaceOthers(tx: Executor, deviceId: string, by: string): Promise<void> {
+  /**
+   * A party never serves two vouchers of one device key: what comes displaces all others. Whether
+   * there was any.
+   */
+  async displaceOthers(tx: Executor, deviceId: string, by: string): Promise<boolean> {
+    let wasAny = false
     for (const earlier of await store.findOfDevice.all(tx, { deviceId })) {
       const { guid, party } = earlier
       if (guid === by) continue
+      wasAny = true
       const state = displaced(earlier)
       await store.setState.run(tx, { guid, deviceId, state, supersededBy: by, at: this.now() })
       await this.devices.note(tx, deviceId, `voucher-${state}`, { guid, by })
@@ -110,6 +129,19 @@ export class VoucherLedger {
       }
       await this.released(tx, { party, guid })
     }
+    return wasAny
+  }
+
+  /** What the device got from this party is worth nothing any more. */
+  async revoke(tx: Executor, device: LostDevice, reason: RevocationReason): Promise<void> {
+    const { id: deviceId, party, guid, by } = device
+    const serials = await revokeCredentials(tx, { deviceId, reason, at: this.now() })
+    const entries = serials.map((serial) => ({
+      ...{ party, by, type: 'certificate-revoked' as const },
+      subject: { guid, device: deviceId },
+      detail: { serial, reason },
+    }))
+    await this.services.audit.append(tx, ...entries)
   }
 
   /** Into the party's log, with what it tells about. */
@@ -127,5 +159,9 @@ export class VoucherLedger {
 
   async released(tx: Executor, released: PartyVoucher): Promise<void> {
     for (const watcher of this.#watchers) await watcher.released(tx, released)
+  }
+
+  async replaced(tx: Executor, replaced: PartyVoucher): Promise<void> {
+    for (const watcher of this.#watchers) await watcher.replaced?.(tx, replaced)
   }
 }

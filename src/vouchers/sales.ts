@@ -6,6 +6,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { PublicKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { extendVoucher } from '../../protocol/voucher/extend.ts'
+import type { EntryStyle } from '../../protocol/voucher/verify.ts'
 import { type Voucher, VoucherError, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
 import { Problem } from '../http/problem.ts'
@@ -68,7 +69,8 @@ export class VoucherSales {
       (await ledger.findSigner(party, current)) ??
       (await ledger.services.findManufacturerSigner(party, ownerKeyOf(current).value))
     if (!signer) throw new Problem('conflict', 'the key that owns it is not in this service')
-    const encoded = await extendAsAsked(current, signer, to)
+    const { device_id, origin, entry_style } = before
+    const encoded = await extendAsAsked(current, signer, { to, entryStyle: entry_style })
     const voucher = ledger.parse(before.guid, encoded)
     const holders = ledger.services.findHolders(to)
     const meant = holders.find((holder) => holder === receiver)
@@ -76,8 +78,7 @@ export class VoucherSales {
     const buyer = meant ?? holders.find((holder) => holder !== party)
     const received = isOurs ? undefined : await this.#receivedBy(buyer, encoded)
     const state = isOurs ? 'held' : 'handed-over'
-    const { device_id, origin } = before
-    const row = ledger.rowOf(voucher, { party, device_id, origin, state })
+    const row = ledger.rowOf(voucher, { party, device_id, origin, state, entry_style })
     // With the buyer already: nobody has to fetch it.
     const after = received ? { ...row, exported_at: row.updated_at } : row
     return { before, after, voucher, received }
@@ -117,6 +118,7 @@ export class VoucherSales {
       await ledger.held(tx, { party, guid, voucher })
     } else {
       await ledger.devices.handedOver(tx, { id, guid, to: after.owner_key })
+      await ledger.revoke(tx, { id, party, guid, by: actor.id }, 'handed-over')
       await ledger.released(tx, { party, guid })
     }
     if (received) await this.#deliver(tx, received)
@@ -133,9 +135,13 @@ function refusedByBuyer({ check, detail }: { check: string; detail: string }): n
   throw new Problem('check-failed', `the buyer does not take it: ${detail}`, { members: { check } })
 }
 
-async function extendAsAsked(voucher: Voucher, signer: Signer, to: PublicKey): Promise<Bytes> {
+async function extendAsAsked(
+  voucher: Voucher,
+  signer: Signer,
+  { to, entryStyle }: { readonly to: PublicKey; readonly entryStyle: EntryStyle },
+): Promise<Bytes> {
   try {
-    return await extendVoucher(voucher, signer, to)
+    return await extendVoucher(voucher, signer, to, { entryStyle })
   } catch (error) {
     if (!(error instanceof VoucherError)) throw error
     const { check, message } = error

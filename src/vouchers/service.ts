@@ -3,10 +3,11 @@ import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { type Voucher, ownerKeyOf, parseVoucher } from '../../protocol/voucher/voucher.ts'
+import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
-import { entryOf, takeIn } from './intake.ts'
+import { IntakeRefused, entryOf, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
@@ -35,6 +36,10 @@ export interface MadeVoucher {
   /** DER SubjectPublicKeyInfo of the Device. */
   readonly deviceKey: Bytes
   readonly voucher: Bytes
+  /** Who brought it, where it was made at a line elsewhere; the device itself if left out. */
+  readonly by?: string
+  /** What more the log is to say of it. */
+  readonly detail?: Detail
 }
 
 /** The outcome of TO2. */
@@ -72,40 +77,55 @@ export class VoucherService {
     const id = deviceIdOf(party, made.deviceKey)
     const voucher = ledger.parse(guid, made.voucher)
     const isSold = voucher.entries.length > 0
-    const owned = isSold && (await ledger.findSigner(party, voucher)) !== undefined
+    const holders = isSold ? ledger.services.findHolders(ownerKeyOf(voucher).value) : []
+    const owned = holders.includes(party)
     const state = isSold && !owned ? 'handed-over' : 'held'
-    await ledger.displaceOthers(tx, id, guid)
-    const row = ledger.rowOf(voucher, { party, device_id: id, origin: 'made', state })
+    if (await ledger.displaceOthers(tx, id, guid)) {
+      await ledger.revoke(tx, { id, party, guid, by: 'system' }, 'made-anew')
+    }
+    const how = { party, device_id: id, origin: 'made', state, entry_style: 'fdo-1.1' } as const
+    const row = ledger.rowOf(voucher, how)
     await store.insertVoucher.run(tx, row)
     // It is registered, and mostly asked for, within moments.
     ledger.parsed.parse(guid, made.voucher, row)
     const { serial, deviceInfo: model } = made
     await ledger.devices.made(tx, { id, party, guid, model, serial, owned })
-    await this.#recordMade(tx, row)
-    if (state === 'handed-over') await this.#deliver(tx, row, made)
+    await this.#recordMade(tx, row, made)
+    const buyer = holders.find((holder) => holder !== party)
+    if (state === 'handed-over' && buyer) await this.#deliver(tx, row, buyer, made)
     if (owned) await ledger.held(tx, { party, guid, voucher })
   }
 
-  async #recordMade(tx: Executor, row: store.VoucherRow): Promise<void> {
-    const made = { ...entryOf(row), type: 'voucher-made', by: 'device' }
-    const sold = { ...made, type: 'voucher-handed-over', by: 'system' }
+  async #recordMade(
+    tx: Executor,
+    row: store.VoucherRow,
+    { serial, by = 'device', detail: more }: MadeVoucher,
+  ): Promise<void> {
+    const entry = entryOf(row)
+    const voucher = `/api/v1/vouchers/${row.guid}`
+    const detail = { ...entry.detail, serial, voucher, ...more }
+    const made = { ...entry, type: 'voucher-made', by, detail } as const
+    const sold = { ...entry, type: 'voucher-handed-over', by: 'system' } as const
     const entries = row.state === 'handed-over' ? [made, sold] : [made]
     await this.#ledger.services.audit.append(tx, ...entries)
   }
 
   /** A party of this installation has bought the Device: it has its voucher at once. */
-  async #deliver(tx: Executor, row: store.VoucherRow, { serial, deviceKey }: MadeVoucher) {
+  async #deliver(
+    tx: Executor,
+    row: store.VoucherRow,
+    party: string,
+    { serial, deviceKey }: MadeVoucher,
+  ): Promise<void> {
     const ledger = this.#ledger
-    const { guid, party: maker } = row
+    const { guid } = row
     const voucher = ledger.parse(guid, row.cbor)
-    const holders = ledger.services.findHolders(ownerKeyOf(voucher).value)
-    const party = holders.find((holder) => holder !== maker)
-    if (party === undefined) return
-    const genuine = { party, voucher, guid, deviceId: deviceIdOf(party, deviceKey) }
+    const deviceId = deviceIdOf(party, deviceKey)
+    const genuine = { party, voucher, guid, deviceId, entryStyle: row.entry_style }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
-    if (isRefusal(admission)) throw new Error(`a new voucher is refused: ${admission.detail}`)
-    const { device_id: deviceId, updated_at: at } = row
-    await store.markExported.run(tx, { guid, deviceId, at })
+    if (isRefusal(admission)) throw new IntakeRefused(admission)
+    const { device_id, updated_at: at } = row
+    await store.markExported.run(tx, { guid, deviceId: device_id, at })
   }
 
   /** The voucher to answer TO2 with: the last owner's, where several parties have had it. */
@@ -173,13 +193,15 @@ export class VoucherService {
       at: ledger.now(),
     })
     if (!finished) throw new FdoError('INVALID_MESSAGE_ERROR', 'another run of it ended first')
-    const { party } = finished
+    const { party, entry_style } = finished
     // An earlier run ended, but its 71 was lost: the Device never took on what that run left.
     if (run.revision !== '1') await store.removeUnused.run(tx, { deviceId, except: newGuid ?? '' })
     if (run.replacement) {
       const voucher = parseVoucher(run.replacement.voucher)
       const how = { party, device_id: deviceId, origin: 'onboarded', state: 'held' } as const
-      await store.insertVoucher.run(tx, ledger.rowOf(voucher, how))
+      // Which entries the Device can verify has not changed.
+      await store.insertVoucher.run(tx, ledger.rowOf(voucher, { ...how, entry_style }))
+      await ledger.replaced(tx, { party, guid })
     }
     await ledger.devices.onboarded(tx, { id: deviceId, guid, newGuid })
     await ledger.record(tx, {

@@ -20,6 +20,7 @@ export const insertVoucher = statement((db, row: VoucherRow) =>
     state: row.state,
     origin: row.origin,
     entries: row.entries,
+    entry_style: row.entry_style,
     revision: row.revision,
     superseded_by: row.superseded_by,
     exported_at: row.exported_at,
@@ -115,9 +116,10 @@ export const setState = statement((db, p: StateChange) =>
 export const storeKnown = statement(
   (
     db,
-    p: Pick<VoucherRow, 'guid' | 'device_id' | 'owner_key' | 'state' | 'entries' | 'cbor'> & {
-      readonly at: string
-    },
+    p: Pick<
+      VoucherRow,
+      'guid' | 'device_id' | 'owner_key' | 'state' | 'entries' | 'entry_style' | 'cbor'
+    > & { readonly at: string },
   ) =>
     db
       .updateTable('voucher')
@@ -125,6 +127,7 @@ export const storeKnown = statement(
         owner_key: p.owner_key,
         state: p.state,
         entries: p.entries,
+        entry_style: p.entry_style,
         cbor: p.cbor,
         superseded_by: null,
         exported_at: null,
@@ -154,7 +157,7 @@ export const finishRun = statement((db, p: Finished) =>
     .where('device_id', '=', p.deviceId)
     .where('revision', '=', p.revision)
     .where('state', 'in', ['held', 'replaced'])
-    .returning(['party', 'device_info']),
+    .returning(['party', 'entry_style']),
 )
 
 /** Replacements of earlier runs, which the Device has shown it never took on. */
@@ -226,6 +229,7 @@ export function listVouchers(db: Executor, filter: VoucherFilter) {
       'state',
       'origin',
       'entries',
+      'entry_style',
       'superseded_by',
       'exported_at',
       'created_at',

@@ -45,6 +45,9 @@ export const VoucherSummary = z
     state: VoucherState,
     origin: VoucherOrigin,
     entries: z.number().int(),
+    entry_style: z
+      .enum(['fdo-1.1', 'tagged'])
+      .openapi({ description: 'how they are signed; tagged: as the draft of go-fdo has it' }),
     owner_key: z.string().openapi({ description: 'SHA-256 of the SubjectPublicKeyInfo' }),
     superseded_by: z.string().nullable(),
     exported_at: z.string().nullable(),
@@ -79,6 +82,7 @@ export function summaryOf(row: Omit<VoucherRow, 'party' | 'cbor' | 'revision' | 
     state: row.state,
     origin: row.origin,
     entries: row.entries,
+    entry_style: row.entry_style,
     owner_key: row.owner_key,
     superseded_by: row.superseded_by,
     exported_at: row.exported_at,

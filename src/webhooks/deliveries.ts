@@ -118,7 +118,9 @@ export class Deliveries {
     const message = messageOf(row.id, entry)
     try {
       const headers = headersOf(message, webhooks.secretOf(row), clock.now())
-      const { status } = await outbound.request(row.url, { ...CALL, headers, body: message.body })
+      const { status } = await outbound.request(row.url, {
+        ...{ ...CALL, headers, body: message.body, party: row.party },
+      })
       if (isTaken(status)) return undefined
       return { reason: `entry ${entry.seq} was answered ${status}`, isFinal: status === GONE }
     } catch (error) {

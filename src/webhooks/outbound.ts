@@ -6,11 +6,13 @@ export interface OutboundCall {
   readonly body: string
   readonly timeoutMs: number
   readonly maxBytes: number
+  /** For whom: what one party asks for holds up no other. */
+  readonly party: string
 }
 
 export interface OutboundCalls {
   /** Throws an error named OutboundFailure, fit to be shown, where this may not be called. */
-  check(url: string): Promise<void>
+  check(url: string, party: string): Promise<void>
   /** The same where there is no answer. Follows no redirect. */
   request(url: string, call: OutboundCall): Promise<{ readonly status: number }>
 }

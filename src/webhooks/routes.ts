@@ -1,5 +1,6 @@
 /** /api/v1/webhooks: who is told of what happens in the caller's log. */
 import { z } from '@hono/zod-openapi'
+import { ENTRY_TYPES } from '../audit/types.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../http/route.ts'
 import type { WebhookState, Webhooks } from './service.ts'
 
@@ -21,12 +22,20 @@ const Webhook = z
   .openapi('Webhook')
 
 const Url = z.url({ protocol: /^https?$/ }).max(2_048)
-const Types = z
-  .array(z.string().regex(/^([a-z0-9-]{1,63}\*?|\*)$/, 'a type, a beginning before *, or *'))
-  .min(1)
-  .max(50)
+const Type = z
+  .string()
+  .regex(/^([a-z0-9-]{1,63}\*?|\*)$/, 'a type, a beginning before *, or *')
+  .refine(isOfSome, 'no entry is of such a type: GET /audit says which there are')
+const Types = z.array(Type).min(1).max(50)
 
 const params = z.object({ id: z.string() })
+
+/** One that is misspelt would never be told of anything. */
+function isOfSome(wanted: string): boolean {
+  const begin = wanted.replace(/\*$/, '')
+  const types = Object.keys(ENTRY_TYPES)
+  return types.some((type) => (begin === wanted ? type === wanted : type.startsWith(begin)))
+}
 
 export function webhookRoutes(webhooks: Webhooks): readonly Route[] {
   return [

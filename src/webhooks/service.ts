@@ -12,6 +12,7 @@ import type { Sealer } from '../secrets/seal.ts'
 import { headersOf, secretText, testMessage } from './message.ts'
 import { type OutboundCalls, outboundFailureOf } from './outbound.ts'
 import { type WebhookRow, WebhookStore } from './store.ts'
+import { NAME_PREFIXES } from '../prefixes.ts'
 
 export interface WebhooksServices {
   readonly database: Database
@@ -65,8 +66,8 @@ export class Webhooks {
     { party, id: by }: Principal,
   ): Promise<{ row: WebhookState; secret: string }> {
     const { database, clock, audit, sealer } = this.#services
-    await this.#refuseAddress(url)
-    const id = `fdow_${randomBytes(12).toString('hex')}`
+    await this.#refuseAddress(url, party)
+    const id = `${NAME_PREFIXES.webhook}${randomBytes(12).toString('hex')}`
     const secret = randomBytes(32)
     const now = clock.now().toISOString()
     const row = await database.commit(
@@ -97,7 +98,7 @@ export class Webhooks {
     { url, types, enabled }: WebhookChange,
     principal: Principal,
   ): Promise<WebhookState> {
-    if (url !== undefined) await this.#refuseAddress(url)
+    if (url !== undefined) await this.#refuseAddress(url, principal.party)
     await this.#update(id, principal, () => ({
       type: 'webhook-changed',
       detail: {
@@ -144,7 +145,9 @@ export class Webhooks {
     const message = testMessage(id, randomBytes(8).toString('hex'), now)
     const headers = headersOf(message, this.secretOf(row), now)
     try {
-      const { status } = await outbound.request(row.url, { ...CALL, headers, body: message.body })
+      const { status } = await outbound.request(row.url, {
+        ...{ ...CALL, headers, body: message.body, party: row.party },
+      })
       return { ok: isTaken(status), status, error: null }
     } catch (error) {
       const reason = outboundFailureOf(error)
@@ -185,7 +188,7 @@ export class Webhooks {
     return row
   }
 
-  async #refuseAddress(url: string): Promise<void> {
+  async #refuseAddress(url: string, party: string): Promise<void> {
     const { protocol, username, password } = new URL(url)
     if (protocol !== 'https:' && protocol !== 'http:') {
       throw new Problem('invalid-request', 'url: not an HTTP address')
@@ -197,7 +200,7 @@ export class Webhooks {
       )
     }
     try {
-      await this.#services.outbound.check(url)
+      await this.#services.outbound.check(url, party)
     } catch (error) {
       const reason = outboundFailureOf(error)
       if (reason === undefined) throw error
@@ -213,7 +216,7 @@ export interface TestResult {
 }
 
 interface Change {
-  readonly type: string
+  readonly type: NewEntry['type']
   readonly detail: NonNullable<NewEntry['detail']>
   readonly set: Parameters<WebhookStore['change']>[2]
 }

@@ -72,7 +72,7 @@ describe('firstlight client', () => {
 
   it('is told in tables, too', async () => {
     const added = await firstlight([...add, '--secret'], world.local)
-    expect(added.stdout).toMatch(/^client id +fdom_\w+\nsecret +fdok_/)
+    expect(added.stdout).toMatch(/^client id +fdom_\w+\nsecret +fdoc_/)
     expect(added.stderr).toContain('keep the secret')
     const listed = await firstlight(['client', 'list'], world.local)
     expect(listed.stdout).toMatch(/^CLIENT ID +NAME +METHOD +DISABLED +SCOPES\n/)

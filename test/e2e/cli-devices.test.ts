@@ -210,4 +210,21 @@ describe('firstlight device', () => {
       ms: expect.any(Number),
     })
   })
+
+  it('is taken out of service for good: no token any more, and the list says why', async () => {
+    const { credential, sandbox } = await world.madeDevice('over')
+    const args = ['--credential', credential, '--sandbox', sandbox, '--once']
+    const { guid } = await world.told<{ guid: string }>('device', 'onboard', ...args)
+    expect((await world.asked('device', 'token', '--sandbox', sandbox)).status).toBe(0)
+    const retired = await world.told<{ id: string; state: string }>('device', 'retire', guid)
+    expect(retired.state).toBe('retired')
+    const of = ['--device', retired.id, '--status', 'revoked']
+    expect(await world.told('certificate', 'list', ...of)).toMatchObject([
+      { profile: 'ldevid', revocation_reason: 'retired', revoked_at: expect.any(String) },
+    ])
+    const refused = await world.asked('device', 'token', '--sandbox', sandbox)
+    expect(refused.status).not.toBe(0)
+    const wrong = await world.asked('certificate', 'list', '--status', 'unheard')
+    expect(wrong).toMatchObject({ status: 2, json: errorDocument('usage') })
+  })
 })

@@ -15,7 +15,7 @@ let id: string
 beforeAll(async () => {
   world = await WebhookWorld.open()
   const app = createApp({
-    ...{ log: silentLog, clock: world.log.clock, trustedProxies: [], others: [] },
+    ...{ log: silentLog, clock: world.log.clock, trustedProxies: { addresses: [] }, others: [] },
     routes: webhookRoutes(world.webhooks),
     findPrincipal: async () => principalOf('fdop_home'),
     isReady: async () => true,

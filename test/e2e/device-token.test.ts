@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import { SignJWT, base64url, decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseCertificate } from '../../protocol/x509/certificate.ts'
+import { revokeCredentials } from '../../src/pki/revocation/revoke.ts'
 import { onboard, openTestPki, p256 } from '../support/pki.ts'
 import { type TokenWorld, openTokenWorld } from '../support/token-world.ts'
 
@@ -148,6 +149,19 @@ describe('no token is had', () => {
     await refused(DEVICE, earlier)
   })
 
+  it('with one that is revoked, nor does a token count that was had before', async () => {
+    const identity = await onboard(world, DEVICE)
+    const token = await world.token(DEVICE, identity)
+    world.issued.length = 0
+    const at = world.clock.now().toISOString()
+    const revocation = { deviceId: DEVICE, reason: 'handed-over', at } as const
+    await world.database.commit((tx) => revokeCredentials(tx, revocation))
+    await refused(DEVICE, identity)
+    for (const path of ['/device/v1/whoami', '/device/v1/certificate']) {
+      expect((await world.send(path, { identity, token })).status).toBe(401)
+    }
+  })
+
   it('with one that has expired', async () => {
     const identity = await onboard(world, DEVICE)
     world.clock.advance(31 * DAY_MS)
@@ -199,12 +213,21 @@ describe('a call is refused', () => {
     const without = await whoami({ identity })
     expect(without.status).toBe(401)
     expect(without.headers['content-type']).toBe('application/problem+json')
-    expect(without.headers['www-authenticate']).toBe('Bearer')
+    const metadata = /^Bearer resource_metadata="(.*)"$/.exec(
+      String(without.headers['www-authenticate']),
+    )
+    const { pathname } = new URL(metadata?.[1] ?? '')
+    expect((await world.send(pathname)).body).toMatchObject({
+      resource: expect.stringMatching(/^https:.*\/device\/v1$/),
+      scopes_supported: expect.arrayContaining(['device:whoami']),
+    })
     for (const token of ['x', 'a.b.c', await sign({}, { key: 'theirs' })]) {
       const { status, body, headers } = await whoami({ identity, token })
       expect(status).toBe(401)
       expect(body['code']).toBe('not-authenticated')
-      expect(headers['www-authenticate']).toBe('Bearer error="invalid_token"')
+      expect(headers['www-authenticate']).toBe(
+        `Bearer error="invalid_token", resource_metadata="${metadata?.[1]}"`,
+      )
     }
   })
 

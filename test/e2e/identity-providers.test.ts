@@ -73,8 +73,8 @@ describe('a token of a provider', () => {
 
   it('makes two of the same subject where two parties have the same issuer', async () => {
     const { token } = await addParty(world, 'same-issuer')
-    await add({ audience: 'https://other.example' }, token)
-    const make = async (aud: string, name: string) => {
+    const theirs = await add({ audience: 'https://other.example' }, token)
+    const make = async (aud: string | string[], name: string) => {
       const bearer = await provider.token({ aud, realm_access: { roles: ['fdo-fleet'] } })
       const { json } = await world.api('POST', '/api/v1/groups', {
         token: bearer,
@@ -85,7 +85,9 @@ describe('a token of a provider', () => {
     }
     const ours = await make(AUDIENCE, 'ours')
     expect(ours).toMatchObject({ name: 'ours' })
-    expect(await make('https://other.example', 'theirs')).toMatchObject({ name: 'theirs' })
+    expect(await make(['https://other.example', theirs], 'theirs')).toMatchObject({
+      name: 'theirs',
+    })
     expect(await make(AUDIENCE, 'ours')).toEqual(ours)
   })
 
@@ -153,7 +155,7 @@ describe('a token is refused, and the test says why', () => {
   const refused = async (token: string, reason: string | RegExp) => {
     const answer = await api('GET', '/vouchers', undefined, token)
     expect(answer.status).toBe(401)
-    expect(answer.headers['www-authenticate']).toBe('Bearer error="invalid_token"')
+    expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token", /)
     expect((await test(token)).reason).toMatch(reason)
   }
 
@@ -214,8 +216,8 @@ describe('a token is refused, and the test says why', () => {
   it('once the party is suspended', async () => {
     const party = await addParty(world, 'asleep')
     await api('DELETE', `/identity-providers/${id}`)
-    await add({}, party.token)
-    const token = await provider.token()
+    const theirs = await add({}, party.token)
+    const token = await provider.token({ aud: [AUDIENCE, theirs] })
     expect(await statusOf(token)).toBe(200)
     await api('POST', `/parties/${party.id}/suspend`)
     expect(await statusOf(token)).toBe(401)
@@ -224,10 +226,16 @@ describe('a token is refused, and the test says why', () => {
   it('that is meant for two parties', async () => {
     const party = await addParty(world, 'beside')
     const other = 'https://beside.example'
-    await add({ audience: other }, party.token)
-    expect(await statusOf(await provider.token({ aud: other }))).toBe(200)
+    const theirs = await add({ audience: other }, party.token)
+    expect(await statusOf(await provider.token({ aud: [other, theirs] }))).toBe(200)
     expect(await statusOf(await provider.token({ aud: [AUDIENCE, 'x'] }))).toBe(200)
-    expect(await statusOf(await provider.token({ aud: [AUDIENCE, other] }))).toBe(401)
+    expect(await statusOf(await provider.token({ aud: [AUDIENCE, other, id, theirs] }))).toBe(401)
+  })
+
+  it('that names nobody, of a provider that only another party has', async () => {
+    const { token } = await addParty(world, 'unnamed')
+    await add({ audience: 'https://unnamed.example' }, token)
+    expect(await statusOf(await provider.token({ aud: 'https://unnamed.example' }))).toBe(401)
   })
 })
 
@@ -237,9 +245,10 @@ describe('a provider is added', () => {
     return json as { code: string; detail: string }
   }
 
-  it('once for an issuer and an audience, whoever has it', async () => {
+  it('once by a party for an issuer and an audience', async () => {
     expect((await refusal({})).code).toBe('conflict')
     const { token } = await addParty(world, 'late')
+    await add({}, token)
     expect((await refusal({}, token)).code).toBe('conflict')
   })
 
@@ -283,5 +292,69 @@ describe('a provider is added', () => {
     expect(json).toEqual({ items: [], next: null })
     expect((await api('GET', '/identity-providers')).json).toMatchObject({ items: [{ id }] })
     expect((await api('GET', path)).json).toMatchObject({ jwks_uri: `${provider.issuer}/keys` })
+  })
+})
+
+describe('an issuer and an audience that several parties claim', () => {
+  const groupsSeen = async (bearer: string) =>
+    (await api('GET', '/identity-providers', undefined, bearer)).json as {
+      items: { id: string; is_named: boolean }[]
+    }
+  const administrator = { roles: { admins: ['admin'] }, claim: 'groups' }
+
+  it('are no loss to whom they belong, whoever was first', async () => {
+    const squatter = await addParty(world, 'squatter')
+    const rightful = await addParty(world, 'rightful')
+    const audience = 'https://squatted.example'
+    const first = await add({ ...administrator, audience }, squatter.token)
+    const second = await add({ ...administrator, audience }, rightful.token)
+    // As an app role, a group or a mapper of the provider puts it there.
+    const bearer = await provider.token({ aud: audience, groups: ['admins', second] })
+    expect((await groupsSeen(bearer)).items.map((one) => one.id)).toEqual([second])
+    const inAudience = await provider.token({ aud: [audience, second], groups: ['admins'] })
+    expect((await groupsSeen(inAudience)).items.map((one) => one.id)).toEqual([second])
+    expect(await statusOf(await provider.token({ aud: audience, groups: ['admins'] }))).toBe(401)
+    const both = await provider.token({ aud: audience, groups: ['admins', first, second] })
+    expect(await statusOf(both)).toBe(401)
+  })
+
+  it('need not be named by the tokens of the installation’s own party', async () => {
+    const squatter = await addParty(world, 'beside-home')
+    await add({ ...administrator }, squatter.token)
+    expect(await statusOf(await provider.token())).toBe(200)
+    const { items } = await groupsSeen(world.adminToken)
+    expect(items.find((one) => one.id === id)).toMatchObject({ is_named: false })
+  })
+
+  it('are told apart in a test of a token, too', async () => {
+    const party = await addParty(world, 'tester')
+    const theirs = await add({ audience: 'https://tested.example' }, party.token)
+    const tested = async (claims: object) => {
+      const token = await provider.token({ aud: ['https://tested.example'], ...claims })
+      const path = `/identity-providers/${theirs}/test`
+      return (await api('POST', path, { token }, party.token)).json
+    }
+    expect(await tested({})).toEqual({
+      accepted: false,
+      reason: `it names ${theirs} neither in aud nor in realm_access.roles`,
+    })
+    const named = { realm_access: { roles: ['fdo-auditors', theirs] } }
+    expect(await tested(named)).toMatchObject({ accepted: true, scopes: ['auditor'] })
+  })
+
+  it('before there were names are still found by a token that has none', async () => {
+    const party = await addParty(world, 'long-since')
+    const audience = 'https://before.example'
+    const before = await add({ ...administrator, audience }, party.token)
+    const { database } = world.service.services
+    await database.commit((tx) =>
+      tx.updateTable('identity_provider').set({ is_named: 0 }).where('id', '=', before).execute(),
+    )
+    const bearer = await provider.token({ aud: audience, groups: ['admins'] })
+    expect((await groupsSeen(bearer)).items.map((one) => one.id)).toEqual([before])
+    // Nobody takes its place, the installation's own party neither.
+    const ours = await add({ ...administrator, audience })
+    expect((await groupsSeen(bearer)).items.map((one) => one.id)).toEqual([before])
+    await api('DELETE', `/identity-providers/${ours}`)
   })
 })

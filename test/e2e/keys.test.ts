@@ -29,7 +29,10 @@ describe('/api/v1/keys', () => {
     expect(keys.map(({ purpose }) => purpose)).toContain('device-ca')
     for (const key of keys) {
       expect(Object.keys(key).toSorted()).toEqual(
-        ['created_at', 'fingerprint', 'id', 'origin', 'public_key', 'purpose', 'type'].toSorted(),
+        [
+          ...['created_at', 'fingerprint', 'id', 'origin', 'public_key', 'purpose', 'retired_at'],
+          ...['state', 'type', 'vouchers'],
+        ].toSorted(),
       )
     }
   })
@@ -44,11 +47,16 @@ describe('/api/v1/keys', () => {
       purpose: 'owner',
       type: 'p384',
       origin: 'imported',
+      state: 'kept',
       public_key: spki,
     })
     const again = await send(privateKey.export({ type: 'pkcs8', format: 'der' }))
     expect(again.json).toEqual(json)
     expect((await list()).filter(({ public_key }) => public_key === spki)).toHaveLength(1)
+    const told = await world.api('GET', '/api/v1/audit?type=key-imported')
+    expect(told.json).toMatchObject({ items: [{ subject: { id: (json as Key).id } }] })
+    const { status: removed } = await world.api('DELETE', `/api/v1/keys/${(json as Key).id}`)
+    expect(removed).toBe(204)
   })
 
   it('takes an owner key in under its passphrase', async () => {

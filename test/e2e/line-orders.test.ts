@@ -43,8 +43,20 @@ interface Told {
   readonly state: string
 }
 
+interface Share {
+  readonly id: string
+  readonly quantity: number
+}
+
 const place = (name: string, ...more: string[]) =>
-  told<Told>(central, 'order', 'create', '--name', name, '--quantity', '2', ...more)
+  told<Told>(central, 'order', 'create', '--name', name, '--quantity', '3', ...more)
+const fingerprintOf = async (at: ServeProcess) =>
+  (await told<{ line: string }>(at, 'order', 'line')).line
+const exported = async (id: string, out: string, ...more: string[]) =>
+  told<Share>(
+    central,
+    ...['order', 'export', id, '--out', out, '--line', await fingerprintOf(line), ...more],
+  )
 const handOver = (id: string) =>
   asked(
     line,
@@ -53,64 +65,89 @@ const handOver = (id: string) =>
   )
 
 describe('a line that is offline', { timeout: PATIENCE_MS }, () => {
-  it('makes devices to an order it was given, and hands over their vouchers later', async () => {
-    const { id } = await place('PO-1')
-    const file = join(folder, 'order.json')
-    await told(central, 'order', 'export', id, '--out', file)
-    expect(await told(central, 'order', 'show', id)).toMatchObject({ state: 'closed', made: 0 })
-    const first = readFileSync(file, 'utf8')
-    await told(central, 'order', 'export', id, '--out', file)
-    expect(readFileSync(file, 'utf8')).toBe(first)
+  it('makes its share of an order, hands it over later, and gives back the rest', async () => {
+    const { id } = await place('PO-1', '--label', '{order}/{serial}')
+    const file = join(folder, 'order.pem')
+    const share = await exported(id, file)
+    const reserved = { state: 'open', made: 0, reserved: 3 }
+    expect(await told(central, 'order', 'show', id)).toMatchObject(reserved)
+    const again = join(folder, 'again.pem')
+    await told(central, 'order', 'export', id, '--out', again, '--share', share.id)
+    expect(readFileSync(again, 'utf8')).toBe(readFileSync(file, 'utf8'))
+    const issuer = await fingerprintOf(central)
     await central.kill()
 
     const station = await told<Told>(line, 'station', 'add', '--name', 'line', '--secret')
-    const order = await told<Told>(line, 'order', 'import', file)
-    expect(order).toMatchObject({ state: 'open', name: 'PO-1', quantity: 2 })
-    expect((await asked(line, 'order', 'import', file)).status).toBe(3)
+    const stranger = await asked(line, 'order', 'import', file)
+    expect(stranger).toMatchObject({ status: 5 })
+    expect(stranger.stdout).toContain(issuer)
+    const first = await told<{ order: Told; is_new: boolean }>(
+      line,
+      ...['order', 'import', file, '--issuer', issuer],
+    )
+    expect(first).toMatchObject({
+      order: { state: 'open', name: 'PO-1', quantity: 3 },
+      is_new: true,
+    })
+    const { id: order } = first.order
+    const repeated = await told(line, 'order', 'import', again)
+    expect(repeated).toMatchObject({ order: { id: order }, is_new: false })
+    expect(await told(line, 'order', 'issuer', 'list')).toMatchObject([{ fingerprint: issuer }])
     await makeAt(station.di_url, { serial: 'A' })
     await makeAt(station.di_url, { serial: 'B', keyType: 11 })
-    await expect(makeAt(station.di_url, { serial: 'C' })).rejects.toThrow('refused')
-    expect((await handOver(order.id)).status).toBe(4)
+    expect((await handOver(order)).status).toBe(4)
 
     await central.start()
     const both = [
       { number: 1, ok: true, detail: null },
       { number: 2, ok: true, detail: null },
     ]
-    expect(await handOver(order.id)).toMatchObject({ status: 0, json: both })
+    expect(await handOver(order)).toMatchObject({ status: 0, json: { devices: both, share: null } })
     const held = both.map((one) => ({ ...one, detail: 'held already' }))
-    expect(await handOver(order.id)).toMatchObject({ status: 0, json: held })
-    const vouchers = await central.list<{ state: string }>('/vouchers')
-    expect(vouchers).toMatchObject([{ state: 'held' }, { state: 'held' }])
+    await told(line, 'order', 'close', order)
+    const given = { state: 'closed', made: 2, reserved: 0 }
+    expect(await handOver(order)).toMatchObject({ json: { devices: held, share: given } })
+    const counted = { made: 2, reserved: 0, quantity: 3 }
+    expect(await told(central, 'order', 'show', id)).toMatchObject(counted)
+    expect(await told(central, 'order', 'shares', id)).toMatchObject([{ id: share.id, ...given }])
+    const brought = { share: share.id, station: 'line', voucher_state: 'held' }
+    expect(await told(central, 'order', 'devices', id)).toMatchObject([
+      { serial: 'A', label: 'PO-1/A', ...brought },
+      { serial: 'B', label: 'PO-1/B', ...brought },
+    ])
 
-    const [one] = await told<{ guid: string }[]>(line, 'order', 'devices', order.id)
+    const [one] = await told<{ guid: string }[]>(line, 'order', 'devices', order)
     await told(line, 'voucher', 'delete', one!.guid)
-    const after = await handOver(order.id)
-    expect(after).toMatchObject({ status: 5, json: [{ number: 2 }, { number: 1, ok: false }] })
+    const after = await handOver(order)
+    const gone = { devices: [{ number: 1, ok: false }, { number: 2 }] }
+    expect(after).toMatchObject({ status: 5, json: gone })
+    await told(line, 'order', 'issuer', 'remove', issuer)
+    expect(await told(line, 'order', 'issuer', 'list')).toEqual([])
   })
 
-  it('is not given what is made here, nor what it cannot sell', async () => {
-    const out = join(folder, 'not.json')
-    const { id } = await place('PO-2')
-    await told(central, 'order', 'open', id)
-    expect((await asked(central, 'order', 'export', id, '--out', out)).status).toBe(3)
-    const kept = await place('PO-3', '--first-owner', 'none')
-    expect((await asked(central, 'order', 'export', kept.id, '--out', out)).status).toBe(3)
+  it('is not given what cannot be made, nor without saying which line', async () => {
+    const out = join(folder, 'not.pem')
     const silent = join(folder, 'silent.json')
     const nowhere = { ip: '127.0.0.1', dev_port: 1, owner_port: 1, protocol: 'http' }
     writeFileSync(silent, JSON.stringify([nowhere]))
-    const unheard = await place('PO-4', '--rendezvous', silent)
-    const wanted = ['order', 'export', unheard.id, '--out', out]
+    const { id } = await place('PO-4', '--rendezvous', silent)
+    const wanted = ['order', 'export', id, '--out', out]
+    expect((await asked(central, ...wanted)).status).toBe(2)
+    wanted.push('--line', await fingerprintOf(line))
     expect((await asked(central, ...wanted)).status).toBe(5)
-    expect(await told(central, 'order', 'show', unheard.id)).toMatchObject({ state: 'draft' })
-    await told(central, ...wanted, '--force')
+    expect(await told(central, 'order', 'show', id)).toMatchObject({ state: 'draft', reserved: 0 })
+    await told(central, ...wanted, '--force', '--quantity', '2', '--expires', '1h')
+    expect(await told(central, 'order', 'show', id)).toMatchObject({ state: 'open', reserved: 2 })
   })
 
-  it('takes in no other files', async () => {
+  it('takes in no other files, and hands over no other orders', async () => {
     const file = join(folder, 'other.json')
-    for (const text of ['{', '{}', '{"format":"firstlight-order-1"}']) {
+    for (const text of ['{', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
       writeFileSync(file, text)
-      expect((await asked(line, 'order', 'import', file)).status).toBe(1)
+      expect((await asked(line, 'order', 'import', file)).status).toBe(3)
     }
+    const own = ['order', 'create', '--name', 'own', '--quantity', '1']
+    const { id } = await told<Told>(line, ...own)
+    expect((await handOver(id)).status).toBe(3)
   })
 })

@@ -64,7 +64,7 @@ describe('a program', () => {
   it('may have a secret, made here and shown once', async () => {
     const made = await register(SECRET, ['auditor'])
     const secret = made.client_secret ?? ''
-    expect(secret).toMatch(/^fdok_[\w-]{43}$/)
+    expect(secret).toMatch(/^fdoc_[\w-]{43}$/)
     const { body } = await askToken(world, {}, basic(made.client_id, secret))
     const token = String(body['access_token'])
     expect((await api('GET', '/vouchers', undefined, token)).status).toBe(200)
@@ -239,5 +239,26 @@ describe('what anyone may read', () => {
         authorization_servers: [issuer],
       })
     }
+  })
+
+  it('is named to whoever calls without a token, with a bad one, or with too little', async () => {
+    const answers = async (authorization: string) => {
+      const headers: Record<string, string> = authorization === '' ? {} : { authorization }
+      const { headers: given } = await world.api('GET', '/api/v1/tokens', { token: null, headers })
+      return String(given['www-authenticate'])
+    }
+    const named = `resource_metadata="${issuer}/.well-known/oauth-protected-resource/api/v1"`
+    for (const none of ['', 'Basic YTpi', 'Bearer']) {
+      expect(await answers(none)).toBe(`Bearer ${named}`)
+    }
+    for (const bad of ['Bearer x', 'bearer x', 'Bearer two words']) {
+      expect(await answers(bad)).toBe(`Bearer error="invalid_token", ${named}`)
+    }
+    const wanted = { name: 'x', scopes: ['voucher:read'] }
+    const { json } = await world.api('POST', '/api/v1/tokens', { json: wanted })
+    const { token } = json as { token: string }
+    expect(await answers(`Bearer ${token}`)).toBe(
+      `Bearer error="insufficient_scope", scope="token:read", ${named}`,
+    )
   })
 })

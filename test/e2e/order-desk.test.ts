@@ -179,7 +179,8 @@ describe('what the line gets', { timeout: PATIENCE_MS }, () => {
     expect(await office.must('GET', `${path}?after=2`)).toMatchObject({ items: [{ number: 3 }] })
     const csv = await office.call('GET', path, { headers: { accept: 'text/csv' } })
     const [head, ...lines] = csv.text.trimEnd().split('\r\n')
-    expect(head).toBe('number,serial,guid,model,device_id,made_at,voucher_state,voucher,label')
+    const columns = 'number,serial,guid,model,device_id,made_at,voucher_state,voucher,label'
+    expect(head).toBe(`${columns},station,share`)
     expect(lines.map((line) => line.split(',').slice(0, 2).join())).toEqual([
       "1,'=1+1",
       '2,"a',
@@ -187,14 +188,15 @@ describe('what the line gets', { timeout: PATIENCE_MS }, () => {
     ])
     const [device] = await office.devices(order.id)
     const { guid } = device!
-    expect(lines[0]).toMatch(new RegExp(`held,/api/v1/vouchers/${guid},https://x.test/${guid}$`))
+    const told = `held,/api/v1/vouchers/${guid},https://x.test/${guid},station \\d+,$`
+    expect(lines[0]).toMatch(new RegExp(told))
     const after = await office.call('GET', `${path}?format=csv&after=2`)
     expect(after.text.trimEnd().split('\r\n')).toHaveLength(2)
   })
 
   it('goes on from cursors of its own list only', async () => {
     const { id } = await office.draft()
-    const cursor = Buffer.from('fdoo_').toString('base64url')
+    const cursor = Buffer.from('fdoor_').toString('base64url')
     expect((await office.call('GET', `/orders/${id}/devices?cursor=${cursor}`)).status).toBe(400)
   })
 

@@ -259,6 +259,13 @@ function bodiesFor(method: string, path: string): readonly unknown[] {
     'PUT /transfer-sources/{id}': { every_seconds: null },
     'POST /partners/{id}/keys/{fingerprint}/proof': { challenge: 'x', signature: 'x' },
     'POST /identity-providers/{id}/test': { token: 'x' },
+    'POST /orders/{id}/shares': { line: 'cd'.repeat(32) },
+    'POST /order-shares/{id}/close': { statement: 'x' },
+    'POST /order-shares/{id}/devices': {
+      devices: [
+        { voucher: 'AA==', serial: '', label: '', station: null, made_at: '2026-01-01T00:00:00Z' },
+      ],
+    },
   }
   return [known[`${method} ${path}`] ?? {}]
 }
@@ -305,6 +312,7 @@ async function furnish(): Promise<Record<string, string>> {
     'webhooks/{id}': await furnishWebhook(),
     'stations/{id}': (station.json as { id: string }).id,
     'orders/{id}': (order.json as { id: string }).id,
+    ...(await furnishLine((order.json as { id: string }).id)),
     'vouchers/{guid}': guid,
     'devices/{device}': device,
     'groups/{name}': name,
@@ -312,11 +320,25 @@ async function furnish(): Promise<Record<string, string>> {
     'plan-contents/{ref}': ref,
     'uploads/{id}': '1',
     'tokens/{id}': id,
+    'keys/{id}': ring.list()[0]?.id ?? '',
     'clients/{id}': await furnishClient(),
     'identity-providers/{id}': await furnishProvider(),
     'parties/{id}': HOME_PARTY,
     'invitations/{id}': invitation,
     'witnesses/{fingerprint}': fingerprint,
+  }
+}
+
+/** A share of an order for a line, and who signs orders for the line here. */
+async function furnishLine(order: string): Promise<Record<string, string>> {
+  const fingerprint = 'ab'.repeat(32)
+  await api('POST', `/orders/${order}/open`, undefined, { force: true })
+  const share = await api('POST', `/orders/${order}/shares`, undefined, { line: fingerprint })
+  const row = { party: HOME_PARTY, fingerprint, name: 'theirs-too', created_at: '' }
+  await world.service.services.database.db.insertInto('order_issuer').values(row).execute()
+  return {
+    'order-shares/{id}': (share.json as { id: string }).id,
+    'order-issuers/{fingerprint}': fingerprint,
   }
 }
 

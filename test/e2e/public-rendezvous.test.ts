@@ -97,6 +97,20 @@ describe('two organisations', { timeout: PATIENCE_MS }, () => {
     expect(none.status).toBe(404)
   })
 
+  it('part for good: what is deleted or retired is withdrawn there, unasked', async () => {
+    for (const [name, method, pathOf] of [
+      ['deleted', 'DELETE', (guid: string) => `/api/v1/vouchers/${guid}`],
+      ['retired', 'POST', (guid: string) => `/api/v1/devices/${guid}/retire`],
+    ] as const) {
+      const guid = await make(name, at(rv.service.http!))
+      await untilServer(guid, ({ state }) => state === 'registered')
+      expect(await registration(guid)).toMatchObject({ state: 'live' })
+      expect((await owner.api(method, pathOf(guid))).status).toBeLessThan(300)
+      await until(`${name}: withdrawn`, async () => (await registration(guid))['state'] === 'ended')
+      await until('nothing is left to do', async () => (await serversOf(guid)).length === 0)
+    }
+  })
+
   it('part: after the sale the seller gets nowhere, whatever has become of the buyer', async () => {
     const guid = await make('part', at(rv.service.http!))
     await untilServer(guid, ({ state }) => state === 'registered')

@@ -286,14 +286,18 @@ describe('the log of each of them', { timeout: PATIENCE_MS }, () => {
 
   it('tells its part of the story', async () => {
     const [resold = '', back = ''] = [guids[0], guids[SOLD_ON]]
-    const [made, sold, taken] = ['voucher-made', 'voucher-handed-over', 'voucher-imported']
-    expect(await oem.told(resold)).toEqual([made, sold])
-    expect(await oem.told(back)).toEqual([made, sold, taken, 'onboarded'])
-    expect(await reseller.told(resold)).toEqual([taken, sold])
-    expect(await owner.told(guids[2]!)).toEqual([taken, 'onboarded'])
+    const made = 'voucher-made'
+    const sold = ['voucher-handed-over', 'receipt-received']
+    const taken = ['voucher-imported', 'voucher-received']
+    expect(await oem.told(resold)).toEqual([made, ...sold])
+    expect(await oem.told(back)).toEqual([made, ...sold, ...taken, 'onboarded'])
+    expect(await reseller.told(resold)).toEqual([...taken, ...sold])
+    expect(await owner.told(guids[2]!)).toEqual([...taken, 'onboarded'])
     // The voucher by which it was onboarded goes, and then the one that took its place.
     const replaced = 'voucher-superseded'
-    expect(await owner.told(resold)).toEqual([taken, 'onboarded', replaced, sold])
-    expect(await nextOwner.told(eight[0]!)).toEqual([taken, 'onboarded'])
+    const [handed, ...receipts] = sold
+    const told = [...taken, 'onboarded', replaced, handed, 'certificate-revoked', ...receipts]
+    expect(await owner.told(resold)).toEqual(told)
+    expect(await nextOwner.told(eight[0]!)).toEqual([...taken, 'onboarded'])
   })
 })

@@ -103,7 +103,7 @@ export async function callApi(
   const permissions = permissionsOf(scope.split(' ')) ?? new Set()
   const principal = { id: 'fdoa_1', name: 'test', kind: 'token', party, permissions } as const
   const app = createApp({
-    ...{ log: silentLog, clock, trustedProxies: [], routes, others: [] },
+    ...{ log: silentLog, clock, trustedProxies: { addresses: [] }, routes, others: [] },
     findPrincipal: async () => principal,
     isReady: async () => true,
     metrics: { text: async () => '' },
@@ -125,8 +125,12 @@ export async function callApi(
 
 export const guid = (i: number) => i.toString(16).padStart(32, '0')
 
-export function anEntry(entry: Partial<NewEntry> = {}): NewEntry {
-  return { party: HOME_PARTY, type: 'voucher-made', by: 'system', subject: {}, ...entry }
+/** Of any type: what was written once may be found by a service that no longer writes it. */
+export function anEntry(
+  entry: Partial<Omit<NewEntry, 'type'>> & { readonly type?: string } = {},
+): NewEntry {
+  const { type = 'voucher-made', ...rest } = entry
+  return { party: HOME_PARTY, type: type as NewEntry['type'], by: 'system', subject: {}, ...rest }
 }
 
 export function witnessKey(namedCurve = 'P-256'): Signer & { readonly pem: string } {

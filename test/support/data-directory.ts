@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { AuditLog } from '../../src/audit/log.ts'
 import { FakeClock } from '../../src/clock.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { sqliteDump } from '../../src/database/dump.ts'
@@ -32,7 +33,7 @@ export async function dataDirectory(): Promise<DataDirectory> {
   const sealer = new Sealer(loadMasterKey(config.masterKeyFile, false))
   const database = await openDatabase(config.databaseFile)
   await checkMasterKey(database, sealer, config.masterKeyFile)
-  await Parties.open({ database, clock })
+  await Parties.open({ database, clock, audit: new AuditLog({ clock }) })
   const keys = await KeyStore.open({ database, clock, sealer })
   await keys.ring(HOME_PARTY).ensure('owner', ['p256'])
   mkdirSync(join(config.dataDir, 'contents'))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Answer, FdoTransport } from '../../protocol/converse.ts'
 import type { Message } from '../../protocol/message.ts'
 import { httpTransport } from '../../src/fdo/client.ts'
@@ -19,21 +20,39 @@ import { ServeProcess, freePort, until } from './programs.ts'
 /** What happens to a message on its way: `send` brings it there, and may be called again. */
 export type Fault = (send: () => Promise<Answer>, message: Message) => Promise<Answer>
 
-export interface FaultyWorld {
-  readonly server: ServeProcess
+/** A service, wherever it runs. */
+export type Listed = Pick<ServeProcess, 'url' | 'list'>
+
+export interface FaultyDevices {
   /** DI, the owner's registration, TO1 and TO2. */
   throughAll(suite: Suite, fault: Fault): Promise<FleetDevice>
-  make(fault: Fault): Promise<FleetDevice>
+  make(fault: Fault, ownerKey?: KeyKind): Promise<FleetDevice>
   powerUp(device: FleetDevice, suite: Suite, fault: Fault): Promise<void>
   /** Messages that got through a fault, in the order they were sent. */
   readonly sent: readonly number[]
+}
+
+export interface FaultyWorld extends FaultyDevices {
+  readonly server: ServeProcess
   end(): Promise<void>
 }
 
-export async function faultyWorld(): Promise<FaultyWorld> {
-  const folder = mkdtempSync(join(tmpdir(), 'firstlight-fault-'))
+/** `data`, if given, is a folder that its maker removes. */
+export async function faultyWorld(data?: string): Promise<FaultyWorld> {
+  const folder = data ?? mkdtempSync(join(tmpdir(), 'firstlight-fault-'))
   const server = new ServeProcess(folder, await freePort())
   await server.start()
+  return {
+    server,
+    ...devicesAt(server),
+    async end() {
+      await server.kill()
+      if (data === undefined) rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+export function devicesAt(server: Listed): FaultyDevices {
   const sent: number[] = []
   let made = 0
 
@@ -44,8 +63,8 @@ export async function faultyWorld(): Promise<FaultyWorld> {
       sent.push(message.number)
       return answer
     }
-  const make = async (fault: Fault) => {
-    const device = await makeFleetDevice(`faulty-${made++}`, transportWith(fault))
+  const make = async (fault: Fault, ownerKey?: KeyKind) => {
+    const device = await makeFleetDevice(`faulty-${made++}`, transportWith(fault), ownerKey)
     const guid = toHex(device.credential.guid)
     await until('registered', async () => {
       const devices = await server.list<{ guid: string; state: string }>('/devices')
@@ -65,7 +84,6 @@ export async function faultyWorld(): Promise<FaultyWorld> {
     await onboardFleetDevice(device, redirect, suite, surroundings)
   }
   return {
-    server,
     sent,
     make,
     powerUp,
@@ -73,10 +91,6 @@ export async function faultyWorld(): Promise<FaultyWorld> {
       const device = await make(fault)
       await powerUp(device, suite, fault)
       return device
-    },
-    async end() {
-      await server.kill()
-      rmSync(folder, { recursive: true })
     },
   }
 }
@@ -97,7 +111,7 @@ export const NO_FAULT: Fault = (send) => send()
 export const BEGINNINGS: readonly number[] = [10, 30, 60]
 
 /** One device, one certificate that is good, one voucher that can be served. */
-export async function expectOneOnboarding(server: ServeProcess, guid: Uint8Array): Promise<void> {
+export async function expectOneOnboarding(server: Listed, guid: Uint8Array): Promise<void> {
   const devices = await server.list<{ id: string; guid: string; state: string }>('/devices')
   const vouchers = await server.list<{ guid: string; state: string; device_id: string }>(
     '/vouchers',

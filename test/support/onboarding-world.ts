@@ -40,6 +40,8 @@ import { fromHex } from './wire.ts'
 export interface OnboardingOptions {
   /** One of go-fdo's configurations. */
   readonly configuration?: string
+  /** Nothing is said of where onboarded devices are to look. */
+  readonly keepsRendezvous?: boolean
 }
 
 export const NEW_RENDEZVOUS = rendezvousInfoFromText([
@@ -62,10 +64,10 @@ export interface DeviceChoices {
 }
 
 export async function openOnboardingWorld(options: OnboardingOptions = {}) {
-  const { configuration = 'p256-x509-devP256' } = options
+  const { configuration = 'p256-x509-devP256', keepsRendezvous = false } = options
   const parts = partsOf(configuration)
   const world = await openVoucherWorld({ owners: parts.signers })
-  const { database, clock, devices, vouchers, desk } = world
+  const { database, clock, audit, devices, vouchers, desk } = world
   const { pki } = await openTestPki({ database, now: () => clock.now() })
   const dataDir = mkdtempSync(join(tmpdir(), 'firstlight-'))
   const noted: [event: string, facts: object][] = []
@@ -74,9 +76,9 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     info: (facts: object, event: string) => noted.push([event, facts]),
   } as unknown as typeof silentLog)
   const onboarding = openOnboarding({
-    ...{ database, clock, devices, vouchers, pki, events, randomBytes, log: silentLog },
+    ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
     config: { dataDir },
-    rendezvousInfo: { value: async () => NEW_RENDEZVOUS },
+    rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
     serviceAddresses: () => ({
       token_url: 'https://x.test/oauth/token',
       api_url: 'https://x.test',
@@ -92,7 +94,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     isReady: async () => true,
     metrics: { text: async () => '' },
     routes: onboarding.routes,

@@ -5,6 +5,7 @@ import type { Signer } from '../../protocol/crypto/signer.ts'
 import { bodyOf } from '../../protocol/message.ts'
 import { AcceptOwner, HelloAck, OwnerSign } from '../../protocol/to0/messages.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { AuditLog } from '../../src/audit/log.ts'
 import { FakeClock } from '../../src/clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
@@ -36,6 +37,7 @@ export async function openRendezvousWorld(anchors?: readonly Bytes[]) {
   const told: [event: string, facts: object][] = []
   const info = (facts: object, event: string) => told.push([event, facts])
   const rendezvous = openRendezvous({
+    audit: new AuditLog({ clock }),
     ...{ database, clock, deviceAnchors: () => anchors, urls: () => [`${URL_HERE}/`] },
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     events: createEvents({ ...silentLog, info } as unknown as Log),
@@ -45,7 +47,7 @@ export async function openRendezvousWorld(anchors?: readonly Bytes[]) {
   let scopes = ['admin']
   let incoming: object | undefined
   const app = createApp({
-    ...{ log: silentLog, clock, trustedProxies: [], isReady: async () => true },
+    ...{ log: silentLog, clock, trustedProxies: { addresses: [] }, isReady: async () => true },
     metrics: { text: async () => '' },
     routes: rendezvous.routes,
     others: [rendezvous.others],

@@ -1,4 +1,5 @@
 /** The token endpoint and the device API over real TLS on the loopback, and devices that call. */
+import { AuditLog } from '../../src/audit/log.ts'
 import type { KeyObject } from 'node:crypto'
 import { Agent, request } from 'node:https'
 import { TLSSocket } from 'node:tls'
@@ -70,8 +71,9 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   const key = signingKeyOf(await keys.signer('token-signing'))
   let url = ''
   const events = createEvents(silentLog)
-  const parties = await Parties.open({ database, clock })
-  const machines = new MachineClients({ database, clock, events, parties })
+  const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
+  const machines = new MachineClients({ database, clock, events, audit, parties })
   const listening = await openListener(test.pki, {
     addresses: { publicUrl: () => url, tlsUrl: () => url },
     key,
@@ -79,7 +81,7 @@ export async function openTokenWorld(): Promise<TokenWorld> {
     findDevice: async (id) => devices.get(id),
     machines,
     keys: new RemoteKeys({ request: () => Promise.reject(new Error('offline')) }, clock),
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     clock,
     events: { ...events, accessTokenIssued: (facts) => void issued.push(facts) },
     log: silentLog,

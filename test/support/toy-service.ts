@@ -13,6 +13,7 @@ import { silentLog } from '../../src/log.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
 import { listening } from './listening.ts'
 import { countEffect, mountToy } from './toy-role.ts'
+import { Load } from '../../src/load.ts'
 
 const [path = '', dieBefore, dieAfter] = process.argv.slice(2)
 
@@ -34,5 +35,7 @@ const sealer = new Sealer(new Uint8Array(32).fill(7))
 const keys = await SealingKeys.load({ database, clock: realClock, randomBytes, sealer })
 const services = { database, keys, clock: realClock, randomBytes, log: silentLog }
 const exchange = new Exchange({ ...services, roles: [role] })
-const { url } = await listening(fdoRoutes(new FdoHttp({ exchange, trustedProxies: [] })))
+const { url } = await listening(
+  fdoRoutes(new FdoHttp({ exchange, load: new Load(), trustedProxies: { addresses: [] } })),
+)
 console.log(JSON.stringify({ url }))

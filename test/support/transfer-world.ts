@@ -28,7 +28,7 @@ export const plainHttp: Http = {
 }
 
 /** Nobody else shares this installation. */
-const noOtherParties: Omit<PartyPort, 'isActive'> = {
+const noOtherParties: Omit<PartyPort, 'isActive' | 'isSuspended'> = {
   find: async () => undefined,
   findById: async () => undefined,
   keyOf: async () => undefined,
@@ -44,7 +44,7 @@ export interface TransferWorldOptions {
 
 export async function openTransferWorld(options: TransferWorldOptions = {}) {
   const world = await openVoucherWorld(options.owners ? { owners: options.owners } : {})
-  const { database, clock, desk, owners } = world
+  const { database, clock, audit, desk, owners } = world
   const [signer] = owners
   const noted: [event: string, facts: object][] = []
   const log = {
@@ -66,9 +66,10 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
   const transfer = openTransfer({
     database,
     clock,
+    audit,
     events: createEvents(log),
     log: silentLog,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     sealer: new Sealer(new Uint8Array(32).fill(3)),
     random: () => 0.5,
     http: plainHttp,
@@ -76,23 +77,33 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     publicUrl: () => publicUrl,
     vouchers,
     sales: salePort(desk),
-    parties: { ...noOtherParties, isActive: async (id) => !suspended.has(id) },
+    // What is tried here is tried over plain HTTP.
+    didUrl: () => publicUrl,
+    parties: {
+      ...noOtherParties,
+      isActive: async (id) => !suspended.has(id),
+      isSuspended: async (id) => suspended.has(id),
+    },
     keys: {
       signerOf: async (party) => (party === PARTY ? signer : undefined),
       findOwnerSigner: async (_party, { key }) => owners.find((one) => sameKey(one.key, key)),
       ownerSigners: async () => owners,
+      publishedBy: async (party) => ({
+        active: party === PARTY && signer ? [signer.key] : [],
+        former: [],
+      }),
     },
     ...options.services,
   })
   world.ledger.watch({
-    held: async (_tx, held) => transfer.rules.wake(held.party),
+    held: async (_tx, held) => transfer.rules.wakeFor(held.party, held.guid),
     released: async () => {},
   })
   let party: string = PARTY
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     isReady: async () => true,
     metrics: { text: async () => '' },
     routes: [...world.routes, ...transfer.routes],

@@ -1,9 +1,10 @@
 /** Vouchers and devices on a database in memory, with their routes behind a token of all powers. */
+import { hash } from 'node:crypto'
 import { trustPolicySetting } from '../../src/vouchers/trust/policy.ts'
 import { trustRoutes } from '../../src/vouchers/trust/routes.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
-import { sameKey } from '../../protocol/crypto/public-key.ts'
+import { type PublicKey, sameKey } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
@@ -37,25 +38,30 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const { signers } = partsOf()
   const { manufacturers = [], anchors } = options
   const owners = [...(options.owners ?? signers.filter((_, i) => i % 2 === 1))]
+  const findOwner = ({ key }: PublicKey) => owners.find((signer) => sameKey(signer.key, key))
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
-  const devices = await DeviceService.open({ database, clock })
+  const audit = new AuditLog({ clock })
+  const devices = await DeviceService.open({ database, clock, audit })
   const noted: [event: string, facts: object][] = []
   const events = createEvents({
     ...silentLog,
     info: (facts: unknown, event?: string) => noted.push([event ?? '', Object(facts)]),
   } as unknown as typeof silentLog)
-  const trustPolicy = trustPolicySetting({ database, clock })
+  const trustPolicy = trustPolicySetting({ database, clock, audit })
   const ledger = new VoucherLedger({
     database,
     clock,
     devices,
     events,
-    findOwnerSigner: async (_party, { key }) => owners.find((signer) => sameKey(signer.key, key)),
+    findOwnerSigner: async (_party, key) => findOwner(key),
     findManufacturerSigner: async (_party, { key }) =>
       manufacturers.find((signer) => sameKey(signer.key, key)),
-    findHolders: () => options.holders ?? [],
-    audit: new AuditLog({ clock }),
+    findHolders: (key) => options.holders ?? (findOwner(key) ? [HOME_PARTY] : []),
+    hasOwnerKey: async (_tx, { party, owner_key }) =>
+      options.holders?.includes(party) ||
+      owners.some(({ key: { spki } }) => hash('sha256', spki, 'hex') === owner_key),
+    audit,
     deviceCas: anchors,
     trustPolicy: (party) => trustPolicy.value(party),
   })
@@ -76,7 +82,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
   const routes = [
     ...voucherRoutes(desk, async (_party, fingerprint) => provenKeys.has(fingerprint)),
     ...trustRoutes(trustPolicy, events),
-    ...deviceRoutes({ devices, vouchers, to0StatusOf: async () => to0, register: undefined }),
+    ...deviceRoutes({ devices, vouchers, desk, to0StatusOf: async () => to0, register: undefined }),
     ...groupRoutes(devices),
   ]
   let assembled: ReturnType<typeof createApp> | undefined
@@ -84,7 +90,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
     (assembled ??= createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       isReady: async () => true,
       metrics: { text: async () => '' },
       routes,
@@ -100,6 +106,7 @@ export async function openVoucherWorld(options: WorldOptions = {}) {
 
   return {
     owners,
+    audit,
     clock,
     database,
     devices,

@@ -4,6 +4,7 @@ import { hmacOf } from '../../protocol/crypto/hash.ts'
 import { type PublicKey, algorithmFor } from '../../protocol/crypto/public-key.ts'
 import { type Signer, signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
 import { extendVoucher } from '../../protocol/voucher/extend.ts'
+import type { EntryStyle } from '../../protocol/voucher/verify.ts'
 import { type OVHeader, buildHeader, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import { type Voucher, buildVoucher, parseVoucher } from '../../protocol/voucher/voucher.ts'
 import { fixture, fromHex } from './wire.ts'
@@ -69,22 +70,31 @@ export function partsOf(name = 'p256-x509-devP256'): VoucherParts {
 /** A voucher with its header changed before anything is computed over it, sold `sales` times. */
 export async function makeVoucher(
   parts: VoucherParts,
-  { header = {}, sales = 1 }: { header?: Partial<OVHeader>; sales?: number } = {},
+  {
+    header = {},
+    sales = 1,
+    entryStyle = 'fdo-1.1',
+  }: { header?: Partial<OVHeader>; sales?: number; entryStyle?: EntryStyle } = {},
 ): Promise<Voucher> {
   const kept = buildHeader({ ...parts.header, ...header })
   const hmac = hmacOf(parts.hmacType, parts.hmacSecret, kept.bytes)
   let voucher = parseVoucher(buildVoucher({ header: kept.bytes, hmac, chain: parts.chain }))
-  for (let i = 0; i < sales; i++) voucher = await sell(parts, voucher, i + 1)
+  for (let i = 0; i < sales; i++) voucher = await sell(parts, voucher, i + 1, entryStyle)
   return voucher
 }
 
 /** One more entry; owners come round again after the third. */
-export async function sell(parts: VoucherParts, voucher: Voucher, to: number): Promise<Voucher> {
+export async function sell(
+  parts: VoucherParts,
+  voucher: Voucher,
+  to: number,
+  entryStyle: EntryStyle = 'fdo-1.1',
+): Promise<Voucher> {
   const current = ownerKeyOf(voucher).value.key
   const signer = parts.signers.find(({ key }) => key === current || isEqual(key.spki, current.spki))
   const next = parts.publicKeys[to % parts.publicKeys.length]
   if (!signer || !next) throw new Error('no such owner')
-  return parseVoucher(await extendVoucher(voucher, signer, next))
+  return parseVoucher(await extendVoucher(voucher, signer, next, { entryStyle }))
 }
 
 function isEqual(a: Bytes, b: Bytes): boolean {

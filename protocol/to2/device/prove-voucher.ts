@@ -13,7 +13,7 @@ import { messageOf, messageOfBytes } from '../../message.ts'
 import type { Step } from '../../role.ts'
 import { Nonce } from '../../types/base.ts'
 import { sigInfoOf } from '../../types/sig-info.ts'
-import { afterEntry, beforeEntries, findEntryFlaw } from '../../voucher/verify.ts'
+import { beforeEntries, verifyEntry } from '../../voucher/verify.ts'
 import {
   GetOVNextEntry,
   HelloDevice,
@@ -85,9 +85,9 @@ export async function ovNextEntry(
   if (ovEntryNum !== state.position.index) {
     throw refused(`entry ${ovEntryNum}, asked for ${state.position.index}`)
   }
-  const flaw = await findEntryFlaw(state.position, ovEntry)
-  if (flaw) throw refused(`${flaw.check}: ${flaw.detail}`)
-  return await nextStep({ ...state, position: afterEntry(state.position, ovEntry) }, context)
+  const position = await verifyEntry(state.position, ovEntry, context.entryStyle)
+  if ('check' in position) throw refused(`${position.check}: ${position.detail}`)
+  return await nextStep({ ...state, position }, context)
 }
 
 /** Asks for the next entry; after the last one, proves who we are to whom it names. */

@@ -10,7 +10,7 @@ import type { Step } from '../../role.ts'
 import type { DeviceSession } from '../../service-info/device-session.ts'
 import type { Nonce, RandomBytes } from '../../types/base.ts'
 import type { OVHeader } from '../../voucher/voucher.ts'
-import type { EntryPosition } from '../../voucher/verify.ts'
+import type { EntryPosition, EntryStyleWish } from '../../voucher/verify.ts'
 import type { DeviceKeyExchange } from '../key-exchange.ts'
 import type { InnerStep, Tunnel } from '../tunnel.ts'
 
@@ -90,6 +90,8 @@ export interface To2DeviceContext {
   readonly maxOwnerServiceInfoSz: number | null
   /** Whether an Owner may leave us the credential we have. */
   readonly acceptsReuse: boolean
+  /** How the voucher's entries may be signed; as FDO 1.1 has it unless told otherwise. */
+  readonly entryStyle?: EntryStyleWish
   readonly serviceInfo: Pick<DeviceSession, 'begin' | 'answer'>
 }
 

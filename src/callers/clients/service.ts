@@ -1,5 +1,7 @@
 /** Programs of a party that call the management API: registered here, known at the token endpoint. */
 import { hash, randomBytes } from 'node:crypto'
+import type { AuditLog } from '../../audit/log.ts'
+import type { EntryType } from '../../audit/types.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
@@ -12,10 +14,12 @@ import type { ActiveParties } from '../ports.ts'
 import type { Credential } from './credential.ts'
 import * as store from './store.ts'
 import type { ClientRow } from './store.ts'
+import { NAME_PREFIXES, SECRET_PREFIXES } from '../../prefixes.ts'
 
 export interface ClientsServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'clientAdded' | 'clientChanged' | 'clientRemoved'>
   readonly parties: ActiveParties
 }
@@ -82,7 +86,7 @@ export class MachineClients {
     checkGrant(wanted.scopes, by)
     const { credential, secret } = credentialOf(wanted.credential)
     const row: ClientRow = {
-      id: `fdom_${randomBytes(16).toString('hex')}`,
+      id: `${NAME_PREFIXES.client}${randomBytes(16).toString('hex')}`,
       party: by.party,
       name: wanted.name,
       scopes: wanted.scopes.join(' '),
@@ -91,8 +95,11 @@ export class MachineClients {
       rotated_at: null,
       disabled_at: null,
     }
-    await this.#commit((tx) => store.addClient(tx, row))
     const { id, name, scopes, method } = row
+    await this.#commit(async (tx) => {
+      await store.addClient(tx, row)
+      await this.#tell(tx, 'client-added', row, by)
+    })
     this.#services.events.clientAdded({ client: id, name, scopes, method, by: by.id })
     return { row, secret }
   }
@@ -117,8 +124,10 @@ export class MachineClients {
       const isMore = change.scopes !== undefined || (before.disabled_at !== null && !disabled)
       if (isMore) checkGrant(scopes.split(' '), by)
       const disabled_at = disabled ? (before.disabled_at ?? this.#now()) : null
+      const changed = { ...before, name, scopes, disabled_at }
       await store.changeClient(tx, { party: by.party, id }, { name, scopes, disabled_at })
-      return { ...before, name, scopes, disabled_at }
+      await this.#tell(tx, 'client-changed', changed, by)
+      return changed
     })
     const what = row.disabled_at === null ? 'changed' : 'disabled'
     this.#services.events.clientChanged({ client: id, what, by: by.id })
@@ -132,16 +141,21 @@ export class MachineClients {
       checkGrant(before.scopes.split(' '), by)
       const { credential, secret } = credentialOf(wanted ?? sameKind(before))
       const changed = { ...columnsOf(credential), rotated_at: this.#now() }
+      const row = { ...before, ...changed }
       await store.changeClient(tx, { party: by.party, id }, changed)
-      return { row: { ...before, ...changed }, secret }
+      await this.#tell(tx, 'client-rotated', row, by)
+      return { row, secret }
     })
     this.#services.events.clientChanged({ client: id, what: 'rotated', by: by.id })
     return made
   }
 
   async remove(id: string, by: Principal): Promise<void> {
-    const removed = await this.#commit((tx) => store.removeClient(tx, { party: by.party, id }))
-    if (!removed) throw new Problem('not-found', `there is no client ${id}`)
+    await this.#commit(async (tx) => {
+      const row = await this.find(by.party, id, tx)
+      await store.removeClient.run(tx, { party: by.party, id })
+      await this.#tell(tx, 'client-removed', row, by)
+    })
     this.#services.events.clientRemoved({ client: id, by: by.id })
   }
 
@@ -154,6 +168,13 @@ export class MachineClients {
 
   async sweep(): Promise<void> {
     await store.forgetAssertions.run(this.#services.database.db, { now: this.#now() })
+  }
+
+  /** What it may from here on, and how it proves itself; never by what. */
+  async #tell(tx: Executor, type: EntryType, row: ClientRow, by: Principal): Promise<void> {
+    const { id, party, name, scopes, method, disabled_at } = row
+    const detail = { name, scopes, method, disabled: disabled_at !== null }
+    await this.#services.audit.append(tx, { party, type, by: by.id, subject: { id }, detail })
   }
 
   #commit<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
@@ -184,7 +205,7 @@ function credentialOf(wanted: NewCredential): {
   readonly secret: string | undefined
 } {
   if (wanted.method !== 'client_secret_basic') return { credential: wanted, secret: undefined }
-  const secret = `fdok_${randomBytes(32).toString('base64url')}`
+  const secret = `${SECRET_PREFIXES.clientSecret}${randomBytes(32).toString('base64url')}`
   return { credential: { method: wanted.method, hash: hashOfSecret(secret) }, secret }
 }
 

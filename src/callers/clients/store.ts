@@ -38,18 +38,9 @@ export async function changeClient(
     .execute()
 }
 
-/** False if there is no such client. */
-export async function removeClient(
-  tx: Executor,
-  { party, id }: { readonly party: string; readonly id: string },
-): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('machine_client')
-    .where('id', '=', id)
-    .where('party', '=', party)
-    .executeTakeFirst()
-  return numDeletedRows === 1n
-}
+export const removeClient = statement((db, p: { party: string; id: string }) =>
+  db.deleteFrom('machine_client').where('id', '=', p.id).where('party', '=', p.party),
+)
 
 /** 0 where it has been used before. */
 export const useAssertion = statement(

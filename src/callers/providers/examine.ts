@@ -54,15 +54,25 @@ export async function examine(
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** `iss` and `aud`, unverified, to find the provider by; undefined for what is no JWT of anybody. */
-export function namesIn(
-  token: string,
-): { readonly issuer: string; readonly audiences: readonly string[] } | undefined {
+/** What a token says of itself, to find the provider by. Nothing of it is verified. */
+export interface Names {
+  readonly issuer: string
+  readonly audiences: readonly string[]
+  /** Whether it names a provider by the id we gave it: in `aud`, or in the claim that is mapped. */
+  isFor(provider: Pick<Provider, 'id' | 'claim'>): boolean
+}
+
+/** Undefined for what is no JWT of anybody. */
+export function namesIn(token: string): Names | undefined {
   if (token.length > MOST_TOKEN_CHARS || token.split('.').length !== 3) return undefined
   try {
-    const { iss, aud = [] } = decodeJwt(token)
+    const claims = decodeJwt(token)
+    const { iss: issuer, aud = [] } = claims
     const audiences = Array.isArray(aud) ? aud : [aud]
-    return iss === undefined ? undefined : { issuer: iss, audiences }
+    if (issuer === undefined) return undefined
+    const isFor = ({ id, claim }: Pick<Provider, 'id' | 'claim'>) =>
+      audiences.includes(id) || valuesOfClaim(claims, claim).includes(id)
+    return { issuer, audiences, isFor }
   } catch (error) {
     if (error instanceof errors.JOSEError) return undefined
     throw error

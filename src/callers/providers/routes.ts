@@ -35,6 +35,10 @@ const ProviderView = z
     jwks_uri: z.string(),
     claim: z.string(),
     roles: z.record(z.string(), z.array(z.string()).readonly()),
+    is_named: z.boolean().openapi({
+      description:
+        'whether its tokens have to name its id, in aud or among the values of the claim',
+    }),
     created_at: z.string(),
   })
   .openapi('IdentityProvider')
@@ -139,7 +143,7 @@ function testRoute(providers: IdentityProviders): Route {
 }
 
 function providerView(row: ProviderRow): z.infer<typeof ProviderView> {
-  const { id, name, issuer, audience, jwks_uri, claim, created_at } = row
+  const { id, name, issuer, audience, jwks_uri, claim, is_named, created_at } = row
   const roles = Object.entries(rolesOf(row)).map(([value, scopes]) => [value, [...scopes]])
   return {
     id,
@@ -149,6 +153,7 @@ function providerView(row: ProviderRow): z.infer<typeof ProviderView> {
     jwks_uri,
     claim,
     roles: Object.fromEntries(roles),
+    is_named: is_named === 1,
     created_at,
   }
 }

@@ -1,8 +1,11 @@
 /** OpenID providers of parties: their people call with the tokens they have there already. */
 import { randomBytes } from 'node:crypto'
+import { type AuditLog, brief } from '../../audit/log.ts'
+import type { EntryType } from '../../audit/types.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
+import { HOME_PARTY } from '../../database/tables.ts'
 import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { permissionsFor } from '../../http/permissions.ts'
@@ -16,11 +19,13 @@ import { discoverKeys } from './discovery.ts'
 import { type Examined, type Provider, examine, namesIn } from './examine.ts'
 import * as store from './store.ts'
 import type { ProviderRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface ProvidersServices {
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<
     Events,
     'identityProviderAdded' | 'identityProviderChanged' | 'identityProviderRemoved'
@@ -48,6 +53,8 @@ export type ProviderChange = {
 
 interface KnownProvider extends Provider {
   readonly party: string
+  /** Its tokens name it: another party may have claimed its issuer and audience first. */
+  readonly isNamed: boolean
 }
 
 export class IdentityProviders {
@@ -65,9 +72,12 @@ export class IdentityProviders {
   async findPrincipal(token: string): Promise<Principal | undefined> {
     const names = namesIn(token)
     if (!names) return undefined
-    const [provider, ...others] = (await this.#all()).filter(
+    const claimed = (await this.#all()).filter(
       ({ issuer, audience }) => issuer === names.issuer && names.audiences.includes(audience),
     )
+    const named = claimed.filter(names.isFor)
+    const [provider, ...others] =
+      named.length > 0 ? named : claimed.filter(({ isNamed }) => !isNamed)
     // A token for two parties would leave open for whom its bearer acts.
     if (!provider || others.length > 0) return undefined
     const { id, party } = provider
@@ -80,14 +90,17 @@ export class IdentityProviders {
 
   /** What findPrincipal makes of a token if it is taken for one of this provider. */
   async test(party: string, id: string, token: string): Promise<Examined> {
-    return this.#examine(providerOf(await this.find(party, id)), token)
+    const provider = providerOf(await this.find(party, id))
+    const examined = await this.#examine(provider, token)
+    if (!examined.accepted || !provider.isNamed || namesIn(token)?.isFor(provider)) return examined
+    return { accepted: false, reason: `it names ${id} neither in aud nor in ${provider.claim}` }
   }
 
   async add(wanted: NewProvider, by: Principal): Promise<ProviderRow> {
     checkRoles(wanted.roles, by)
     const { name, issuer, audience, claim } = wanted
-    const row: ProviderRow = {
-      id: `fdoo_${randomBytes(8).toString('hex')}`,
+    const wish = {
+      id: `${NAME_PREFIXES.identityProvider}${randomBytes(8).toString('hex')}`,
       party: by.party,
       name,
       issuer,
@@ -97,11 +110,22 @@ export class IdentityProviders {
       roles: JSON.stringify(wanted.roles),
       created_at: this.#services.clock.now().toISOString(),
     }
-    if (!(await this.#commit((tx) => store.addProvider(tx, row)))) {
-      throw new Problem('conflict', 'audience: in use with this issuer; ask it for another')
-    }
+    const row = await this.#commit(async (tx) => {
+      const added = await this.#add(tx, wish)
+      await this.#tell(tx, 'identity-provider-added', added, by)
+      return added
+    })
     this.#services.events.identityProviderAdded({ provider: row.id, issuer, audience, by: by.id })
     return row
+  }
+
+  /** Only the installation's own party may have tokens that do not say whose they are. */
+  async #add(tx: Executor, wish: Omit<ProviderRow, 'is_named'>): Promise<ProviderRow> {
+    const isHome = wish.party === HOME_PARTY
+    const unnamed = isHome ? await store.findUnnamed.first(tx, wish) : undefined
+    const row = { ...wish, is_named: isHome && !unnamed ? 0 : 1 }
+    if (await store.addProvider(tx, row)) return row
+    throw new Problem('conflict', 'audience: you have this provider with this audience already')
   }
 
   list(page: { party: string; after?: string | undefined; limit: number }): Promise<ProviderRow[]> {
@@ -121,17 +145,31 @@ export class IdentityProviders {
       const { name = before.name, claim = before.claim, roles = rolesOf(before) } = change
       checkRoles(roles, by)
       const changed = { name, claim, roles: JSON.stringify(roles) }
+      const row = { ...before, ...changed }
       await store.changeProvider(tx, { party: by.party, id }, changed)
-      return { ...before, ...changed }
+      await this.#tell(tx, 'identity-provider-changed', row, by)
+      return row
     })
     this.#services.events.identityProviderChanged({ provider: id, by: by.id })
     return row
   }
 
   async remove(id: string, by: Principal): Promise<void> {
-    const removed = await this.#commit((tx) => store.removeProvider(tx, { party: by.party, id }))
-    if (!removed) throw new Problem('not-found', `there is no identity provider ${id}`)
+    await this.#commit(async (tx) => {
+      const row = await this.find(by.party, id, tx)
+      await store.removeProvider.run(tx, { party: by.party, id })
+      await this.#tell(tx, 'identity-provider-removed', row, by)
+    })
     this.#services.events.identityProviderRemoved({ provider: id, by: by.id })
+  }
+
+  /** Whom it lets in from here on; `scopes` is all that any of its roles may. */
+  async #tell(tx: Executor, type: EntryType, row: ProviderRow, by: Principal): Promise<void> {
+    const { id, party, name, issuer, audience, claim } = row
+    const scopes = [...new Set(Object.values(rolesOf(row)).flat())].join(' ')
+    const said = { issuer: brief(issuer), audience: brief(audience), claim: brief(claim) }
+    const detail = { name, ...said, scopes }
+    await this.#services.audit.append(tx, { party, type, by: by.id, subject: { id }, detail })
   }
 
   /** Fetched once before anything is stored: what cannot work is refused now. */
@@ -189,7 +227,7 @@ export function rolesOf({ roles }: ProviderRow): Roles {
 }
 
 function providerOf(row: ProviderRow): KnownProvider {
-  const { id, party, issuer, audience, jwks_uri, claim } = row
+  const { id, party, issuer, audience, jwks_uri, claim, is_named } = row
   const roles = new Map(Object.entries(rolesOf(row)))
-  return { id, party, issuer, audience, jwksUri: jwks_uri, claim, roles }
+  return { id, party, issuer, audience, jwksUri: jwks_uri, claim, roles, isNamed: is_named === 1 }
 }

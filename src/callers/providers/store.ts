@@ -18,6 +18,16 @@ export const findProvider = statement((db, p: { id: string }) =>
   db.selectFrom('identity_provider').selectAll().where('id', '=', p.id),
 )
 
+/** The one whose tokens name no provider. */
+export const findUnnamed = statement((db, p: { issuer: string; audience: string }) =>
+  db
+    .selectFrom('identity_provider')
+    .select('party')
+    .where('issuer', '=', p.issuer)
+    .where('audience', '=', p.audience)
+    .where('is_named', '=', 0),
+)
+
 export const listProviders = statement((db, p: { party: string; after: string; limit: number }) =>
   db
     .selectFrom('identity_provider')
@@ -28,12 +38,12 @@ export const listProviders = statement((db, p: { party: string; after: string; l
     .limit(p.limit),
 )
 
-/** False where a party has one of this issuer and audience already. */
+/** False where the party has one of this issuer and audience, or another unnamed one is there. */
 export async function addProvider(tx: Executor, row: ProviderRow): Promise<boolean> {
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('identity_provider')
     .values(row)
-    .onConflict((conflict) => conflict.columns(['issuer', 'audience']).doNothing())
+    .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
   return numInsertedOrUpdatedRows === 1n
 }
@@ -51,12 +61,6 @@ export async function changeProvider(
     .execute()
 }
 
-/** False if there is no such provider. */
-export async function removeProvider(tx: Executor, { party, id }: Named): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('identity_provider')
-    .where('id', '=', id)
-    .where('party', '=', party)
-    .executeTakeFirst()
-  return numDeletedRows === 1n
-}
+export const removeProvider = statement((db, p: Named) =>
+  db.deleteFrom('identity_provider').where('id', '=', p.id).where('party', '=', p.party),
+)

@@ -4,6 +4,7 @@ import { fromHex } from '../../../protocol/bytes.ts'
 import { toPem } from '../../../protocol/x509/pem.ts'
 import type { EntryView } from '../../audit/lines.ts'
 import type { Fork } from '../../audit/missed.ts'
+import { listAll } from '../api.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { type Anchors, verifiedText, verifyLog } from '../audit/verify.ts'
 import { exportLog } from '../audit/export.ts'
@@ -73,6 +74,18 @@ function addReading(audit: Command): void {
       output.result(
         await api.json<HeadView>('/api/v1/audit/head'),
         ({ party, seq, hash, at }) => `${party} ${seq}:${hash} ${at ?? '(empty)'}`,
+      )
+    },
+  )
+  runWithApi(
+    audit.command('countersignatures').description('heads that witnesses have signed'),
+    async (api, _options, output) => {
+      output.result(await listAll(api, 'GET /audit/countersignatures', {}), (rows) =>
+        table(rows, [
+          { title: 'SEQ', value: ({ seq }) => seq, right: true },
+          { title: 'AT', value: ({ witnessed_at }) => witnessed_at },
+          { title: 'WITNESS', value: ({ witness }) => witness },
+        ]),
       )
     },
   )

@@ -2,21 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { fromPem } from '../../../protocol/x509/pem.ts'
+import { type Given, call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { type Output, facts, table } from '../output.ts'
 
-interface ClientView {
-  readonly client_id: string
-  readonly name: string
-  readonly scopes: readonly string[]
-  readonly auth: { readonly method: string }
-  readonly created_at: string
-  readonly rotated_at: string | null
-  readonly disabled_at: string | null
-  /** Where one was made just now. */
-  readonly client_secret?: string
-}
+type ClientView = Given<'GET /clients/{id}'> & { readonly client_secret?: string }
 
 interface AuthOptions {
   readonly jwks?: string
@@ -33,6 +24,8 @@ export function clientCommand(): Command {
   const client = new Command('client').description('programs that call the management API')
   addCommand(client)
   listCommand(client)
+  showCommand(client)
+  setCommand(client)
   rotateCommand(client)
   switchCommand(client, 'disable', 'let a client call no more, until it is enabled')
   switchCommand(client, 'enable', 'let a disabled client call again')
@@ -53,7 +46,7 @@ function addCommand(client: Command): void {
       const auth = authFrom(options)
       if (!auth) throw noAuth()
       const json = { name: options.name, scopes: scopesFrom(options.scope), auth }
-      show(output, await api.json<ClientView>('/api/v1/clients', { method: 'POST', json }))
+      show(output, await call(api, 'POST /clients', { json }))
     },
   )
 }
@@ -62,7 +55,7 @@ function listCommand(client: Command): void {
   runWithApi(
     client.command('list').description('list the programs'),
     async (api, _options, output) => {
-      output.result(await api.list<ClientView>('/api/v1/clients'), (rows) =>
+      output.result(await listAll(api, 'GET /clients', {}), (rows) =>
         table(rows, [
           { title: 'CLIENT ID', value: ({ client_id }) => client_id },
           { title: 'NAME', value: ({ name }) => name },
@@ -85,8 +78,32 @@ function rotateCommand(client: Command): void {
     ),
     async (api, options, output, [id = '']) => {
       const auth = authFrom(options)
-      const call = { method: 'POST', json: { ...(auth && { auth }) } }
-      show(output, await api.json<ClientView>(`${pathOf(id)}/rotate`, call))
+      const json = { ...(auth && { auth }) }
+      show(output, await call(api, 'POST /clients/{id}/rotate', { params: { id }, json }))
+    },
+  )
+}
+
+function showCommand(client: Command): void {
+  runWithApi(
+    client.command('get').description('one program').argument('<client-id>'),
+    async (api, _options, output, [id = '']) => {
+      show(output, await call(api, 'GET /clients/{id}', { params: { id } }))
+    },
+  )
+}
+
+function setCommand(client: Command): void {
+  runWithApi<{ name?: string; scope?: string[] }>(
+    client
+      .command('set')
+      .description('give a program another name, or other scopes')
+      .argument('<client-id>')
+      .option('--name <name>', 'what it is called')
+      .option('--scope <scope...>', 'all that it may do'),
+    async (api, { name, scope }, output, [id = '']) => {
+      const json = { ...(name && { name }), ...(scope && { scopes: scopesFrom(scope) }) }
+      show(output, await call(api, 'PATCH /clients/{id}', { params: { id }, json }))
     },
   )
 }
@@ -95,8 +112,8 @@ function switchCommand(client: Command, verb: 'disable' | 'enable', description:
   runWithApi(
     client.command(verb).description(description).argument('<client-id>'),
     async (api, _options, output, [id = '']) => {
-      const call = { method: 'PATCH', json: { disabled: verb === 'disable' } }
-      show(output, await api.json<ClientView>(pathOf(id), call))
+      const json = { disabled: verb === 'disable' }
+      show(output, await call(api, 'PATCH /clients/{id}', { params: { id }, json }))
     },
   )
 }
@@ -108,7 +125,7 @@ function removeCommand(client: Command): void {
       .description('remove a program; its tokens are worthless at once')
       .argument('<client-id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(pathOf(id), { method: 'DELETE' })
+      await call(api, 'DELETE /clients/{id}', { params: { id } })
       output.result({ client_id: id, removed: true }, () => `removed ${id}`)
     },
   )
@@ -168,10 +185,6 @@ function pemOf(file: string): string {
 
 function scopesFrom(texts: readonly string[]): readonly string[] {
   return texts.flatMap((one) => one.split(/[\s,]+/)).filter((one) => one !== '')
-}
-
-function pathOf(id: string): string {
-  return `/api/v1/clients/${encodeURIComponent(id)}`
 }
 
 function show(output: Output, client: ClientView): void {

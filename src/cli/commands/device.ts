@@ -18,25 +18,6 @@ import { httpUrl } from '../http-url.ts'
 import { facts, table } from '../output.ts'
 import { traced } from '../traced.ts'
 
-interface DeviceView {
-  readonly id: string
-  readonly guid: string
-  readonly state: string
-  readonly serial: string | null
-  readonly model: string | null
-  readonly group: string
-  readonly to0: {
-    readonly state: string
-    readonly last_error: string | null
-    readonly servers?: readonly To0ServerView[]
-  } | null
-  readonly history?: readonly {
-    readonly at: string
-    readonly type: string
-    readonly detail: unknown
-  }[]
-}
-
 export function deviceCommand(): Command {
   const device = new Command('device').description(
     'the device agent, and the devices of the service',
@@ -46,6 +27,7 @@ export function deviceCommand(): Command {
   addToken(device)
   addFileCommands(device)
   addServiceCommands(device)
+  addRetire(device)
   return device
 }
 
@@ -231,7 +213,6 @@ function addServiceCommands(device: Command): void {
           ['group', one.group],
           ['TO0', one.to0 && `${one.to0.state} ${one.to0.last_error ?? ''}`],
           ...serverFacts(one.to0?.servers),
-          ...(one.history ?? []).map(({ at, type }) => [at.slice(0, 19), type] as const),
           ...one.history.map(({ at, type }) => [at.slice(0, 19), type] as const),
         ]),
       )
@@ -243,9 +224,23 @@ function addServiceCommands(device: Command): void {
       .description('tell its rendezvous servers now where its owner is')
       .argument('<id-or-guid>'),
     async (api, _options, output, [name = '']) => {
-      const path = `/api/v1/devices/${encodeURIComponent(name.replaceAll('-', '').toLowerCase())}`
-      const one = await api.json<DeviceView>(`${path}/register`, { method: 'POST' })
+      const params = { device: name.replaceAll('-', '').toLowerCase() }
+      const one = await call(api, 'POST /devices/{device}/register', { params })
       output.result(one, ({ guid }) => `${guid} is being registered`)
+    },
+  )
+}
+
+function addRetire(device: Command): void {
+  runWithApi(
+    device
+      .command('retire')
+      .description('take a device out of service: revoke its certificates, delete its vouchers')
+      .argument('<id-or-guid>'),
+    async (api, _options, output, [name = '']) => {
+      const params = { device: name.replaceAll('-', '').toLowerCase() }
+      const one = await call(api, 'POST /devices/{device}/retire', { params })
+      output.result(one, ({ guid }) => `${guid} is out of service`)
     },
   )
 }

@@ -1,27 +1,12 @@
 /** `firstlight identity-provider`: whose tokens are accepted for people. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { type Given, call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 
-interface ProviderView {
-  readonly id: string
-  readonly name: string
-  readonly issuer: string
-  readonly audience: string
-  readonly jwks_uri: string
-  readonly claim: string
-  readonly roles: Readonly<Record<string, readonly string[]>>
-}
-
-interface TestView {
-  readonly accepted: boolean
-  readonly reason?: string
-  readonly principal?: { readonly id: string; readonly name: string }
-  readonly values?: readonly string[]
-  readonly scopes?: readonly string[]
-}
+type ProviderView = Given<'GET /identity-providers/{id}'>
 
 interface NewProvider {
   readonly name: string
@@ -32,14 +17,14 @@ interface NewProvider {
   readonly role: readonly string[]
 }
 
-const PATH = '/api/v1/identity-providers'
-
 export function identityProviderCommand(): Command {
   const provider = new Command('identity-provider').description(
     'OpenID providers whose tokens are accepted for people',
   )
   addCommand(provider)
   listCommand(provider)
+  showCommand(provider)
+  setCommand(provider)
   removeCommand(provider)
   testCommand(provider)
   return provider
@@ -61,11 +46,12 @@ function addCommand(provider: Command): void {
         ...{ name, issuer, audience, claim, roles: rolesFrom(role) },
         ...(jwksUri !== undefined && { jwks_uri: jwksUri }),
       }
-      const added = await api.json<ProviderView>(PATH, { method: 'POST', json })
-      output.result(added, ({ id, jwks_uri }) =>
+      const added = await call(api, 'POST /identity-providers', { json })
+      output.result(added, ({ id, jwks_uri, is_named }) =>
         facts([
           ['id', id],
           ['keys', jwks_uri],
+          ['tokens', is_named ? `have to name ${id}, in aud or in ${claim}` : 'need not name it'],
         ]),
       )
     },
@@ -76,7 +62,7 @@ function listCommand(provider: Command): void {
   runWithApi(
     provider.command('list').description('list the OpenID providers'),
     async (api, _options, output) => {
-      output.result(await api.list<ProviderView>(PATH), (rows) =>
+      output.result(await listAll(api, 'GET /identity-providers', {}), (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
@@ -90,6 +76,48 @@ function listCommand(provider: Command): void {
   )
 }
 
+function showCommand(provider: Command): void {
+  runWithApi(
+    provider.command('get').description('one OpenID provider').argument('<id>'),
+    async (api, _options, output, [id = '']) => {
+      output.result(await call(api, 'GET /identity-providers/{id}', { params: { id } }), shown)
+    },
+  )
+}
+
+function setCommand(provider: Command): void {
+  runWithApi<{ name?: string; claim?: string; role?: string[] }>(
+    provider
+      .command('set')
+      .description('change what its tokens permit')
+      .argument('<id>')
+      .option('--name <name>', 'what you call it')
+      .option('--claim <path>', 'where roles stand, such as realm_access.roles')
+      .option('--role <value=role...>', 'what a value of the claim permits; replaces all'),
+    async (api, { name, claim, role }, output, [id = '']) => {
+      const json = {
+        ...(name && { name }),
+        ...(claim && { claim }),
+        ...(role && { roles: rolesFrom(role) }),
+      }
+      const asked = { params: { id }, json }
+      output.result(await call(api, 'PATCH /identity-providers/{id}', asked), shown)
+    },
+  )
+}
+
+function shown({ id, name, issuer, audience, jwks_uri, claim, roles }: ProviderView): string {
+  return facts([
+    ['id', id],
+    ['name', name],
+    ['issuer', issuer],
+    ['audience', audience],
+    ['keys', jwks_uri],
+    ['claim', claim],
+    ['roles', textOf(roles)],
+  ])
+}
+
 function removeCommand(provider: Command): void {
   runWithApi(
     provider
@@ -97,7 +125,7 @@ function removeCommand(provider: Command): void {
       .description('accept no more tokens of an OpenID provider')
       .argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(`${PATH}/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /identity-providers/{id}', { params: { id } })
       output.result({ id, removed: true }, () => `removed ${id}`)
     },
   )
@@ -112,8 +140,8 @@ function testCommand(provider: Command): void {
       .requiredOption('--token <file>', 'a file with a token of this provider'),
     async (api, { token: file }, output, [id = '']) => {
       const token = readFileSync(file, 'utf8').trim()
-      const path = `${PATH}/${encodeURIComponent(id)}/test`
-      const tested = await api.json<TestView>(path, { method: 'POST', json: { token } })
+      const asked = { params: { id }, json: { token } }
+      const tested = await call(api, 'POST /identity-providers/{id}/test', asked)
       if (!tested.accepted) {
         throw new CliFailure('check-failed', tested.reason ?? 'it is not accepted', {
           code: 'token-refused',

@@ -1,16 +1,8 @@
 /** `firstlight inbox`: who may push vouchers to us. */
 import { Command } from 'commander'
+import { call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { table } from '../output.ts'
-
-interface InboxTokenView {
-  readonly id: string
-  readonly name: string
-  readonly created_at: string
-  readonly revoked_at: string | null
-}
-
-const PATH = '/api/v1/inbox-tokens'
 
 export function inboxCommand(): Command {
   const inbox = new Command('inbox').description('who may push vouchers to us')
@@ -20,17 +12,13 @@ export function inboxCommand(): Command {
       .description('let a sender push vouchers here; the token is shown this once')
       .argument('<name>', 'of the sender'),
     async (api, _options, output, [name = '']) => {
-      const json = { name }
-      const made = await api.json<InboxTokenView & { token: string }>(PATH, {
-        method: 'POST',
-        json,
-      })
+      const made = await call(api, 'POST /inbox-tokens', { json: { name } })
       output.result(made, ({ token }) => token)
       output.note(`inbox token ${made.id} (${made.name}), good until revoked`)
     },
   )
   runWithApi(inbox.command('list').description('list the tokens'), async (api, _, output) => {
-    const items = await api.list<InboxTokenView>(PATH)
+    const items = await listAll(api, 'GET /inbox-tokens', {})
     output.result(items, (rows) =>
       table(rows, [
         { title: 'ID', value: ({ id }) => id },
@@ -43,7 +31,7 @@ export function inboxCommand(): Command {
   runWithApi(
     inbox.command('revoke').description('take no more vouchers by a token').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(`${PATH}/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /inbox-tokens/{id}', { params: { id } })
       output.result({ id, revoked: true }, () => `revoked ${id}`)
     },
   )

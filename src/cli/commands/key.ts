@@ -1,15 +1,26 @@
-/** `firstlight key`: owner keys made elsewhere, and what keys there are. */
+/** `firstlight key`: what keys there are; made, brought, replaced and removed. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { toPem } from '../../../protocol/x509/pem.ts'
-import { call, listAll } from '../api.ts'
+import { type Listed, call, listAll } from '../api.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { table } from '../output.ts'
 import { signChallenge } from '../partner-proof.ts'
 
+type Key = Listed<'GET /keys'>
+
 export function keyCommand(): Command {
   const key = new Command('key').description('the keys of the service')
+  addImport(key)
+  addList(key)
+  addChanges(key)
+  addShow(key)
+  addProve(key)
+  return key
+}
+
+function addImport(key: Command): void {
   runWithApi<{ purpose: string; passphraseFile?: string }>(
     key
       .command('import')
@@ -19,29 +30,72 @@ export function keyCommand(): Command {
       .option('--purpose <purpose>', 'what it is for', 'owner'),
     async (api, { purpose, passphraseFile }, output, [file = '']) => {
       const added = await call(api, 'POST /keys', {
-        query: { purpose: purposeOf(purpose) },
+        query: { purpose: wordOf('--purpose', purpose, ['owner']) },
         ...bodyOf(readFileSync(file), passphraseFile),
       })
       output.result(added, ({ type, fingerprint }) => `added ${purpose} key ${type} ${fingerprint}`)
     },
   )
-  runWithApi(key.command('list').description('list the keys'), async (api, _options, output) => {
-    const keys = await listAll(api, 'GET /keys', {})
-    const items = keys.map(({ id, purpose, type, fingerprint }) => ({
-      id,
-      purpose,
-      type,
-      fingerprint,
-    }))
-    output.result(items, (rows) =>
-      table(rows, [
-        { title: 'PURPOSE', value: ({ purpose }) => purpose },
-        { title: 'TYPE', value: ({ type }) => type },
-        { title: 'ID', value: ({ id }) => id },
-        { title: 'FINGERPRINT', value: ({ fingerprint }) => fingerprint },
-      ]),
-    )
-  })
+}
+
+function addList(key: Command): void {
+  runWithApi(
+    key.command('list').description('list the keys, which are in use, and how many vouchers hold'),
+    async (api, _options, output) => {
+      const keys = await listAll(api, 'GET /keys', {})
+      output.result(keys.map(shortOf), (rows) =>
+        table(rows, [
+          { title: 'PURPOSE', value: ({ purpose }) => purpose },
+          { title: 'TYPE', value: ({ type }) => type },
+          { title: 'STATE', value: stateOf },
+          { title: 'HELD', value: ({ vouchers }) => vouchers, right: true },
+          { title: 'ID', value: ({ id }) => id },
+        ]),
+      )
+    },
+  )
+}
+
+function addChanges(key: Command): void {
+  runWithApi<{ purpose: string; type: string }>(
+    key
+      .command('make')
+      .description('make the first key of a purpose and type; where there is one, rotate it')
+      .requiredOption('--purpose <purpose>', 'manufacturer or owner')
+      .requiredOption('--type <type>', TYPES.join(', ')),
+    async (api, options, output) => {
+      const json = {
+        purpose: wordOf('--purpose', options.purpose, ['manufacturer', 'owner']),
+        type: wordOf('--type', options.type, TYPES),
+      }
+      const made = await call(api, 'POST /keys/make', { json })
+      output.result(made, ({ id, purpose, type }) => `made ${purpose} key ${type} ${id}`)
+    },
+  )
+  runWithApi(
+    key
+      .command('rotate')
+      .description('make the key that takes its place; it goes on serving what was signed to it')
+      .argument('<id>'),
+    async (api, _options, output, [id = '']) => {
+      const made = await call(api, 'POST /keys/{id}/rotate', { params: { id } })
+      output.result(made, () => `${made.id} is used in the place of ${id}`)
+      output.note('partners who pinned the old key have to be told: firstlight key show')
+    },
+  )
+  runWithApi(
+    key
+      .command('remove')
+      .description('destroy a key that is not in use, and that no voucher is with')
+      .argument('<id>'),
+    async (api, _options, output, [id = '']) => {
+      await call(api, 'DELETE /keys/{id}', { params: { id } })
+      output.result({ id, removed: true }, () => `removed ${id}`)
+    },
+  )
+}
+
+function addShow(key: Command): void {
   runWithApi(
     key
       .command('show')
@@ -60,6 +114,9 @@ export function keyCommand(): Command {
       output.result({ ...found, public_key: pem }, () => pem.trimEnd())
     },
   )
+}
+
+function addProve(key: Command): void {
   run<{ key: string }>(
     key
       .command('prove')
@@ -71,7 +128,17 @@ export function keyCommand(): Command {
       output.result(proof, ({ signature }) => signature)
     },
   )
+}
+
+const TYPES = ['p256', 'p384', 'rsa2048', 'rsa3072'] as const
+
+/** Without what is long: see show. */
+function shortOf({ public_key: _, created_at: __, ...key }: Key) {
   return key
+}
+
+function stateOf({ state, retired_at }: Pick<Key, 'state' | 'retired_at'>): string {
+  return retired_at === null ? state : `${state} ${retired_at.slice(0, 10)}`
 }
 
 /** The service opens the file: only it knows what it takes. */
@@ -82,7 +149,8 @@ function bodyOf(file: Buffer, passphraseFile: string | undefined) {
   return { body, contentType: 'application/json' }
 }
 
-function purposeOf(purpose: string): 'owner' {
-  if (purpose === 'owner') return purpose
-  throw new CliFailure('usage', `--purpose: no such purpose: ${purpose}`, { next: 'owner' })
+function wordOf<Word extends string>(option: string, text: string, words: readonly Word[]): Word {
+  const word = words.find((one) => one === text)
+  if (word !== undefined) return word
+  throw new CliFailure('usage', `${option}: there is no ${text}`, { next: words.join(', ') })
 }

@@ -129,7 +129,7 @@ function orderOf(options: CreateOptions) {
 }
 
 function wordOrFile(firstOwner: string): string {
-  const isWord = firstOwner === 'self' || firstOwner === 'none' || firstOwner.startsWith('fdop_')
+  const isWord = firstOwner === 'self' || firstOwner === 'none' || /^fdop_/.test(firstOwner)
   return isWord ? firstOwner : readFileSync(firstOwner, 'utf8')
 }
 

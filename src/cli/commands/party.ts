@@ -1,26 +1,16 @@
 /** `firstlight party`: the organisations that share an installation. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { type Given, call, listAll } from '../api.ts'
+import type { Operations } from '../api-types.d.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { run, runWithApi, addApiOptions } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 import { secondsOf } from '../time.ts'
 
-interface PartyView {
-  readonly id: string
-  readonly name: string
-  readonly roles: readonly string[]
-  readonly suspended_at: string | null
-}
-
-interface InvitationView {
-  readonly id: string
-  readonly name: string
-  readonly roles: readonly string[]
-  readonly expires_at: string
-  readonly used_by: string | null
-}
+type PartyView = Given<'GET /party'>
+type Role = Operations['POST /invitations']['json']['roles'][number]
 
 export function partyCommand(): Command {
   const party = new Command('party').description('the organisations that share an installation')
@@ -39,7 +29,7 @@ export function partyCommand(): Command {
 function showCommand(party: Command): void {
   runWithApi(
     party.command('show').description('the party your token acts for'),
-    async (api, _options, output) => output.result(await api.json('/api/v1/party'), textOf),
+    async (api, _options, output) => output.result(await call(api, 'GET /party', {}), textOf),
   )
 }
 
@@ -47,8 +37,7 @@ function renameCommand(party: Command): void {
   runWithApi(
     party.command('rename').description('give your party another name').argument('<name>'),
     async (api, _options, output, [name = '']) => {
-      const call = { method: 'PATCH', json: { name } }
-      output.result(await api.json('/api/v1/party', call), textOf)
+      output.result(await call(api, 'PATCH /party', { json: { name } }), textOf)
     },
   )
 }
@@ -57,7 +46,7 @@ function listCommand(party: Command): void {
   runWithApi(
     party.command('list').description('list the parties of the installation'),
     async (api, _options, output) =>
-      output.result(await api.list<PartyView>('/api/v1/parties'), (rows) =>
+      output.result(await listAll(api, 'GET /parties', {}), (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
@@ -69,7 +58,7 @@ function listCommand(party: Command): void {
 }
 
 function inviteCommand(party: Command): void {
-  runWithApi<{ role: string[]; ttl: string }>(
+  runWithApi<{ role: Role[]; ttl: string }>(
     party
       .command('invite')
       .description('invite an organisation; the code is shown this once')
@@ -77,10 +66,8 @@ function inviteCommand(party: Command): void {
       .requiredOption('--role <role...>', 'manufacturer, reseller or owner, or several of them')
       .option('--ttl <time>', 'how long the code is good for', '1d'),
     async (api, { role, ttl }, output, [name = '']) => {
-      const made = await api.json<InvitationView & { code: string }>('/api/v1/invitations', {
-        method: 'POST',
-        json: { name, roles: role, ttl_seconds: secondsOf(ttl) },
-      })
+      const json = { name, roles: role, ttl_seconds: secondsOf(ttl) }
+      const made = await call(api, 'POST /invitations', { json })
       output.result(made, ({ code }) => code)
       output.note(`they come in by: firstlight party join, until ${made.expires_at}`)
     },
@@ -91,7 +78,7 @@ function invitationsCommand(party: Command): void {
   runWithApi(
     party.command('invitations').description('list who has been invited'),
     async (api, _options, output) =>
-      output.result(await api.list<InvitationView>('/api/v1/invitations'), (rows) =>
+      output.result(await listAll(api, 'GET /invitations', {}), (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
@@ -106,7 +93,7 @@ function withdrawCommand(party: Command): void {
   runWithApi(
     party.command('withdraw').description('withdraw an invitation').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(`/api/v1/invitations/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /invitations/{id}', { params: { id } })
       output.result({ id, withdrawn: true }, () => `withdrawn ${id}`)
     },
   )
@@ -125,8 +112,7 @@ function joinCommand(party: Command): void {
         { ...options, tokenFile: '' },
         { ...process.env, FIRSTLIGHT_TOKEN: code },
       )
-      const call = { method: 'POST' }
-      const joined = await api.json<{ party: PartyView; token: string }>('/api/v1/parties', call)
+      const joined = await call(api, 'POST /parties', {})
       if (out === undefined) return output.result(joined, ({ token }) => token)
       writeFileSync(out, `${joined.token}\n`, { mode: 0o600 })
       output.result({ party: joined.party, token_file: out }, ({ party: joinedParty }) =>
@@ -148,14 +134,12 @@ function suspendCommand(party: Command, verb: 'suspend' | 'resume', description:
   runWithApi(
     party.command(verb).description(description).argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const path = `/api/v1/parties/${encodeURIComponent(id)}/${verb}`
-      output.result(await api.json(path, { method: 'POST' }), textOf)
+      output.result(await call(api, `POST /parties/{id}/${verb}`, { params: { id } }), textOf)
     },
   )
 }
 
-function textOf(value: unknown): string {
-  const { id, name, roles, suspended_at } = value as PartyView
+function textOf({ id, name, roles, suspended_at }: PartyView): string {
   return facts([
     ['party', id],
     ['name', name],

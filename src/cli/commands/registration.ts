@@ -2,6 +2,8 @@
 import { Command } from 'commander'
 import { fromHex } from '../../../protocol/bytes.ts'
 import { LOOK_UP, WITHDRAW, signOwnRequest } from '../../../protocol/to0/own-registration.ts'
+import { type Given, call, listAll } from '../api.ts'
+import type { Operations } from '../api-types.d.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { documentIn } from '../document.ts'
@@ -10,28 +12,15 @@ import { httpUrl } from '../http-url.ts'
 import { readPrivateKey } from '../key-files.ts'
 import { type Output, facts, table } from '../output.ts'
 
-interface RegistrationView {
-  readonly guid: string
-  readonly state: string
-  readonly owner_key: string
-  readonly entries: number
-  readonly registered_at: string
-  readonly expires_at: string | null
-}
-
-interface AlarmView {
-  readonly guid: string
-  readonly owner_key: string | null
-  readonly times: number
-  readonly source: string
-  readonly last_at: string
-}
+type PolicyJson = Operations['PUT /rendezvous-policy']['json']
+type RegistrationView = Given<'GET /registrations/{guid}'>
 
 export function registrationCommand(): Command {
   const registration = new Command('registration').description(
     'what owners have left at a rendezvous for their devices',
   )
   addLists(registration)
+  addGet(registration)
   addWithdraw(registration)
   addPolicy(registration)
   addOwn(registration)
@@ -39,19 +28,18 @@ export function registrationCommand(): Command {
 }
 
 function addLists(registration: Command): void {
-  runWithApi<{ ownerKey?: string; state?: string }>(
+  runWithApi<{ ownerKey?: string; state?: 'live' | 'ended' }>(
     registration
       .command('list')
       .description('what is registered at the rendezvous of the service')
       .option('--owner-key <fingerprint>', 'only of this owner: the SHA-256 of its public key')
       .option('--state <state>', 'live, or ended: lapsed or withdrawn, and remembered'),
     async (api, { ownerKey, state }, output) => {
-      const query = new URLSearchParams({
-        limit: '500',
-        ...(ownerKey === undefined ? {} : { owner_key: ownerKey }),
-        ...(state === undefined ? {} : { state }),
+      const items = await listAll(api, 'GET /registrations', {
+        limit: 500,
+        ...(ownerKey !== undefined && { owner_key: ownerKey }),
+        ...(state !== undefined && { state }),
       })
-      const items = await api.list<RegistrationView>(`/api/v1/registrations?${query.toString()}`)
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -65,7 +53,7 @@ function addLists(registration: Command): void {
   runWithApi(
     registration.command('alarms').description('attempts of former owners to get a device back'),
     async (api, _options, output) => {
-      const items = await api.list<AlarmView>('/api/v1/rendezvous-alarms?limit=500')
+      const items = await listAll(api, 'GET /rendezvous-alarms', { limit: 500 })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -84,8 +72,21 @@ function addLists(registration: Command): void {
       .argument('<guid>'),
     async (api, _options, output, [name = '']) => {
       const guid = guidOf(name)
-      await api.send(`/api/v1/rendezvous-alarms/${guid}`, { method: 'DELETE' })
+      await call(api, 'DELETE /rendezvous-alarms/{guid}', { params: { guid } })
       output.result({ guid, dismissed: true }, () => `dismissed the alarms of ${guid}`)
+    },
+  )
+}
+
+function addGet(registration: Command): void {
+  runWithApi(
+    registration
+      .command('get')
+      .description('what is registered of a device at the rendezvous of the service')
+      .argument('<guid>'),
+    async (api, _options, output, [name = '']) => {
+      const params = { guid: guidOf(name) }
+      showOne(await call(api, 'GET /registrations/{guid}', { params }), output)
     },
   )
 }
@@ -99,8 +100,8 @@ function addWithdraw(registration: Command): void {
       .option('--forget', 'and believe whoever registers it next, a former owner, too'),
     async (api, { forget = false }, output, [name = '']) => {
       const guid = guidOf(name)
-      const path = `/api/v1/registrations/${guid}${forget ? '?forget=true' : ''}`
-      await api.send(path, { method: 'DELETE' })
+      const query = forget ? ({ forget: 'true' } as const) : {}
+      await call(api, 'DELETE /registrations/{guid}', { params: { guid }, query })
       output.result({ guid, withdrawn: true, forgotten: forget }, () =>
         forget ? `forgot ${guid}` : `withdrew ${guid}`,
       )
@@ -115,11 +116,10 @@ function addPolicy(registration: Command): void {
       .description('who may register, for how long, and how often one may ask')
       .option('--set <file>', 'replace it by this JSON document'),
     async (api, { set }, output) => {
-      const path = '/api/v1/rendezvous-policy'
-      const policy =
-        set === undefined
-          ? await api.json<object>(path)
-          : await api.json<object>(path, { method: 'PUT', json: documentIn(set) })
+      const json = set === undefined ? undefined : (documentIn(set) as PolicyJson)
+      const policy = json
+        ? await call(api, 'PUT /rendezvous-policy', { json })
+        : await call(api, 'GET /rendezvous-policy', {})
       output.result(policy, (one) => JSON.stringify(one, undefined, 2))
     },
   )

@@ -213,13 +213,13 @@ function addProfileCommand(transfer: Command): void {
       const path = '/api/v1/transfer-profile'
       const isChange = options.public === true || options.private === true
       const json = { public: options.public === true }
-      const profile = await api.json<Record<string, string | boolean>>(
+      const profile = await api.json<Record<string, string | boolean | null>>(
         path,
         isChange ? { method: 'PUT', json } : {},
       )
       output.result(profile, ({ did, push_url, pull_url, public: isPublic }) =>
         facts([
-          ['did', `${did}${isPublic ? '' : ' (not public)'}`],
+          ['did', did ? `${did}${isPublic ? '' : ' (not public)'}` : 'none: there is no HTTPS'],
           ['push to', String(push_url)],
           ['pull from', String(pull_url)],
         ]),

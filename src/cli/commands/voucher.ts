@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { toHex } from '../../../protocol/bytes.ts'
 import { extendVoucher } from '../../../protocol/voucher/extend.ts'
 import { isPem, voucherToPem, vouchersFromPem } from '../../../protocol/voucher/pem.ts'
-import { findVoucherFlaw } from '../../../protocol/voucher/verify.ts'
+import { entryStyleOf, verifyVoucher } from '../../../protocol/voucher/verify.ts'
 import { type Voucher, parseVoucher } from '../../../protocol/voucher/voucher.ts'
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
@@ -45,11 +45,18 @@ function addFileCommands(voucher: Command): void {
     async ({ ca }, output, [file = '']) => {
       const read = readVoucher(file)
       const anchors = ca === undefined ? {} : { anchors: readCertificates(ca) }
-      const flaw = await findVoucherFlaw(read, { now: new Date(), ...anchors })
-      if (flaw)
-        throw new CliFailure('check-failed', `${flaw.check}: ${flaw.detail}`, { code: flaw.check })
+      const options = { now: new Date(), entryStyle: 'either', ...anchors } as const
+      const verified = await verifyVoucher(read, options)
+      if ('check' in verified) {
+        const { check, detail } = verified
+        throw new CliFailure('check-failed', `${check}: ${detail}`, { code: check })
+      }
+      const { entryStyle: entry_style } = verified
       const guid = toHex(read.header.value.guid)
-      output.result({ guid, ok: true, entries: read.entries.length }, () => `${guid} is good`)
+      const note =
+        entry_style === 'tagged' ? ', its entries signed as go-fdo has it in its draft' : ''
+      const facts = { guid, ok: true, entries: read.entries.length, entry_style }
+      output.result(facts, () => `${guid} is good${note}`)
     },
   )
   run<{ key: string; to: string; out: string }>(
@@ -61,11 +68,10 @@ function addFileCommands(voucher: Command): void {
       .requiredOption('--to <file>', "the next owner's public key or certificate")
       .requiredOption('--out <file>', 'where the extended voucher goes (PEM)'),
     async ({ key, to, out }, output, [file = '']) => {
-      const extended = await extendVoucher(
-        readVoucher(file),
-        readPrivateKey(key),
-        readPublicKey(to),
-      )
+      const read = readVoucher(file)
+      const extended = await extendVoucher(read, readPrivateKey(key), readPublicKey(to), {
+        entryStyle: await entryStyleOf(read),
+      })
       writeFileSync(out, voucherToPem(extended))
       const made = voucherText(parseVoucher(extended))
       output.result({ ...made, out }, (value) => `${voucherPage(value)}\nwritten to ${value.out}`)

@@ -11,6 +11,10 @@ import { webhooks } from './0008-webhooks.ts'
 import { orders } from './0009-orders.ts'
 import { callers } from './0010-callers.ts'
 import { voucherDeletion } from './0011-voucher-deletion.ts'
+import { keyRotation } from './0012-key-rotation.ts'
+import { orderShares } from './0014-order-shares.ts'
+import { retirement } from './0013-retirement.ts'
+import { hardening } from './0015-hardening.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -24,4 +28,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-orders': orders,
   '0010-callers': callers,
   '0011-voucher-deletion': voucherDeletion,
+  '0012-key-rotation': keyRotation,
+  '0014-order-shares': orderShares,
+  '0013-retirement': retirement,
+  '0015-hardening': hardening,
 }

@@ -32,8 +32,8 @@ export interface IdentityProviderTable {
   id: string
   party: string
   name: string
-  /** With the audience it names one party: a token belongs to no more than that. */
   issuer: string
+  /** Several parties may claim an issuer and an audience; each party once. */
   audience: string
   jwks_uri: string
   /** Where in a token the values stand that `roles` maps. */
@@ -41,4 +41,6 @@ export interface IdentityProviderTable {
   /** JSON: value of the claim → scopes. */
   roles: string
   created_at: string
+  /** 1: its tokens are those that name its id. 0: those that name none; one for issuer and audience. */
+  is_named: number
 }

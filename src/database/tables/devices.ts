@@ -11,7 +11,14 @@ export interface DeviceTable {
   model: string
   group_name: string
   state:
-    'manufactured' | 'owned' | 'registered' | 'onboarding' | 'onboarded' | 'failed' | 'handed-over'
+    | 'manufactured'
+    | 'owned'
+    | 'registered'
+    | 'onboarding'
+    | 'onboarded'
+    | 'failed'
+    | 'handed-over'
+    | 'retired'
   last_error: string | null
   created_at: string
   updated_at: string

@@ -9,7 +9,8 @@ export interface To0JobTable {
   directive: number
   /** The base URL tried first: what is to be registered at one place waits together. */
   origin: string
-  state: 'waiting' | 'registered' | 'failing'
+  /** `withdrawing`: it is registered and is to be no longer; the row goes once that is done. */
+  state: 'waiting' | 'registered' | 'failing' | 'withdrawing'
   /** Failures in a row. */
   attempts: number
   next_at: string
@@ -18,6 +19,8 @@ export interface To0JobTable {
   expires_at: string | null
   /** A digest of the owner addresses it was told. */
   addresses: string | null
+  /** SHA-256 of the SubjectPublicKeyInfo it was registered with, hex. */
+  owner_key: string | null
 }
 
 /** What a device gets in TO2, and which devices. */

@@ -15,6 +15,8 @@ export interface PrivateKeyTable {
   /** PKCS#8, sealed under the master key. */
   wrapped: Bytes
   created_at: string
+  /** Since when another is used in its place; it serves what was signed to it. */
+  retired_at: string | null
 }
 
 export interface ApiTokenTable {

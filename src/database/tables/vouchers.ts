@@ -1,5 +1,6 @@
 /** Vouchers: those we hold, and those that went on. */
 import type { Bytes } from '../../../protocol/bytes.ts'
+import type { EntryStyle } from '../../../protocol/voucher/verify.ts'
 
 export interface VoucherTable {
   /** 32 hexadecimal digits, here and everywhere. */
@@ -24,6 +25,8 @@ export interface VoucherTable {
   deleted_from: string | null
   origin: 'made' | 'imported' | 'onboarded'
   entries: number
+  /** How they are signed, and those of its replacement will be: see protocol/voucher/verify.ts. */
+  entry_style: EntryStyle
   /** Moves on with every TO2 that ends: of two that run at once the first wins. */
   revision: number
   /** The GUID of the voucher that took its place. */

@@ -16,7 +16,9 @@ import type { IdempotencyTable } from '../../database/tables/http.ts'
 import type { Sealer } from '../../secrets/seal.ts'
 import { type Principal, callerOf } from '../authenticate.ts'
 import { Problem, problemOf } from '../problem.ts'
+import { leaseUntil, underLease } from './lease.ts'
 import * as store from './store.ts'
+import type { Runner } from './store.ts'
 
 export interface IdempotencyServices {
   readonly database: Database
@@ -43,8 +45,6 @@ export interface KeyedAnswer {
 }
 
 const KEPT_MS = 24 * 3_600_000
-/** After this one who has not answered is taken for dead; if it is not, its effect is refused. */
-const LEASE_MS = 30_000
 
 export class Idempotency {
   readonly #services: IdempotencyServices
@@ -61,11 +61,13 @@ export class Idempotency {
     if (earlier) return this.#answerOf(earlier)
     const name = { principal: callerOf(request.principal), key: request.key, runner }
     try {
-      const answer = await alongside(async (tx) => {
-        if ((await store.noteEffect.run(tx, name)) === 0) throw inProgress(1)
-      }, work)
-      await this.#keep(name, answer)
-      return answer
+      return await underLease(this.#services, name, async () => {
+        const answer = await alongside(async (tx) => {
+          if ((await store.noteEffect.run(tx, name)) === 0) throw inProgress(1)
+        }, work)
+        await this.#keep(name, answer)
+        return answer
+      })
     } catch (error) {
       await database.commit((tx) => forget(tx, name, error))
       throw error
@@ -101,7 +103,7 @@ export class Idempotency {
     await store.insertRequest.run(tx, {
       ...{ ...name, party: principal.party, request_hash: requestHash, state: 'begun', runner },
       ...{ status: null, content_type: null, answer: null },
-      lease_until: new Date(now.getTime() + LEASE_MS).toISOString(),
+      lease_until: leaseUntil(this.#services.clock),
       expires_at: new Date(now.getTime() + KEPT_MS).toISOString(),
     })
     return undefined
@@ -121,12 +123,6 @@ export class Idempotency {
     if (!body || row.status === null) throw answerLost()
     return { status: row.status, contentType: row.content_type, body: fromUtf8(body) }
   }
-}
-
-interface Runner {
-  readonly principal: string
-  readonly key: string
-  readonly runner: string
 }
 
 /** One that was refused has come to nothing. Of one that failed otherwise the record tells. */

@@ -7,6 +7,11 @@ interface Named {
   readonly key: string
 }
 
+/** One attempt to carry a request out. */
+export interface Runner extends Named {
+  readonly runner: string
+}
+
 export const findRequest = statement((db, p: Named) =>
   db
     .selectFrom('idempotency')
@@ -31,8 +36,19 @@ export const insertRequest = statement((db, row: IdempotencyTable) =>
   }),
 )
 
+/** As long as nobody has taken over. */
+export const renewLease = statement((db, p: Runner & { readonly until: string }) =>
+  db
+    .updateTable('idempotency')
+    .set({ lease_until: p.until })
+    .where('principal', '=', p.principal)
+    .where('key', '=', p.key)
+    .where('runner', '=', p.runner)
+    .where('state', '!=', 'done'),
+)
+
 /** Gives way to nobody but one who has taken over: see IdempotencyTable.runner. */
-export const noteEffect = statement((db, p: Named & { readonly runner: string }) =>
+export const noteEffect = statement((db, p: Runner) =>
   db
     .updateTable('idempotency')
     .set({ state: 'effected' })
@@ -45,8 +61,7 @@ export const noteEffect = statement((db, p: Named & { readonly runner: string })
 export const keepAnswer = statement(
   (
     db,
-    p: Named & {
-      readonly runner: string
+    p: Runner & {
       readonly status: number
       readonly contentType: string | null
       readonly answer: Uint8Array
@@ -65,7 +80,7 @@ export const removeRequest = statement((db, p: Named) =>
 )
 
 /** One that came to nothing: its key may be used again. */
-export const removeWithoutEffect = statement((db, p: Named & { readonly runner: string }) =>
+export const removeWithoutEffect = statement((db, p: Runner) =>
   db
     .deleteFrom('idempotency')
     .where('principal', '=', p.principal)
@@ -78,7 +93,7 @@ export const removeExpired = statement((db, p: { readonly now: string }) =>
   db.deleteFrom('idempotency').where('expires_at', '<=', p.now),
 )
 
-export const removeRefused = statement((db, p: Named & { readonly runner: string }) =>
+export const removeRefused = statement((db, p: Runner) =>
   db
     .deleteFrom('idempotency')
     .where('principal', '=', p.principal)

@@ -66,6 +66,12 @@ export function firstOwnerBy(
   return PARTY.test(to) ? firstOwnerHere(keysOf(to)) : firstOwnerFromPem(to)
 }
 
+/** The party of this installation that a rule sells to; undefined for none, and for keys. */
+export function sellerOf({ to }: FirstOwnerRule, party: string): string | undefined {
+  if (to === 'self') return party
+  return PARTY.test(to) ? to : undefined
+}
+
 function invalid(detail: string): Problem {
   return new Problem('invalid-request', `first_owner: ${detail}`)
 }

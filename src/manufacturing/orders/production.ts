@@ -15,6 +15,7 @@ import type { FindFirstOwner } from '../first-owner.ts'
 import type { KnownStations } from '../stations/service.ts'
 import {
   type Applicant,
+  type Counted,
   type OrderName,
   type OrderedDevice,
   type Orders,
@@ -25,7 +26,8 @@ import {
 import { type FirstOwnerRule, type FirstOwnerServices, firstOwnerBy } from './first-owner-rules.ts'
 import { ownChain, spkiHashOf } from './own-certificate.ts'
 import * as store from './store.ts'
-import type { OrderRow } from './store.ts'
+import type { OrderDeviceRow, OrderRow } from './store.ts'
+import { deviceDetail } from './told.ts'
 
 export interface ProductionServices extends FirstOwnerServices {
   readonly database: Database
@@ -57,11 +59,11 @@ export class Production implements Orders {
     const { party } = caller
     const { spki } = csr.key
     const order = await this.#orderFor(caller, info.deviceInfo, deviceIdOf(party, spki))
-    const { rvInfo, rules, deviceCas } = this.#fixedOf(order)
+    const { rvInfo, rules, deviceCas, stations } = this.#fixedOf(order)
     const firstOwner = firstOwnerBy(rules, { party, model: info.deviceInfo }, this.#services)
     return {
       party,
-      order: orderText(order),
+      order: orderText({ party, id: order.id, station: stationOf(stations, caller) }),
       rvInfo,
       isSerialUnique: order.unique_serials === 1,
       ownChain: deviceCas.length > 0 ? await this.#ownChain(order, spki, source) : undefined,
@@ -85,7 +87,7 @@ export class Production implements Orders {
   }
 
   /** A device that is made once more replaces its voucher, and counts no second time. */
-  async count(tx: Executor, made: OrderedDevice): Promise<{ readonly isSerialUnique: boolean }> {
+  async count(tx: Executor, made: OrderedDevice): Promise<Counted> {
     const { serial, deviceInfo: model } = made
     const order = await this.#find(tx, made.order)
     const at = this.#now()
@@ -94,16 +96,27 @@ export class Production implements Orders {
     }
     const { id, party } = order
     const deviceId = deviceIdOf(party, made.deviceKey)
+    const station = orderNamed(made.order)?.station ?? null
     const device = {
       ...{ order_id: id, device_id: deviceId, guid: toHex(made.guid), serial, model },
-      made_at: at,
+      ...{ made_at: at, station, label: null, share: null },
     }
-    if ((await store.updateDevice.run(tx, device)) === 0) {
-      const counted = await store.countDevice.first(tx, { party, id, at })
-      if (!counted) throw refused(`order ${id} is full: ${order.quantity} have been made`)
-      await store.insertDevice.run(tx, { ...device, number: counted.made })
-    }
-    return { isSerialUnique: order.unique_serials === 1 }
+    const again = await store.updateDevice.first(tx, device)
+    const number = again?.number ?? (await this.#countNew(tx, order, device))
+    const detail = deviceDetail(order, { ...device, number })
+    return { isSerialUnique: order.unique_serials === 1, detail }
+  }
+
+  async #countNew(
+    tx: Executor,
+    { party, id, quantity, reserved }: OrderRow,
+    device: Omit<OrderDeviceRow, 'number'>,
+  ): Promise<number> {
+    const counted = await store.countDevice.first(tx, { party, id, at: this.#now() })
+    if (!counted) throw refused(`order ${id} is full: ${quantity}, ${reserved} of them for lines`)
+    const { made: number } = counted
+    await store.insertDevice.run(tx, { ...device, number })
+    return number
   }
 
   async made(tx: Executor, made: OrderedDevice): Promise<void> {
@@ -124,7 +137,7 @@ export class Production implements Orders {
     if (open.length === 0) throw refused(`no order of ${party} is open here for a ${model}`)
     const earlier = await store.listOrdersOf.all(db, { deviceId })
     const same = open.filter(({ id }) => earlier.some(({ order_id }) => order_id === id))
-    const free = open.filter(({ made, quantity }) => made < quantity)
+    const free = open.filter(({ made, reserved, quantity }) => made + reserved < quantity)
     const candidates = same.length > 0 ? same : free
     const exact = candidates.filter((one) => one.model !== null)
     const [order, another] = exact.length > 0 ? exact : candidates
@@ -170,7 +183,13 @@ export class Production implements Orders {
 
 /** An order that names no stations is made at all of its party's. */
 function isAt(stations: readonly string[], caller: KnownStations): boolean {
-  return stations.length === 0 || stations.some((id) => caller.stations.includes(id))
+  return stations.length === 0 || stationOf(stations, caller) !== null
+}
+
+/** What the first is called at which this caller is and the order may be made. */
+function stationOf(stations: readonly string[], caller: KnownStations): string | null {
+  const at = caller.stations.find(({ id }) => stations.length === 0 || stations.includes(id))
+  return at?.name ?? null
 }
 
 function refused(reason: string): FdoError {

@@ -7,7 +7,9 @@ import { rendezvousInfoFromText } from '../../../protocol/types/rendezvous-text.
 import { spkiOfCertificate } from '../../../protocol/x509/certificate.ts'
 import { findChainFlaw } from '../../../protocol/x509/chain.ts'
 import { certificatesToPem, fromPem } from '../../../protocol/x509/pem.ts'
+import { type AuditLog, type NewEntry, brief } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
@@ -20,10 +22,12 @@ import { chainsOf, spkiHashOf } from './own-certificate.ts'
 import * as store from './store.ts'
 import type { MadeDeviceRow, OrderPage, OrderRow } from './store.ts'
 import { type Trial, type TrialServices, tryRendezvous } from './trial.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface OrderServices extends TrialServices, FirstOwnerServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'orderCreated' | 'orderOpened' | 'orderClosed' | 'orderDeleted'>
   /** What holds for orders that name none of their own. */
   readonly rendezvousInfo: { current(party: string): Promise<{ readonly json: unknown }> }
@@ -54,7 +58,6 @@ export interface ToldCertificate {
   readonly detail: string | null
 }
 
-const PREFIX = 'fdoo_'
 const ROWS_AT_ONCE = 500
 
 export class OrderDesk {
@@ -66,16 +69,41 @@ export class OrderDesk {
 
   /** A draft. What devices get is settled here, whatever becomes of the party's settings. */
   async create(wanted: NewOrder, { id: by, party }: Actor): Promise<OrderRow> {
-    const { database, clock, events, rendezvousInfo, parties } = this.#services
+    const { database, events, audit, parties } = this.#services
     await demandMaker(parties, party)
+    const row = await this.draft(wanted, party)
+    const { id: order, name, model, quantity, expires_at } = row
+    const entry = entryOf(row, 'order-created', by, {
+      ...{ name, model: model && brief(model), quantity, expires_at },
+    })
+    const insert = async (tx: Executor) => {
+      const added = await store.insertOrder.run(tx, row)
+      if (added === 0) throw new Problem('conflict', `there is an order ${name} already`)
+      await audit.append(tx, entry)
+    }
+    await database.commit(insert, { durable: true })
+    events.orderCreated({ order, name, quantity, by })
+    return row
+  }
+
+  /** Checked, and stored nowhere yet. Throws invalid-request for what could not be made. */
+  async draft(wanted: NewOrder, party: string): Promise<OrderRow> {
+    const { clock, rendezvousInfo } = this.#services
     const now = clock.now()
     await this.#check(wanted, party, now)
     const directives = wanted.rendezvousInfo ?? (await rendezvousInfo.current(party)).json
     rendezvousInfoFromText(directives)
     const { name, model, quantity, label } = wanted
-    const row: OrderRow = {
-      ...{ id: `${PREFIX}${randomBytes(12).toString('hex')}`, party, name, model, quantity, label },
-      made: 0,
+    return {
+      ...{
+        id: `${NAME_PREFIXES.order}${randomBytes(12).toString('hex')}`,
+        party,
+        name,
+        model,
+        quantity,
+        label,
+      },
+      ...{ made: 0, reserved: 0, share: null, source: null },
       rendezvous_info: JSON.stringify(directives),
       first_owner: JSON.stringify(wanted.firstOwner),
       stations: wanted.stations.join(' '),
@@ -88,10 +116,6 @@ export class OrderDesk {
       opened_at: null,
       closed_at: null,
     }
-    const added = await database.commit((tx) => store.insertOrder.run(tx, row), { durable: true })
-    if (added === 0) throw new Problem('conflict', `there is an order ${name} already`)
-    events.orderCreated({ order: row.id, name, quantity, by })
-    return row
   }
 
   async #check(wanted: NewOrder, party: string, now: Date): Promise<void> {
@@ -123,7 +147,7 @@ export class OrderDesk {
 
   /** From now on devices are made to it: once their rendezvous has answered, or if `force`. */
   async open(id: string, force: boolean, { id: by, party }: Actor): Promise<OrderRow> {
-    const { database, clock, events } = this.#services
+    const { database, clock, events, audit } = this.#services
     const { order, trial } = await this.#trialOf(party, id)
     if (!trial.ok && !force) {
       await this.#keep(order, trial)
@@ -133,8 +157,12 @@ export class OrderDesk {
       throw new Problem('check-failed', detail, { members: { trial } })
     }
     const change = { party, id, trial: JSON.stringify(trial), at: clock.now().toISOString() }
-    const opened = await database.commit((tx) => store.openOrder.run(tx, change), { durable: true })
-    if (opened === 0) throw new Problem('conflict', 'the order has changed meanwhile')
+    const openIt = async (tx: Executor) => {
+      const opened = await store.openOrder.run(tx, change)
+      if (opened === 0) throw new Problem('conflict', 'the order has changed meanwhile')
+      await audit.append(tx, entryOf(order, 'order-opened', by, { forced: !trial.ok }))
+    }
+    await database.commit(openIt, { durable: true })
     events.orderOpened({ order: id, forced: !trial.ok, by })
     return this.find(party, id)
   }
@@ -156,25 +184,30 @@ export class OrderDesk {
 
   /** For good: devices are not made to it any more, those made stay. */
   async close(id: string, { id: by, party }: Actor): Promise<OrderRow> {
-    const { database, clock, events } = this.#services
-    await this.find(party, id)
+    const { database, clock, events, audit } = this.#services
+    const order = await this.find(party, id)
     const at = clock.now().toISOString()
-    const closed = await database.commit((tx) => store.closeOrder.run(tx, { party, id, at }), {
-      durable: true,
-    })
-    if (closed > 0) events.orderClosed({ order: id, by })
+    const closeIt = async (tx: Executor) => {
+      const closed = (await store.closeOrder.run(tx, { party, id, at })) > 0
+      if (closed) await audit.append(tx, entryOf(order, 'order-closed', by))
+      return closed
+    }
+    const closed = await database.commit(closeIt, { durable: true })
+    if (closed) events.orderClosed({ order: id, by })
     return this.find(party, id)
   }
 
   /** Of a draft: what has been made to an order is not forgotten. */
   async remove(id: string, { id: by, party }: Actor): Promise<void> {
-    const { database, events } = this.#services
-    const { state } = await this.find(party, id)
+    const { database, events, audit } = this.#services
+    const order = await this.find(party, id)
+    const { state } = order
     if (state !== 'draft') throw new Problem('conflict', `the order is ${state}: close it instead`)
     await database.commit(async (tx) => {
       const deleted = await store.deleteDraft.run(tx, { party, id })
       if (deleted === 0) throw new Problem('conflict', 'the order has been opened meanwhile')
       await store.deleteCertificates.run(tx, { orderId: id })
+      await audit.append(tx, entryOf(order, 'order-deleted', by))
     })
     events.orderDeleted({ order: id, by })
   }
@@ -205,36 +238,55 @@ export class OrderDesk {
   }
 
   /** Certificates that devices will come with and are to keep: each alone is taken or refused. */
-  async tellCertificates(id: string, pem: string, { party }: Actor): Promise<ToldCertificate[]> {
+  async tellCertificates(
+    id: string,
+    pem: string,
+    { id: by, party }: Actor,
+  ): Promise<ToldCertificate[]> {
     const order = await this.find(party, id)
     if (order.state === 'closed') throw new Problem('conflict', 'the order is closed')
     const anchors = fromPem(order.device_cas)
     if (!anchors) throw new Problem('conflict', 'the order names no device_cas to check them by')
     const told: ToldCertificate[] = []
     for (const chain of chainsOf(checkCertificates('certificates', pem))) {
-      told.push(await this.#tell(order, chain, anchors))
+      told.push(await this.#tell(order, chain, anchors, by))
       await nextTurn()
     }
     return told
   }
 
   async #tell(
-    { id }: OrderRow,
+    order: OrderRow,
     chain: readonly Bytes[],
     anchors: readonly Bytes[],
+    by: string,
   ): Promise<ToldCertificate> {
-    const { database, clock } = this.#services
+    const { database, clock, audit } = this.#services
     const now = clock.now()
     const key = spkiHashOf(spkiOfCertificate(chain[0] as Bytes))
     const detail = await findChainFlaw(chain, { anchors, now })
     if (detail !== undefined) return { key, ok: false, detail }
     const row = {
-      ...{ order_id: id, spki_hash: key, chain: certificatesToPem(chain) },
+      ...{ order_id: order.id, spki_hash: key, chain: certificatesToPem(chain) },
       created_at: now.toISOString(),
     }
-    await database.commit((tx) => store.storeCertificate.run(tx, row), { durable: true })
+    const entry = entryOf(order, 'order-certificate-added', by, { key })
+    const add = async (tx: Executor) => {
+      await store.storeCertificate.run(tx, row)
+      await audit.append(tx, entry)
+    }
+    await database.commit(add, { durable: true })
     return { key, ok: true, detail: null }
   }
+}
+
+function entryOf(
+  { id, party }: Pick<OrderRow, 'id' | 'party'>,
+  type: NewEntry['type'],
+  by: string,
+  detail?: NonNullable<NewEntry['detail']>,
+): NewEntry {
+  return { party, type, by, subject: { id }, ...(detail && { detail }) }
 }
 
 function invalid(detail: string): Problem {

@@ -9,6 +9,7 @@ import type {
 
 export type OrderRow = ProductionOrderTable
 
+/** Gives 0 where its name is taken, or its share is here. */
 export const insertOrder = statement((db, order: OrderRow) =>
   db
     .insertInto('production_order')
@@ -19,6 +20,9 @@ export const insertOrder = statement((db, order: OrderRow) =>
       model: order.model,
       quantity: order.quantity,
       made: order.made,
+      reserved: order.reserved,
+      share: order.share,
+      source: order.source,
       rendezvous_info: order.rendezvous_info,
       first_owner: order.first_owner,
       stations: order.stations,
@@ -32,7 +36,7 @@ export const insertOrder = statement((db, order: OrderRow) =>
       opened_at: order.opened_at,
       closed_at: order.closed_at,
     })
-    .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing()),
+    .onConflict((conflict) => conflict.doNothing()),
 )
 
 type OrderId = Pick<OrderRow, 'party' | 'id'>
@@ -118,7 +122,7 @@ export const countDevice = statement((db, p: OrderId & { at: string }) =>
     .where('party', '=', p.party)
     .where('state', '=', 'open')
     .where('expires_at', '>', p.at)
-    .whereRef('made', '<', 'quantity')
+    .where(({ eb, ref }) => eb(eb('made', '+', ref('reserved')), '<', ref('quantity')))
     .returning('made'),
 )
 
@@ -138,9 +142,13 @@ export const insertDevice = statement((db, device: OrderDeviceRow) =>
     serial: device.serial,
     model: device.model,
     made_at: device.made_at,
+    station: device.station,
+    label: device.label,
+    share: device.share,
   }),
 )
 
+/** One that was made before: gives its number. */
 export const updateDevice = statement((db, device: Omit<OrderDeviceRow, 'number'>) =>
   db
     .updateTable('order_device')
@@ -149,9 +157,13 @@ export const updateDevice = statement((db, device: Omit<OrderDeviceRow, 'number'
       serial: device.serial,
       model: device.model,
       made_at: device.made_at,
+      station: device.station,
+      label: device.label,
+      share: device.share,
     })
     .where('order_id', '=', device.order_id)
-    .where('device_id', '=', device.device_id),
+    .where('device_id', '=', device.device_id)
+    .returning('number'),
 )
 
 interface DevicePage {
@@ -180,6 +192,9 @@ export function listDevices(db: Executor, { party, orderId, after, limit }: Devi
       'order_device.serial',
       'order_device.model',
       'order_device.made_at',
+      'order_device.station',
+      'order_device.label',
+      'order_device.share',
       'voucher.state as voucher_state',
     ])
     .where('order_device.order_id', '=', orderId)

@@ -1,8 +1,8 @@
 /** Orders, and the devices made to them, as the management API shows them. */
 import { z } from '@hono/zod-openapi'
 import type { Cell } from './csv.ts'
-import { labelText } from './label.ts'
 import type { MadeDeviceRow, OrderRow } from './store.ts'
+import { labelOf, voucherPath } from './told.ts'
 
 const Rule = z.strictObject({
   model: z.string().min(1).max(512).optional(),
@@ -34,6 +34,17 @@ const Trial = z
 
 export const OrderState = z.enum(['draft', 'open', 'closed'])
 
+/** Of an order that came signed, as a share of another service's. */
+const OrderSource = z
+  .object({
+    share: z.string(),
+    order: z.string(),
+    issuer: z.string().openapi({ description: 'SHA-256 of the key that signed it' }),
+    party: z.string(),
+    url: z.string().openapi({ description: 'where its vouchers go' }),
+  })
+  .openapi('OrderSource')
+
 export const OrderView = z
   .object({
     id: z.string(),
@@ -43,6 +54,10 @@ export const OrderView = z
     model: z.string().nullable(),
     quantity: z.number().int(),
     made: z.number().int(),
+    reserved: z.number().int().openapi({
+      description: 'those that lines may still make, or have made and not yet handed over',
+    }),
+    source: OrderSource.nullable().openapi({ description: 'null: placed here' }),
     first_owner: z.array(Rule),
     rendezvous_info: z.array(z.record(z.string(), z.unknown())),
     trial: Trial.nullable().openapi({ description: 'how the rendezvous info was tried last' }),
@@ -66,6 +81,8 @@ export function orderView(row: OrderRow, now: Date): z.infer<typeof OrderView> {
     model: row.model,
     quantity: row.quantity,
     made: row.made,
+    reserved: row.reserved,
+    source: row.source === null ? null : OrderSource.parse(JSON.parse(row.source)),
     first_owner: z.array(Rule).parse(JSON.parse(row.first_owner)),
     rendezvous_info: OrderView.shape.rendezvous_info.parse(JSON.parse(row.rendezvous_info)),
     trial: row.trial === null ? null : Trial.parse(JSON.parse(row.trial)),
@@ -91,24 +108,25 @@ export const OrderDevice = z
     made_at: z.string(),
     voucher_state: z.string().nullable().openapi({ description: 'null: there is none any more' }),
     voucher: z.string().nullable().openapi({ description: 'where it is' }),
+    station: z.string().nullable().openapi({ description: 'what it is called' }),
+    share: z.string().nullable().openapi({ description: 'of the line it was made at' }),
     label: z.string(),
   })
   .openapi('OrderDevice')
 
 export function orderDeviceView(order: OrderRow, row: MadeDeviceRow): z.infer<typeof OrderDevice> {
-  const { number, serial, guid, model, device_id, made_at, voucher_state } = row
-  const facts = { guid, serial, model, order: order.name, number: String(number) }
+  const { number, serial, guid, model, device_id, made_at, voucher_state, station, share } = row
   return {
-    ...{ number, serial, guid, model, device_id, made_at, voucher_state },
-    voucher: voucher_state === null ? null : `/api/v1/vouchers/${guid}`,
-    label: labelText(order.label, facts),
+    ...{ number, serial, guid, model, device_id, made_at, voucher_state, station, share },
+    voucher: voucher_state === null ? null : voucherPath(guid),
+    label: labelOf(order, row),
   }
 }
 
 /** The same as lines of a table. */
 export const DEVICE_COLUMNS = [
   ...['number', 'serial', 'guid', 'model', 'device_id', 'made_at', 'voucher_state', 'voucher'],
-  'label',
+  ...['label', 'station', 'share'],
 ] as const
 
 export function deviceCells(order: OrderRow, row: MadeDeviceRow): readonly Cell[] {

@@ -4,6 +4,8 @@ import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../.
 import type { Stations } from './service.ts'
 import type { StationRow } from './store.ts'
 
+const Listener = z.enum(['http', 'https'])
+
 const StationView = z
   .object({
     id: z.string(),
@@ -11,6 +13,7 @@ const StationView = z
     allow: z.array(z.string()),
     client_cas: z.string().nullable(),
     has_secret: z.boolean(),
+    listener: Listener.nullable(),
     created_at: z.string(),
   })
   .openapi('Station')
@@ -34,9 +37,22 @@ const NewStation = z.strictObject({
     .boolean()
     .default(false)
     .openapi({ description: 'have a secret made, to stand in the path of the DI URL' }),
+  listener: Listener.optional().openapi({
+    description: 'by which of the service’s own listeners its devices come in; left out for either',
+  }),
 })
 
-export function stationRoutes(stations: Stations, publicUrl: () => string): readonly Route[] {
+/** Where devices of a station turn to. */
+export interface DiAddresses {
+  readonly publicUrl: () => string
+  /** The HTTPS listener's own; empty without one. */
+  readonly tlsUrl: () => string
+}
+
+export function stationRoutes(
+  stations: Stations,
+  { publicUrl, tlsUrl }: DiAddresses,
+): readonly Route[] {
   const params = z.object({ id: z.string().max(64) })
   return [
     route({
@@ -50,11 +66,13 @@ export function stationRoutes(stations: Stations, publicUrl: () => string): read
         di_url: z.string().openapi({ description: 'what a device there is told' }),
       }),
       status: 201,
-      async handle({ body: { name, allow, client_cas, secret: withSecret }, principal }) {
-        const wanted = { name, allow, clientCas: client_cas ?? '', withSecret }
+      async handle({ body, principal }) {
+        const { name, allow, client_cas, secret: withSecret, listener } = body
+        const wanted = { name, allow, clientCas: client_cas ?? '', withSecret, listener }
         const { row, secret } = await stations.add(wanted, principal)
         const path = secret === null ? '' : `/station/${secret}`
-        return { ...viewOf(row), secret, di_url: `${publicUrl()}${path}` }
+        const base = listener === 'https' ? tlsUrl() : publicUrl()
+        return { ...viewOf(row), secret, di_url: `${base}${path}` }
       },
     }),
     route({
@@ -90,13 +108,15 @@ export function stationRoutes(stations: Stations, publicUrl: () => string): read
   ]
 }
 
-function viewOf({ id, name, allow, client_cas, secret_hash, created_at }: StationRow) {
+function viewOf(row: StationRow) {
+  const { id, name, allow, client_cas, secret_hash, listener, created_at } = row
   return {
     id,
     name,
     allow: allow.split(' ').filter((range) => range !== ''),
     client_cas: client_cas === '' ? null : client_cas,
     has_secret: secret_hash !== null,
+    listener: listener === '' ? null : listener,
     created_at,
   }
 }

@@ -6,23 +6,29 @@ import { parseCertificate } from '../../../protocol/x509/certificate.ts'
 import { findChainFlaw } from '../../../protocol/x509/chain.ts'
 import { fromPem } from '../../../protocol/x509/pem.ts'
 import { isRange, isWithin } from '../../addresses.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
-import type { Source } from '../../http/source.ts'
+import type { ListenerName, Source } from '../../http/source.ts'
 import { type Makers, demandMaker } from '../makers.ts'
 import { hashOfSecret } from '../../secrets/hash.ts'
 import * as store from './store.ts'
 import type { StationRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface StationServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'stationAdded' | 'stationRemoved'>
   readonly parties: Makers
+  /** Which listeners there are. */
+  readonly listeners: ReadonlySet<ListenerName>
 }
 
 export interface NewStation {
@@ -31,25 +37,30 @@ export interface NewStation {
   /** PEM; empty for no certificates asked for. */
   readonly clientCas: string
   readonly withSecret: boolean
+  /** Undefined for either. */
+  readonly listener?: ListenerName | undefined
 }
 
 /** What a caller is known as. */
 export interface KnownStations {
   readonly party: string
-  readonly stations: readonly string[]
+  readonly stations: readonly KnownStation[]
+}
+
+export interface KnownStation {
+  readonly id: string
+  readonly name: string
 }
 
 export type Actor = Pick<Principal, 'id' | 'party'>
 
-interface Station {
-  readonly id: string
+interface Station extends KnownStation {
   readonly party: string
   readonly allow: readonly string[]
   readonly clientCas: readonly Bytes[]
   readonly secretHash: string | null
+  readonly listener: '' | ListenerName
 }
-
-const PREFIX = 'fdost_'
 
 export class Stations {
   readonly #services: StationServices
@@ -61,22 +72,31 @@ export class Stations {
 
   /** The secret is shown this once. */
   async add(wanted: NewStation, by: Actor): Promise<{ row: StationRow; secret: string | null }> {
-    checkStation(wanted, by.party)
-    const { database, clock, events, parties } = this.#services
+    const { database, clock, events, audit, parties, listeners } = this.#services
+    checkStation(wanted, by.party, listeners)
     await demandMaker(parties, by.party)
-    const { name, allow, clientCas, withSecret } = wanted
+    const { name, allow, clientCas, withSecret, listener = '' } = wanted
     const secret = withSecret ? randomBytes(32).toString('base64url') : null
     const row: StationRow = {
-      id: `${PREFIX}${randomBytes(12).toString('hex')}`,
+      id: `${NAME_PREFIXES.station}${randomBytes(12).toString('hex')}`,
       party: by.party,
       name,
       allow: allow.join(' '),
       client_cas: clientCas,
       secret_hash: secret === null ? null : hashOfSecret(secret),
+      listener,
       created_at: clock.now().toISOString(),
     }
-    const added = await database.commit((tx) => store.insertStation.run(tx, row), { durable: true })
-    if (added === 0) throw new Problem('conflict', `there is a station ${name} already`)
+    const { id, party } = row
+    const cas = fromPem(clientCas)?.length ?? 0
+    const detail = { name, allow: row.allow, client_cas: cas, secret: withSecret }
+    const insert = async (tx: Executor) => {
+      const added = await store.insertStation.run(tx, row)
+      if (added === 0) throw new Problem('conflict', `there is a station ${name} already`)
+      const about = { by: by.id, subject: { id }, detail }
+      await audit.append(tx, { party, type: 'station-added', ...about })
+    }
+    await database.commit(insert, { durable: true })
     events.stationAdded({ station: row.id, name, by: by.id })
     return { row, secret }
   }
@@ -91,11 +111,12 @@ export class Stations {
   }
 
   async remove(id: string, { id: by, party }: Actor): Promise<void> {
-    const { database, events } = this.#services
-    const removed = await database.commit((tx) => store.deleteStation.run(tx, { party, id }), {
-      durable: true,
-    })
-    if (removed === 0) none(id)
+    const { database, events, audit } = this.#services
+    const remove = async (tx: Executor) => {
+      if ((await store.deleteStation.run(tx, { party, id })) === 0) none(id)
+      await audit.append(tx, { party, type: 'station-removed', by, subject: { id } })
+    }
+    await database.commit(remove, { durable: true })
     events.stationRemoved({ station: id, by })
   }
 
@@ -140,12 +161,13 @@ export class Stations {
     if (!(await parties.isActive(party))) throw refused(`${party} is suspended`)
     const isMaker = await parties.hasRole(party, 'manufacturer')
     if (!isMaker) throw refused(`${party} does not make devices here`)
-    return { party, stations: stations.map(({ id }) => id) }
+    return { party, stations: stations.map(({ id, name }) => ({ id, name })) }
   }
 
   /** Why this caller is not at the station; undefined if it is. */
   async #findFlaw(station: Station, source: Source): Promise<string | undefined> {
-    const { allow, clientCas } = station
+    const { allow, clientCas, listener } = station
+    if (listener !== '' && source.listener !== listener) return `it did not come in by ${listener}`
     if (allow.length > 0) {
       // Behind a proxy of somebody's, the address says nothing about the caller.
       if (source.forwarded) return 'it came through a proxy that is not trusted'
@@ -170,8 +192,13 @@ export class Stations {
   }
 }
 
-/** Throws invalid-request for a station that others could be taken for. */
-function checkStation({ allow, clientCas, withSecret }: NewStation, party: string): void {
+/** Throws invalid-request for a station that others could be taken for, or that nobody could be at. */
+function checkStation(
+  { allow, clientCas, withSecret, listener }: NewStation,
+  party: string,
+  listeners: ReadonlySet<ListenerName>,
+): void {
+  checkListener(listener, clientCas, listeners)
   const bad = allow.find((range) => !isRange(range))
   if (bad !== undefined) throw invalid(`allow: neither an address nor a range: ${bad}`)
   if (clientCas !== '') checkCertificates('client_cas', clientCas)
@@ -181,6 +208,21 @@ function checkStation({ allow, clientCas, withSecret }: NewStation, party: strin
   }
   // An address belongs to nobody for good: here it is the installation's own network.
   if (party !== HOME_PARTY) throw invalid('a station needs client_cas or a secret, too')
+}
+
+function checkListener(
+  listener: ListenerName | undefined,
+  clientCas: string,
+  listeners: ReadonlySet<ListenerName>,
+): void {
+  if (listener === undefined) return
+  if (!listeners.has(listener)) {
+    const variable = listener === 'https' ? 'FIRSTLIGHT_TLS_PORT' : 'FIRSTLIGHT_PORT'
+    throw invalid(`listener: there is none for ${listener} here: see ${variable}`)
+  }
+  if (listener === 'http' && clientCas !== '') {
+    throw invalid('listener: client certificates are shown by https only')
+  }
 }
 
 /** Throws invalid-request for what holds no certificates. */
@@ -198,13 +240,23 @@ export function checkCertificates(member: string, pem: string): readonly Bytes[]
   return blocks
 }
 
-function stationOf({ id, party, allow, client_cas, secret_hash }: StationRow): Station {
+function stationOf({
+  id,
+  name,
+  party,
+  allow,
+  client_cas,
+  secret_hash,
+  listener,
+}: StationRow): Station {
   return {
     id,
+    name,
     party,
     allow: allow.split(' ').filter((range) => range !== ''),
     clientCas: fromPem(client_cas) ?? [],
     secretHash: secret_hash,
+    listener,
   }
 }
 

@@ -15,6 +15,7 @@ export const insertStation = statement((db, station: StationRow) =>
       allow: station.allow,
       client_cas: station.client_cas,
       secret_hash: station.secret_hash,
+      listener: station.listener,
       created_at: station.created_at,
     })
     .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing()),

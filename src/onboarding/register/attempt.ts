@@ -1,4 +1,5 @@
 /** One try to register one voucher at one rendezvous: TO0, as the Owner. */
+import { hash } from 'node:crypto'
 import { type Bytes, equalBytes, fromHex } from '../../../protocol/bytes.ts'
 import { converse } from '../../../protocol/converse.ts'
 import { PeerRefusal } from '../../../protocol/error-message.ts'
@@ -50,7 +51,10 @@ export async function register(services: AttemptServices, job: Job): Promise<Out
     const outcome = await traced(services, job, target, () =>
       converseWith(services, target, context),
     )
-    if (outcome.kind === 'registered') return { ...outcome, deviceId, addresses }
+    if (outcome.kind === 'registered') {
+      const ownerKey = hash('sha256', signer.key.spki, 'hex')
+      return { ...outcome, deviceId, addresses, ownerKey }
+    }
     if (outcome.kind === 'refused') return outcome
     reasons.push(outcome.reason)
   }

@@ -12,6 +12,8 @@ export interface OwnRendezvous {
 /** A rendezvous that takes longer counts as gone. */
 const TIMEOUT_MS = 15_000
 const CONNECTIONS = 8
+/** More than are ever called at once: those called longest ago are closed. */
+const MOST_KEPT = 256
 
 export class Connections {
   readonly #own: OwnRendezvous | undefined
@@ -23,10 +25,19 @@ export class Connections {
     this.#outbound = outbound
   }
 
+  /** Whether this very service is reached by it. */
+  isOwn(url: string): boolean {
+    return this.#own !== undefined && isSame(url, this.#own.url())
+  }
+
   to({ url }: Target): FdoTransport {
-    if (this.#own && isSame(url, this.#own.url())) return this.#own.transport()
+    if (this.#own && this.isOwn(url)) return this.#own.transport()
     const known = this.#open.get(url)
-    if (known) return known.send
+    if (known) {
+      this.#open.delete(url)
+      this.#open.set(url, known)
+      return known.send
+    }
     // Whom the rendezvous' certificate names is of no weight: the voucher and to1d are signed.
     const tls = { rejectUnauthorized: false }
     const made = httpTransport(url, {
@@ -37,7 +48,17 @@ export class Connections {
       agentOf: (base, pool) => this.#outbound.agent(base, pool),
     })
     this.#open.set(url, made)
+    this.#closeOldest()
     return made.send
+  }
+
+  /** Hosts are named by vouchers: whoever brings many must not fill our memory with them. */
+  #closeOldest(): void {
+    const [oldest] = this.#open
+    if (!oldest || this.#open.size <= MOST_KEPT) return
+    const [url, transport] = oldest
+    this.#open.delete(url)
+    transport.close()
   }
 
   close(): void {

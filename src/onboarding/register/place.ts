@@ -1,13 +1,9 @@
-/**
- * One rendezvous, and all that is to be registered there: several at once while it answers, one by
- * one and ever more rarely while it does not. Places know nothing of each other, so that one that
- * cannot be reached holds up no other.
- */
+/** What is to be registered at one rendezvous: each job tried, and settled. */
 import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
+import { type Errands, type Pauses, type Verdict, after } from '../../destinations/destination.ts'
 import type { Log } from '../../log.ts'
-import { Alarm } from '../../alarm.ts'
 import type { Slots } from '../../slots.ts'
 import { type Job, findDue, findNext } from './store.ts'
 
@@ -19,7 +15,11 @@ export type Outcome =
       readonly deviceId: string
       /** What the rendezvous was told. */
       readonly addresses: To2Addresses
+      /** SHA-256 of the SubjectPublicKeyInfo of who has registered, hex. */
+      readonly ownerKey: string
     }
+  /** What was to be taken back: it has been, or nothing can be done but let it lapse. */
+  | { readonly kind: 'withdrawn' | 'lapsed' }
   | Failure
 
 export interface Failure {
@@ -34,99 +34,46 @@ export interface PlaceServices {
   /** In [0, 1). */
   readonly random: () => number
   readonly slots: Slots
-  readonly stopped: AbortSignal
   attempt(job: Job): Promise<Outcome>
   /** Records what came of a try, and when the next is due. */
   settle(job: Job, outcome: Outcome, nextAt: Date): Promise<void>
 }
 
-const AT_ONCE = 8
-const FIRST_PAUSE_MS = 2_000
-const LONGEST_PAUSE_MS = 10 * 60_000
 /** A registration is renewed when this part of its time is over. */
 const RENEW_AFTER = 0.8
 const JITTER = 0.05
-/** The last moment a Date can name. */
-const LATEST = 8.64e15
 
-export class Place {
+export class Place implements Errands<Job> {
   readonly #origin: string
   readonly #services: PlaceServices
-  /** Failures to reach it, in a row. */
-  #failures = 0
-  #closedUntil = new Date(0)
-  #lastError: string | undefined
-  readonly #alarm: Alarm
 
   constructor(origin: string, services: PlaceServices) {
     this.#origin = origin
     this.#services = services
-    this.#alarm = new Alarm(services.clock, services.stopped)
   }
 
-  /** Why nothing can be registered here at present. */
-  get lastError(): string | undefined {
-    return this.#lastError
+  findDue(now: string, limit: number): Promise<readonly Job[]> {
+    return findDue.all(this.#services.database.db, { origin: this.#origin, now, limit })
   }
 
-  /** Something may be due. */
-  wake(): void {
-    this.#alarm.call()
+  async findNext(): Promise<string | undefined> {
+    const { db } = this.#services.database
+    return (await findNext.first(db, { origin: this.#origin }))?.next_at
   }
 
-  /** Somebody does not want to wait until it is tried again. */
-  reopen(): void {
-    this.#closedUntil = new Date(0)
-    this.wake()
-  }
-
-  async run(): Promise<void> {
-    const { clock, log, stopped } = this.#services
-    while (!stopped.aborted) {
-      this.#alarm.listen()
-      try {
-        await this.#round()
-      } catch (error) {
-        log.error({ err: error, rendezvous: this.#origin }, 'TO0 is stuck')
-        this.#alarm.set(after(clock.now(), FIRST_PAUSE_MS))
-        await this.#alarm.wait()
-      }
-    }
-  }
-
-  /** Tries what is due, or waits until something is. */
-  async #round(): Promise<void> {
-    const { database, clock } = this.#services
-    const now = clock.now()
-    const origin = this.#origin
-    if (this.#closedUntil > now) {
-      this.#alarm.set(this.#closedUntil)
-      return this.#alarm.wait()
-    }
-    const limit = this.#failures > 0 ? 1 : AT_ONCE
-    const due = await findDue.all(database.db, { origin, now: now.toISOString(), limit })
-    if (due.length > 0) return this.#attemptAll(due)
-    // Each try sets the alarm for the next: only who comes anew has to ask.
-    if (!this.#alarm.isSet) {
-      const next = await findNext.first(database.db, { origin })
-      this.#alarm.set(next ? new Date(next.next_at) : after(now, Infinity))
-    }
-    await this.#alarm.wait()
-  }
-
-  async #attemptAll(jobs: readonly Job[]): Promise<void> {
+  async tryAll(jobs: readonly Job[], pauses: Pauses): Promise<Verdict> {
     const { slots } = this.#services
     const outcomes = await Promise.all(
       jobs.map(async (job) => ({ job, outcome: await slots.run(() => this.#attempt(job)) })),
     )
-    this.#judge(outcomes.map(({ outcome }) => outcome))
-    await Promise.all(outcomes.map(({ job, outcome }) => this.#settle(job, outcome)))
+    await Promise.all(outcomes.map((one) => this.#settle(one, pauses)))
+    return verdictOf(outcomes.map(({ outcome }) => outcome))
   }
 
-  async #settle(job: Job, outcome: Outcome): Promise<void> {
-    const nextAt = this.#nextTry(job, outcome)
+  async #settle({ job, outcome }: { job: Job; outcome: Outcome }, pauses: Pauses): Promise<void> {
+    const nextAt = this.#nextTry(job, outcome, pauses)
     await this.#services.settle(job, outcome, nextAt)
-    this.#alarm.set(nextAt)
+    pauses.expect(nextAt)
   }
 
   async #attempt(job: Job): Promise<Outcome> {
@@ -138,36 +85,20 @@ export class Place {
     }
   }
 
-  /** Whether the place as such is to be left alone for a while. */
-  #judge(outcomes: readonly Outcome[]): void {
-    const failure = outcomes.find((one): one is Failure => one.kind === 'unreachable')
-    if (!failure || outcomes.some(({ kind }) => kind !== 'unreachable')) {
-      this.#failures = 0
-      this.#lastError = undefined
-      return
-    }
-    this.#failures++
-    this.#lastError = failure.reason
-    const { clock, log } = this.#services
-    this.#closedUntil = after(clock.now(), this.#pauseMs(this.#failures))
-    log.warn({ rendezvous: this.#origin, reason: this.#lastError }, 'rendezvous unreachable')
-  }
-
-  #nextTry({ attempts }: Job, outcome: Outcome): Date {
+  #nextTry({ attempts }: Job, outcome: Outcome, pauses: Pauses): Date {
     const { clock, random } = this.#services
     const now = clock.now()
-    if (outcome.kind !== 'registered') return after(now, this.#pauseMs(attempts + 1))
+    if (outcome.kind !== 'registered') return after(now, pauses.pauseMs(attempts + 1))
     const spread = 1 + JITTER * (2 * random() - 1)
     return after(now, Math.max(1_000, outcome.waitSeconds * 1000 * RENEW_AFTER * spread))
   }
-
-  #pauseMs(failures: number): number {
-    const doubled = FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 20)
-    const spread = 0.75 + 0.5 * this.#services.random()
-    return Math.min(doubled, LONGEST_PAUSE_MS) * spread
-  }
 }
 
-function after(time: Date, ms: number): Date {
-  return new Date(Math.min(time.getTime() + ms, LATEST))
+/** How the place as such stands. Of what has lapsed it was not asked. */
+function verdictOf(all: readonly Outcome[]): Verdict {
+  const outcomes = all.filter(({ kind }) => kind !== 'lapsed')
+  if (outcomes.length === 0) return { kind: 'untried' }
+  const failure = outcomes.find((one): one is Failure => one.kind === 'unreachable')
+  const isAway = failure && outcomes.every(({ kind }) => kind === 'unreachable')
+  return isAway ? { kind: 'away', reason: failure.reason } : { kind: 'there' }
 }

@@ -8,18 +8,20 @@ import { encodeAs } from '../../../protocol/cbor/schema.ts'
 import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
-import { apart } from '../../database/alongside.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
+import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
 import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
 import { type Outcome, Place } from './place.ts'
 import { Slots } from '../../slots.ts'
+import { type To0Server, type To0Status, statusOf, together } from './status.ts'
 import * as store from './store.ts'
 import type { Job } from './store.ts'
+import { type WithdrawalServices, Withdrawals } from './withdrawal/withdrawals.ts'
 
-export interface RegisterServices extends AttemptServices {
+export interface RegisterServices extends AttemptServices, WithdrawalServices {
   readonly database: Database
   readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
@@ -54,42 +56,35 @@ interface Registered {
   readonly guid: string
 }
 
-/** How a voucher's registrations stand, taken together. */
-export interface To0Status {
-  readonly state: 'waiting' | 'registered' | 'failing'
-  readonly lastError: string | null
-  readonly expiresAt: string | null
-}
-
-/** How it stands with one of them. */
-export interface To0Server extends To0Status {
-  /** The base URL tried first. */
-  readonly url: string
-  readonly nextAt: string
-}
-
+const PACE = { atOnce: 8, firstPauseMs: 2_000, longestPauseMs: 10 * 60_000 }
+const TELLING = { key: 'rendezvous', stuck: 'TO0 is stuck', away: 'rendezvous unreachable' }
 /** At all places together. */
 const AT_ONCE = 64
 
 export class Register {
   readonly #services: RegisterServices
-  readonly #places = new Map<string, Place>()
-  readonly #running: Promise<void>[] = []
+  readonly #withdrawals: Withdrawals
+  readonly #places: Destinations<Job>
   readonly #slots = new Slots(AT_ONCE)
-  readonly #stopped = new AbortController()
   /** Moves on with the owner addresses; which of them a try began with. */
   #generation = 0
   readonly #begunIn = new WeakMap<Job, number>()
-  #started = false
 
   constructor(services: RegisterServices) {
     this.#services = services
+    this.#withdrawals = new Withdrawals({
+      ...services,
+      findDeviceId: (voucher, tx) => services.vouchers.findDeviceId(voucher, tx),
+      wake: (origin) => this.#places.wake(origin),
+    })
+    const how = { pace: PACE, telling: TELLING }
+    this.#places = new Destinations({ ...services, ...how }, (origin) => this.#placeAt(origin))
   }
 
   async start(): Promise<void> {
-    for (const origin of await store.listOrigins(this.#services.database.db)) this.#placeAt(origin)
-    this.#started = true
-    for (const place of this.#places.values()) this.#open(place)
+    const origins = await store.listOrigins(this.#services.database.db)
+    for (const origin of origins) this.#places.wake(origin)
+    this.#places.start()
     this.#services.ownerAddresses.onChange((party) => {
       this.#generation++
       void this.#readdress(party)
@@ -100,9 +95,8 @@ export class Register {
   }
 
   /** Resolves when what is under way has ended. */
-  async stop(): Promise<void> {
-    this.#stopped.abort()
-    await Promise.all(this.#running)
+  stop(): Promise<void> {
+    return this.#places.stop()
   }
 
   /** A voucher is a party's; in the transaction that makes it so. */
@@ -118,13 +112,18 @@ export class Register {
       origins.add(origin)
       await store.putJob.run(tx, { guid, party, directive, origin, next_at })
       // It will look after this transaction: who reads outside waits for its end.
-      this.#placeAt(origin).wake()
+      this.#places.wake(origin)
     }
   }
 
   /** A voucher is the party's no longer. */
-  async released(tx: Executor, { party, guid }: Registered): Promise<void> {
-    await store.removeJobs.run(tx, { party, guid })
+  released(tx: Executor, voucher: Registered): Promise<void> {
+    return this.#withdrawals.begin(tx, voucher)
+  }
+
+  /** Its Device has another name from now on. */
+  replaced(tx: Executor, voucher: Registered): Promise<void> {
+    return this.#withdrawals.beginLater(tx, voucher)
   }
 
   /** Of each of these vouchers of a party that is to be registered at all. */
@@ -154,50 +153,43 @@ export class Register {
     const now = clock.now().toISOString()
     if ((await store.hasten.run(database.db, { guid, party, now })) === 0) return false
     for (const { origin } of await store.listJobsOf(database.db, party, [guid])) {
-      this.#placeAt(origin).reopen()
+      this.#places.open(origin)
     }
     return true
   }
 
   #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
-    const { origin, last_error, expires_at } = job
-    const lastError = last_error ?? this.#places.get(origin)?.lastError ?? null
-    const isLive = expires_at !== null && expires_at > this.#services.clock.now().toISOString()
-    if (isLive) return { state: 'registered', lastError, expiresAt: expires_at }
-    return { state: lastError === null ? 'waiting' : 'failing', lastError, expiresAt: null }
+    const now = this.#services.clock.now().toISOString()
+    return statusOf(job, this.#places.lastErrorOf(job.origin), now)
   }
 
   #placeAt(origin: string): Place {
-    const known = this.#places.get(origin)
-    if (known) return known
-    const place = new Place(origin, {
+    return new Place(origin, {
       ...this.#services,
       slots: this.#slots,
-      stopped: this.#stopped.signal,
       attempt: (job) => {
         this.#begunIn.set(job, this.#generation)
+        if (job.state === 'withdrawing') return this.#withdrawals.attempt(job)
         return register(this.#services, job)
       },
       settle: (job, outcome, nextAt) => this.#settle({ job, outcome, nextAt, origin }),
     })
-    this.#places.set(origin, place)
-    if (this.#started) this.#open(place)
-    return place
-  }
-
-  #open(place: Place): void {
-    this.#running.push(apart(() => place.run()))
   }
 
   async #settle(settled: Settled): Promise<void> {
     const { database, events } = this.#services
-    const { job, outcome, origin: rendezvous } = settled
+    const { job, outcome, nextAt, origin: rendezvous } = settled
+    if (job.state === 'withdrawing') {
+      await database.commit((tx) => this.#withdrawals.settle(tx, job, outcome, nextAt))
+      return
+    }
     if (outcome.kind === 'registered') {
       await database.commit((tx) => this.#registered(tx, settled, outcome))
       const { waitSeconds: seconds } = outcome
       events.registrationMade({ guid: job.guid, rendezvous, seconds })
       return
     }
+    if (outcome.kind !== 'refused' && outcome.kind !== 'unreachable') return
     const { reason } = outcome
     await database.commit((tx) => this.#failed(tx, settled, reason))
     // That a place cannot be reached is said of the place, once.
@@ -209,10 +201,11 @@ export class Register {
   async #registered(
     tx: Executor,
     { job, nextAt, origin: rendezvous }: Settled,
-    { waitSeconds, deviceId: id, addresses }: Extract<Outcome, { kind: 'registered' }>,
+    outcome: Extract<Outcome, { kind: 'registered' }>,
   ): Promise<void> {
     const { clock, devices, audit } = this.#services
     const { guid, party, directive } = job
+    const { waitSeconds, deviceId: id, addresses, ownerKey: owner_key } = outcome
     const now = clock.now()
     const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
     const isOutdated = this.#begunIn.get(job) !== this.#generation
@@ -223,12 +216,14 @@ export class Register {
       next_at: (isOutdated ? now : nextAt).toISOString(),
       expires_at,
       addresses: digestOf(party, addresses),
+      owner_key,
     })
-    if (stored === 0 || job.state === 'registered') return
+    if (stored === 0) return this.#withdrawals.takeBack(tx, { ...job, expires_at, owner_key })
+    if (job.state === 'registered') return
     const detail = { guid, rendezvous, expires_at }
     await devices.moveDevice(tx, { id, move: 'registered', detail })
     // The first time only: renewals would fill the log.
-    const entry = { party, type: 'registered', by: 'system', detail: { rendezvous } }
+    const entry = { party, type: 'registered', by: 'system', detail: { rendezvous } } as const
     await audit.append(tx, { ...entry, subject: { guid, device: id } })
   }
 
@@ -266,7 +261,7 @@ export class Register {
           after = await database.commit((tx) => store.hastenSome(tx, stale, from, now))
         }
       }
-      for (const place of this.#places.values()) place.wake()
+      this.#places.wakeAll()
     } catch (err) {
       log.error({ err }, 'registrations with old addresses were left as they are')
     }
@@ -279,16 +274,6 @@ interface Settled {
   readonly nextAt: Date
   readonly origin: string
 }
-
-/** One rendezvous that knows the owner is enough; what is wrong elsewhere is told all the same. */
-function together(a: To0Status, b: To0Status): To0Status {
-  const [best, other] = RANK[b.state] > RANK[a.state] ? [b, a] : [a, b]
-  const expiresAt =
-    [best.expiresAt ?? '', other.expiresAt ?? ''].reduce((x, y) => (x > y ? x : y)) || null
-  return { state: best.state, lastError: best.lastError ?? other.lastError, expiresAt }
-}
-
-const RANK = { waiting: 0, failing: 1, registered: 2 }
 
 function digestOf(party: string, addresses: To2Addresses): string {
   const digest = hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)

@@ -1,13 +1,17 @@
 /** Which vouchers are to be registered where, when next, and how it went. */
+import { sql } from 'kysely'
 import type { Executor } from '../../database/connection.ts'
 import { statement } from '../../database/statement.ts'
 import type { To0JobTable } from '../../database/tables/onboarding.ts'
 
 export type Job = Pick<
   To0JobTable,
-  'guid' | 'party' | 'directive' | 'state' | 'attempts' | 'expires_at'
+  'guid' | 'party' | 'directive' | 'origin' | 'state' | 'attempts' | 'expires_at' | 'owner_key'
 >
 type JobRow = To0JobTable
+type JobName = Pick<JobRow, 'guid' | 'party' | 'directive'>
+
+const WITHDRAWING = 'withdrawing'
 
 /** Anew, too, where the voucher has grown: another key of ours owns it now. */
 export const putJob = statement(
@@ -25,19 +29,27 @@ export const putJob = statement(
         last_error: null,
         expires_at: null,
         addresses: null,
+        owner_key: null,
       })
       .onConflict((conflict) =>
-        conflict.columns(['guid', 'party', 'directive']).doUpdateSet({
+        conflict.columns(['guid', 'party', 'directive']).doUpdateSet(({ eb, ref }) => ({
+          state: eb
+            .case()
+            .when(ref('to0_job.state'), '=', WITHDRAWING)
+            .then(sql.lit<'waiting'>('waiting'))
+            .else(ref('to0_job.state'))
+            .end(),
           attempts: 0,
           next_at: p.next_at,
-        }),
+        })),
       ),
 )
 
 export const findDue = statement((db, p: { origin: string; now: string; limit: number }) =>
   db
     .selectFrom('to0_job')
-    .select(['guid', 'party', 'directive', 'state', 'attempts', 'expires_at'])
+    .select(['guid', 'party', 'directive', 'origin'])
+    .select(['state', 'attempts', 'expires_at', 'owner_key'])
     .where('origin', '=', p.origin)
     .where('next_at', '<=', p.now)
     .orderBy('next_at')
@@ -53,7 +65,7 @@ export const findNext = statement((db, p: { origin: string }) =>
     .limit(1),
 )
 
-type Success = Pick<JobRow, 'guid' | 'party' | 'directive' | 'next_at' | 'expires_at' | 'addresses'>
+type Success = JobName & Pick<JobRow, 'next_at' | 'expires_at' | 'addresses' | 'owner_key'>
 
 export const markRegistered = statement((db, p: Success) =>
   db
@@ -65,16 +77,15 @@ export const markRegistered = statement((db, p: Success) =>
       next_at: p.next_at,
       expires_at: p.expires_at,
       addresses: p.addresses,
+      owner_key: p.owner_key,
     })
     .where('guid', '=', p.guid)
     .where('party', '=', p.party)
-    .where('directive', '=', p.directive),
+    .where('directive', '=', p.directive)
+    .where('state', '!=', WITHDRAWING),
 )
 
-type Failure = Pick<
-  JobRow,
-  'guid' | 'party' | 'directive' | 'state' | 'attempts' | 'next_at' | 'last_error'
->
+type Failure = JobName & Pick<JobRow, 'state' | 'attempts' | 'next_at' | 'last_error'>
 
 export const markFailed = statement((db, p: Failure) =>
   db
@@ -87,11 +98,8 @@ export const markFailed = statement((db, p: Failure) =>
     })
     .where('guid', '=', p.guid)
     .where('party', '=', p.party)
-    .where('directive', '=', p.directive),
-)
-
-export const removeJobs = statement((db, p: Pick<JobRow, 'guid' | 'party'>) =>
-  db.deleteFrom('to0_job').where('guid', '=', p.guid).where('party', '=', p.party),
+    .where('directive', '=', p.directive)
+    .where('state', '!=', WITHDRAWING),
 )
 
 /** Any rendezvous that still has it. */
@@ -140,7 +148,8 @@ export const hasten = statement((db, p: { guid: string; party: string; now: stri
     .updateTable('to0_job')
     .set({ next_at: p.now, attempts: 0 })
     .where('guid', '=', p.guid)
-    .where('party', '=', p.party),
+    .where('party', '=', p.party)
+    .where('state', '!=', WITHDRAWING),
 )
 
 const nextAddresses = statement((db, p: { after: string }) =>

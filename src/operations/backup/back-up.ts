@@ -46,7 +46,8 @@ async function record(
 ): Promise<void> {
   const audit = new AuditLog({ clock })
   const detail = { sha256, recipients: recipients.map(({ fingerprint }) => fingerprint) }
-  const entry = { party: HOME_PARTY, type: 'backup-made', by: 'system', subject: {}, detail }
+  const type = 'backup-made'
+  const entry = { party: HOME_PARTY, type, by: 'system', subject: {}, detail } as const
   await database.commit(async (tx) => {
     await storeLastBackup(tx, manifest.made_at)
     await audit.append(tx, entry)

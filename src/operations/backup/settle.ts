@@ -78,8 +78,9 @@ async function replaceAdminToken(
   database: Database,
   { clock, adminTokenFile }: Unsettled,
 ): Promise<void> {
-  const parties = await Parties.open({ database, clock })
+  const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
   const events = createEvents(silentLog)
-  const tokens = new ApiTokens({ database, clock, events, audit: new AuditLog({ clock }), parties })
+  const tokens = new ApiTokens({ database, clock, events, audit, parties })
   await tokens.replaceFirst((token) => replaceSecretFile(adminTokenFile, token))
 }

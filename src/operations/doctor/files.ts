@@ -26,10 +26,11 @@ export function checkPermissions({
   const others = [tlsFiles?.key, pkcs11?.pinFile].filter((one) => one !== undefined)
   for (const file of [...own, ...others].filter(existsSync)) {
     const about = statSync(file)
-    // A group that renews certificates may read their keys.
-    const forbidden = file === tlsFiles?.key ? 0o007 : 0o077
+    const isMounted = about.uid !== uid && !file.startsWith(dataDir)
+    // A group may be given what is mounted, and the key that it renews.
+    const forbidden = file === tlsFiles?.key ? 0o007 : isMounted ? 0o037 : 0o077
     if (about.mode & forbidden) found.push(problem(`others may read ${file}`, `chmod 600 ${file}`))
-    if (own.includes(file) && about.uid !== uid) {
+    if (file.startsWith(dataDir) && about.uid !== uid) {
       const next = `chown it to whoever the service runs as (user ${uid})`
       found.push(problem(`${file} belongs to another user than ${dataDir}`, next))
     }

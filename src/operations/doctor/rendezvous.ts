@@ -1,5 +1,6 @@
 /** The rendezvous that devices made here are told of: whether it answers, and what time it has. */
 import { randomBytes } from 'node:crypto'
+import { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../database/open.ts'
@@ -8,7 +9,7 @@ import { type HttpTransport, httpTransport } from '../../fdo/client.ts'
 import { type Trial, tryRendezvous } from '../../manufacturing/orders/trial.ts'
 import { Outbound } from '../../outbound/outbound.ts'
 import { OutboundPolicy } from '../../outbound/policy.ts'
-import { rendezvousInfoSetting } from '../../settings/addresses.ts'
+import { addressSettings } from '../../settings/addresses.ts'
 import { type Finding, findings } from './finding.ts'
 import { statusOf } from './listeners.ts'
 
@@ -43,7 +44,10 @@ async function trialOf({ config, database, clock, publicUrl }: RendezvousService
   const outbound = new Outbound(new OutboundPolicy(config))
   outbound.admitOwn(publicUrl)
   const open: HttpTransport[] = []
-  const setting = rendezvousInfoSetting({ database, clock, publicUrl: () => publicUrl })
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const audit = new AuditLog({ clock })
+  const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
+  const { rendezvousInfo: setting } = addressSettings(known)
   try {
     return await tryRendezvous((await setting.value(HOME_PARTY)).value, clock.now(), {
       randomBytes,

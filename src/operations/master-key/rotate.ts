@@ -45,7 +45,8 @@ export async function rotateMasterKey({ config, clock }: RotateServices): Promis
       async (tx) => {
         const sealed = await resealAll(tx, old, sealer)
         await storeMasterKeyCheck(tx, sealCheck(sealer))
-        const entry = { type: 'master-key-rotated', by: 'system', subject: {}, detail: { sealed } }
+        const type = 'master-key-rotated'
+        const entry = { type, by: 'system', subject: {}, detail: { sealed } } as const
         await audit.append(tx, { party: HOME_PARTY, ...entry })
         return sealed
       },

@@ -7,7 +7,7 @@ import type { Signer } from '../../../protocol/crypto/signer.ts'
 import { importSpki, verifySignature } from '../../../protocol/crypto/verify-key.ts'
 import type { Log } from '../../log.ts'
 import type { ExternalKey, ExternalKeys } from '../external-keys.ts'
-import { StartRefused } from '../master-key.ts'
+import { StartRefused, refuseIfOpenToOthers } from '../master-key.ts'
 import { loadBinding } from './binding.ts'
 import { newLoginState } from './login.ts'
 import { inputFor } from './mechanisms.ts'
@@ -79,9 +79,9 @@ function inPlace(...[binding, options]: ConstructorParameters<typeof TokenSessio
 }
 
 function checkPinFile(file: string): void {
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode
-  if (mode === undefined) throw new StartRefused(`there is no file ${file} for the token's PIN`)
-  if (mode & 0o077) throw new StartRefused(`${file} can be read by others: chmod 600 ${file}`)
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) throw new StartRefused(`there is no file ${file} for the token's PIN`)
+  refuseIfOpenToOthers(file, found)
 }
 
 class TokenKeys implements ExternalKeys {

@@ -1,12 +1,17 @@
 /** /device/v1, where a device uses its token. */
 import { type Context, Hono } from 'hono'
 import { certificatesToPem } from '../../../protocol/x509/pem.ts'
-import { type AppEnv, bearerTokenOf, notAuthenticated } from '../../http/authenticate.ts'
-import { Problem } from '../../http/problem.ts'
+import {
+  type AppEnv,
+  bearerTokenOf,
+  notAuthenticated,
+  notPermitted,
+} from '../../http/authenticate.ts'
 import { IncomingSource } from '../../http/source.ts'
 import type { Pki } from '../../pki/service.ts'
-import { DEVICE_API_PATH, namesOf } from '../names.ts'
-import type { TokenServices } from '../routes.ts'
+import { deviceApiMetadata } from '../metadata.ts'
+import { DEVICE_API_PATH, RESOURCE_METADATA_PATH, metadataUrlOf, namesOf } from '../names.ts'
+import { CACHE_FOR_MINUTES, type TokenServices } from '../routes.ts'
 import type { DeviceScope } from '../scopes.ts'
 import { type DeviceCaller, findCaller } from '../verify.ts'
 
@@ -19,6 +24,9 @@ export interface DeviceApiServices extends Pick<
 
 export function deviceApi(services: DeviceApiServices): Hono<AppEnv> {
   return new Hono<AppEnv>()
+    .get(RESOURCE_METADATA_PATH + DEVICE_API_PATH, (c) =>
+      c.json(deviceApiMetadata(namesOf(services.addresses)), 200, CACHE_FOR_MINUTES),
+    )
     .get(`${DEVICE_API_PATH}/whoami`, async (c) => {
       const { deviceId, guid, granted } = await admit(c, services, 'device:whoami')
       return c.json({ device_id: deviceId, guid, scopes: granted })
@@ -56,11 +64,10 @@ async function admit(
   const verifying = { ...services, issuer, audience, now: () => services.clock.now() }
   const caller =
     token === undefined ? undefined : await findCaller(verifying, token, certificateOf(c, services))
-  if (!caller) throw notAuthenticated(token)
+  const metadata = metadataUrlOf(audience)
+  if (!caller) throw notAuthenticated(token, metadata)
   if (!caller.granted.includes(scope)) {
-    throw new Problem('not-permitted', `this token lacks the scope ${scope}`, {
-      headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-    })
+    throw notPermitted(scope, 'scope', metadata)
   }
   return caller
 }

@@ -16,22 +16,28 @@ export interface ResolveServices {
   readonly didScheme: 'https' | 'http'
 }
 
+/** A name, and the party that asks what it stands for. */
+interface Asked {
+  readonly did: string
+  readonly party: string
+}
+
 /** Throws check-failed, saying why, where there is no such document. */
-export async function resolveDid(services: ResolveServices, did: string): Promise<PartyDocument> {
+export async function resolveDid(services: ResolveServices, asked: Asked): Promise<PartyDocument> {
   try {
-    return await fetchDocument(services, did)
+    return await fetchDocument(services, asked)
   } catch (cause) {
     if (cause instanceof Problem) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Problem('check-failed', `${did}: ${plain(reason)}`, { cause })
+    throw new Problem('check-failed', `${asked.did}: ${plain(reason)}`, { cause })
   }
 }
 
-async function fetchDocument({ http, didScheme }: ResolveServices, did: string) {
+async function fetchDocument({ http, didScheme }: ResolveServices, { did, party }: Asked) {
   const url = documentUrlOf(did, didScheme)
   const limits = { maxBytes: MOST_BYTES, timeoutMs: TIMEOUT_MS }
   const headers = { accept: 'application/did+ld+json, application/json' }
-  const { status, body } = await http.request(url, { method: 'GET', headers, ...limits })
+  const { status, body } = await http.request(url, { method: 'GET', headers, party, ...limits })
   if (status !== 200) throw new FdoError('RESOURCE_NOT_FOUND', `${url} answered ${status}`)
   const document = readDidDocument(fromUtf8(body), did)
   const { recipientUrl = 'https:', holderUrl = 'https:' } = document

@@ -10,13 +10,14 @@ import { type Route, route } from '../../http/route.ts'
 import { TransferRefusal, bytesAnswer } from '../answer.ts'
 import type { PublicDoor } from '../public-door.ts'
 import { hashOf } from '../secret.ts'
-import type { Profile, Profiles } from './service.ts'
+import { NO_HTTPS, type Profile, type Profiles } from './service.ts'
 
 const FOR_AN_HOUR = { 'cache-control': 'public, max-age=3600' }
 
 /** The home party's is at the root; behind a proxy with a path that is `/did.json`. */
 export function didDoor(profiles: Profiles, door: PublicDoor): Hono<AppEnv> {
   const served = (party: string) => async () => {
+    if (!profiles.areReachable) throw new TransferRefusal(404, NO_HTTPS)
     const document = await profiles.served(party)
     if (document === undefined) throw new TransferRefusal(404, 'there is no such document')
     return bytesAnswer(DID_DOCUMENT_TYPE, utf8(document), FOR_AN_HOUR)
@@ -34,7 +35,7 @@ export function didDoor(profiles: Profiles, door: PublicDoor): Hono<AppEnv> {
 
 const TransferProfile = z
   .object({
-    did: z.string(),
+    did: z.string().nullable().openapi({ description: 'null without HTTPS to find it by' }),
     public: z.boolean(),
     push_url: z.string(),
     pull_url: z.string(),
@@ -59,15 +60,15 @@ export function transferProfileRoutes(profiles: Profiles): readonly Route[] {
       permission: 'partner:write',
       body: z.strictObject({ public: z.boolean() }),
       result: TransferProfile,
-      handle: async ({ body, principal: { party } }) =>
-        viewOf(await profiles.setPublic(party, body.public)),
+      handle: async ({ body, principal }) =>
+        viewOf(await profiles.setPublic(principal, body.public)),
     }),
   ]
 }
 
-function viewOf({ isPublic, document: { did, key, recipientUrl = '', holderUrl = '' } }: Profile) {
+function viewOf({ isPublic, key, did, pushUrl, pullUrl }: Profile) {
   return {
-    ...{ did, public: isPublic, push_url: recipientUrl, pull_url: holderUrl },
+    ...{ did, public: isPublic, push_url: pushUrl, pull_url: pullUrl },
     key: { fingerprint: hashOf(key.spki), jwk: { ...jwkOf(key) } },
   }
 }

@@ -18,7 +18,7 @@ export function holderDoor(holder: Holder, keyAuth: KeyAuth, door: PublicDoor): 
   const root = `/transfer/:party${PULL_ROOT}`
 
   const forBuyer = (c: Call, handle: (buyer: Buyer, request: Request) => Promise<Response>) =>
-    door.answer(c.req.raw, c.env?.incoming, async (request) => {
+    door.answerFor(c.req.param('party') ?? '', c.req.raw, c.env?.incoming, async (request) => {
       const party = c.req.param('party') ?? ''
       const token = bearerOf(request.headers.get('authorization'))
       const ownerKey = token && (await keyAuth.findProven({ party, name: 'pull' }, token))

@@ -7,13 +7,13 @@ import type { Database } from '../../database/open.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { Partners } from '../partners/service.ts'
 import type { PartyPort, SoldQuery, SoldVoucher, VoucherPort } from '../ports.ts'
-import { addReceipt } from '../receipts/store.ts'
+import { type RecordServices, recordPassage } from '../receipts/record.ts'
 import { hashOf } from '../secret.ts'
 
-export interface HolderServices {
+export interface HolderServices extends RecordServices {
   readonly database: Database
   readonly clock: Clock
-  readonly vouchers: Pick<VoucherPort, 'listSold' | 'countSold' | 'fetchSold'>
+  readonly vouchers: Pick<VoucherPort, 'listSold' | 'countSold' | 'fetchSold' | 'findDevice'>
   readonly partners: Pick<Partners, 'findByKey'>
   /** One that is suspended has sold nothing, as one that does not exist. */
   readonly parties: Pick<PartyPort, 'isActive'>
@@ -82,7 +82,8 @@ export class Holder {
       at: clock.now().toISOString(),
       receipt,
     }
-    await database.commit((tx) => addReceipt.run(tx, row), { durable: true })
+    const how = { type: 'receipt-received', by: row.peer } as const
+    await database.commit((tx) => recordPassage(this.#services, tx, row, how), { durable: true })
   }
 }
 

@@ -18,7 +18,7 @@ const MOST_BODY_BYTES = 128 * 1024
 /** No route tells which parties there are: an unknown one has no tokens. */
 export function inboxDoor(inbox: Inbox, door: PublicDoor): Hono<AppEnv> {
   return new Hono<AppEnv>().post(`/transfer/:party${PUSH_ROOT}`, (c) =>
-    door.answer(c.req.raw, c.env?.incoming, async (request) => {
+    door.answerFor(c.req.param('party'), c.req.raw, c.env?.incoming, async (request) => {
       const party = c.req.param('party')
       const token = bearerOf(request.headers.get('authorization'))
       const sender = token === undefined ? undefined : await inbox.findSender(party, token)

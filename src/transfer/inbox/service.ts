@@ -5,24 +5,29 @@
 import { type Bytes, toBase64, toHex } from '../../../protocol/bytes.ts'
 import { signReceipt } from '../../../protocol/transfer/receipt.ts'
 import { type Voucher, ownerKeyOf, parseVoucher } from '../../../protocol/voucher/voucher.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
+import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { KeyPort, PartyPort, VoucherPort } from '../ports.ts'
-import { type ReceiptRow, addReceipt, findReceipt } from '../receipts/store.ts'
+import { type RecordServices, recordPassage } from '../receipts/record.ts'
+import { type ReceiptRow, findReceipt } from '../receipts/store.ts'
 import { isSameHash } from '../../secrets/hash.ts'
 import { hashOf, newId, newSecret } from '../secret.ts'
 import * as store from './store.ts'
 import type { InboxTokenRow } from './store.ts'
+import { SECRET_PREFIXES } from '../../prefixes.ts'
 
-export interface InboxServices {
+export interface InboxServices extends RecordServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'voucherReceived' | 'inboxTokenCreated' | 'inboxTokenRevoked'>
-  readonly vouchers: Pick<VoucherPort, 'admit'>
+  readonly vouchers: Pick<VoucherPort, 'admit' | 'findDevice'>
   readonly keys: Pick<KeyPort, 'findOwnerSigner'>
   readonly parties: Pick<PartyPort, 'isActive'>
   /** Who has proven a key at this door; undefined for nobody. */
@@ -43,8 +48,8 @@ export interface Taken {
   readonly receipt: string | null
 }
 
-/** `fdoi_`, the id, the secret. */
-const TOKEN = /^(fdoi_[0-9a-f]{16})_([\w-]{43})$/
+/** The prefix, or the one it was before, the id, the secret. */
+const TOKEN = /^(fdo[bi]_[0-9a-f]{16})_([\w-]{43})$/
 
 export class Inbox {
   readonly #services: InboxServices
@@ -81,7 +86,7 @@ export class Inbox {
     // Of two who bring the same voucher at once both are told what the first was told.
     const kept = await database.commit(
       async (tx) => {
-        await addReceipt.run(tx, row)
+        await recordPassage(this.#services, tx, row, { type: 'voucher-received', by: sender.id })
         return findReceipt.first(tx, name)
       },
       { durable: true },
@@ -92,15 +97,20 @@ export class Inbox {
 
   /** Its text is shown this once. */
   async createToken(name: string, by: Principal): Promise<{ row: InboxTokenRow; token: string }> {
-    const { database, clock, events } = this.#services
-    const [id, secret] = [newId('fdoi'), newSecret()]
+    const { database, clock, events, audit } = this.#services
+    const { party } = by
+    const [id, secret] = [newId(SECRET_PREFIXES.inboxToken), newSecret()]
     const row = {
-      ...{ id, party: by.party, name, hash: hashOf(secret) },
+      ...{ id, party, name, hash: hashOf(secret) },
       created_at: clock.now().toISOString(),
       revoked_at: null,
     }
-    await database.commit((tx) => store.addToken(tx, row))
-    events.inboxTokenCreated({ token: id, party: by.party, name, by: by.id })
+    const about = { by: by.id, subject: { id }, detail: { name } }
+    await database.commit(async (tx) => {
+      await store.addToken(tx, row)
+      await audit.append(tx, { party, type: 'inbox-token-created', ...about })
+    })
+    events.inboxTokenCreated({ token: id, party, name, by: by.id })
     return { row, token: `${id}_${secret}` }
   }
 
@@ -109,12 +119,14 @@ export class Inbox {
   }
 
   async revokeToken(id: string, { party, id: by }: Principal): Promise<void> {
-    const { database, clock, events } = this.#services
+    const { database, clock, events, audit } = this.#services
     const at = clock.now().toISOString()
-    const revoked = await database.commit((tx) => store.revokeToken(tx, { id, party, at }), {
-      durable: true,
-    })
-    if (!revoked) throw new Problem('not-found', `there is no inbox token ${id} to revoke`)
+    const revoke = async (tx: Executor) => {
+      const revoked = await store.revokeToken(tx, { id, party, at })
+      if (!revoked) throw new Problem('not-found', `there is no inbox token ${id} to revoke`)
+      await audit.append(tx, { party, type: 'inbox-token-revoked', by, subject: { id } })
+    }
+    await database.commit(revoke, { durable: true })
     events.inboxTokenRevoked({ token: id, party, by })
   }
 

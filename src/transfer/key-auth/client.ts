@@ -15,6 +15,8 @@ const randomBytes = pooledRandomBytes()
 export interface KeyAuthCall {
   /** What comes before /auth/hello. */
   readonly root: string
+  /** Whose key it is. */
+  readonly party: string
   readonly signer: Signer
   /** The partner's, known beforehand. */
   readonly holderKeys: readonly VerifyKey[]
@@ -27,21 +29,28 @@ export interface KeyAuthToken {
 
 /** Throws a PartnerError for its answer, an FdoError for one that does not hold. */
 export async function proveKey(http: Http, call: KeyAuthCall): Promise<KeyAuthToken> {
-  const { root, signer, holderKeys } = call
+  const { root, party, signer, holderKeys } = call
+  const post = (path: string, body: Bytes) => ask(http, { url: `${root}${path}`, party, body })
   const said = sayHello(signer, randomBytes)
-  const challenge = await post(http, `${root}/auth/hello`, said.hello)
+  const challenge = await post('/auth/hello', said.hello)
   const prove = await proveCaller(said, challenge, { signer, holderKeys })
-  const result = readResult(said, await post(http, `${root}/auth/prove`, prove))
+  const result = readResult(said, await post('/auth/prove', prove))
   return { token: result.token, expiresAt: new Date(Math.min(result.expiresAt * 1000, LATEST)) }
 }
 
 /** The last moment a Date can name. */
 const LATEST = 8.64e15
 
-async function post(http: Http, url: string, body: Bytes): Promise<Bytes> {
+interface Asked {
+  readonly url: string
+  readonly party: string
+  readonly body: Bytes
+}
+
+async function ask(http: Http, { url, party, body }: Asked): Promise<Bytes> {
   const headers = { 'content-type': TYPE, accept: TYPE }
   const limits = { maxBytes: MOST_BYTES, timeoutMs: TIMEOUT_MS }
-  const answer = await http.request(url, { method: 'POST', headers, body, ...limits })
+  const answer = await http.request(url, { method: 'POST', headers, body, party, ...limits })
   if (answer.status === 200) return answer.body
   const retryAfter = headerOf(answer, 'retry-after')
   throw new PartnerError(answer.status, textOfAnswer(answer), retryAfter)

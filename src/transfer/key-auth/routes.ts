@@ -17,14 +17,14 @@ export function keyAuthDoor(keyAuth: KeyAuth, door: PublicDoor): Hono<AppEnv> {
     [PULL_ROOT, 'pull'],
   ] as const) {
     app.post(`/transfer/:party${root}/auth/hello`, (c) =>
-      door.answer(c.req.raw, c.env?.incoming, async (request) => {
+      door.answerFor(c.req.param('party'), c.req.raw, c.env?.incoming, async (request) => {
         door.countHandshake(c.env?.incoming)
         const at = { party: c.req.param('party'), name }
         return bytesAnswer(TYPE, await keyAuth.challenge(at, await bodyOf(request)))
       }),
     )
     app.post(`/transfer/:party${root}/auth/prove`, (c) =>
-      door.answer(c.req.raw, c.env?.incoming, async (request) => {
+      door.answerFor(c.req.param('party'), c.req.raw, c.env?.incoming, async (request) => {
         const at = { party: c.req.param('party'), name }
         return bytesAnswer(TYPE, await keyAuth.prove(at, await bodyOf(request)))
       }),

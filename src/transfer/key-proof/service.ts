@@ -70,7 +70,7 @@ export class KeyProof {
     if (![text, `${text}\n`, `${text}\r\n`].some((one) => isSignedBy(key, utf8(one), bytes))) {
       throw notSigned(key)
     }
-    const proof = { party, fingerprint, how: 'signature' } as const
+    const proof = { party, fingerprint, how: 'signature', by } as const
     await database.commit((tx) => partners.markProven(tx, proof), { durable: true })
     events.partnerKeyProven({ party, partner, key: fingerprint, by })
     return partners.find(party, partner)

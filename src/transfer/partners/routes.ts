@@ -53,8 +53,8 @@ export function partnerRoutes(partners: Partners): readonly Route[] {
       body: PartnerBody,
       result: PartnerView,
       status: 201,
-      handle: async ({ body, principal: { party } }) =>
-        viewOf(await partners.create(party, detailsOf(body))),
+      handle: async ({ body, principal }) =>
+        viewOf(await partners.create(principal, detailsOf(body))),
     }),
     route({
       method: 'get',
@@ -74,8 +74,8 @@ export function partnerRoutes(partners: Partners): readonly Route[] {
       params: PartnerParam,
       body: PartnerBody,
       result: PartnerView,
-      handle: async ({ params: { id }, body, principal: { party } }) =>
-        viewOf(await partners.replace(party, id, detailsOf(body))),
+      handle: async ({ params: { id }, body, principal }) =>
+        viewOf(await partners.replace(principal, id, detailsOf(body))),
     }),
     route({
       method: 'delete',
@@ -83,7 +83,7 @@ export function partnerRoutes(partners: Partners): readonly Route[] {
       summary: 'Remove a partner: nothing more is pushed to it',
       permission: 'partner:write',
       params: PartnerParam,
-      handle: ({ params: { id }, principal: { party } }) => partners.remove(party, id),
+      handle: ({ params: { id }, principal }) => partners.remove(principal, id),
     }),
   ]
 }

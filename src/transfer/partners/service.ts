@@ -4,10 +4,13 @@ import { decodeAs, encodeAs } from '../../../protocol/cbor/schema.ts'
 import { X5Chain } from '../../../protocol/crypto/public-key.ts'
 import { type VerifyKey, importSpki } from '../../../protocol/crypto/verify-key.ts'
 import type { PartyDocument } from '../../../protocol/did/document.ts'
+import { type AuditLog, brief } from '../../audit/log.ts'
+import type { EntryType } from '../../audit/types.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { isConflict } from '../../database/portable.ts'
+import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import type { Sealer } from '../../secrets/seal.ts'
 import { type ResolveServices, resolveDid } from '../did/resolve.ts'
@@ -15,11 +18,13 @@ import { hashOf, newId } from '../secret.ts'
 import { type NamedKey, keysFromText } from './keys.ts'
 import * as store from './store.ts'
 import type { PartnerKeyRow, PartnerRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface PartnersServices extends ResolveServices {
   readonly database: Database
   readonly clock: Clock
   readonly sealer: Sealer
+  readonly audit: Pick<AuditLog, 'append'>
 }
 
 /** What people say of a partner. What its DID document says, too, they may leave out. */
@@ -49,7 +54,11 @@ export interface Proof {
   readonly party: string
   readonly fingerprint: string
   readonly how: NonNullable<PartnerKeyRow['proven_how']>
+  /** Who brought it; without it the partner itself. */
+  readonly by?: string
 }
+
+export type Actor = Pick<Principal, 'party' | 'id'>
 
 /** Told in the transaction that takes a partner away. */
 export type PartnerWatcher = (tx: Executor, partner: string) => Promise<void>
@@ -74,20 +83,26 @@ export class Partners {
     this.#changeWatchers.push(watcher)
   }
 
-  async create(party: string, details: PartnerDetails): Promise<Partner> {
+  async create(by: Actor, details: PartnerDetails): Promise<Partner> {
+    const { party } = by
     const created_at = this.#services.clock.now().toISOString()
-    const base = { id: newId('fdor'), party, created_at, token: null }
+    const base = { id: newId(NAME_PREFIXES.partner), party, created_at, token: null }
     const { row, keys } = await this.#rowOf(base, details)
-    await this.#write(row, keys, (tx) => store.addPartner(tx, row))
+    await this.#write(row, keys, async (tx) => {
+      await store.addPartner(tx, row)
+      await this.#tell(tx, 'partner-added', row, by, keys)
+    })
     return this.find(party, row.id)
   }
 
   /** What is not said any more is gone, save the token, and proofs of keys that stay. */
-  async replace(party: string, id: string, details: PartnerDetails): Promise<Partner> {
+  async replace(by: Actor, id: string, details: PartnerDetails): Promise<Partner> {
+    const { party } = by
     const { row, keys } = await this.#rowOf(await this.#row(party, id), details)
     await this.#write(row, keys, async (tx) => {
       if (!(await store.updatePartner(tx, row))) throw notFound(id)
       await this.#changed(tx, id, party)
+      await this.#tell(tx, 'partner-changed', row, by, keys)
     })
     return this.find(party, id)
   }
@@ -109,13 +124,14 @@ export class Partners {
     return Promise.all(rows.map(async (row) => ({ ...row, keys: await this.#keysOf(row.id) })))
   }
 
-  async remove(party: string, id: string): Promise<void> {
-    const removed = await this.#services.database.commit(async (tx) => {
-      if (!(await store.removePartner(tx, party, id))) return false
+  async remove(by: Actor, id: string): Promise<void> {
+    const { party } = by
+    await this.#services.database.commit(async (tx) => {
+      const row = await this.#row(party, id, tx)
+      await store.removePartner(tx, party, id)
       for (const watcher of this.#watchers) await watcher(tx, id)
-      return true
+      await this.#tell(tx, 'partner-removed', row, by)
     })
-    if (!removed) throw notFound(id)
   }
 
   /** Whose key this is; undefined for nobody's. */
@@ -132,10 +148,14 @@ export class Partners {
   }
 
   /** In the caller's transaction. The first proof stays; a key that is no partner's gets none. */
-  async markProven(tx: Executor, { party, fingerprint, how }: Proof): Promise<void> {
+  async markProven(tx: Executor, { party, fingerprint, how, by }: Proof): Promise<void> {
     const at = this.#services.clock.now().toISOString()
     const proven = await store.markProven.first(tx, { party, fingerprint, how, at })
-    if (proven) await this.#changed(tx, proven.partner, party)
+    if (!proven) return
+    const { partner: id } = proven
+    await this.#changed(tx, id, party)
+    const about = { by: by ?? id, subject: { id }, detail: { key: fingerprint, how } }
+    await this.#services.audit.append(tx, { party, type: 'partner-key-proven', ...about })
   }
 
   /** What to show at its inbox. */
@@ -148,6 +168,21 @@ export class Partners {
     for (const watcher of this.#changeWatchers) await watcher(tx, partner, party)
   }
 
+  /** Where it is reached without the rest of a URL, which may be a secret, and its keys by their hash. */
+  async #tell(
+    tx: Executor,
+    type: EntryType,
+    { id, party, name, did, push_url, pull_url }: PartnerRow,
+    by: Actor,
+    keys: readonly NamedKey[] = [],
+  ): Promise<void> {
+    const detail = {
+      ...{ name, did: did && brief(did), push: originOf(push_url), pull: originOf(pull_url) },
+      keys: keys.map(({ key }) => hashOf(key.spki)),
+    }
+    await this.#services.audit.append(tx, { party, type, by: by.id, subject: { id }, detail })
+  }
+
   async #rowOf(
     base: Pick<PartnerRow, 'id' | 'party' | 'created_at' | 'token'>,
     details: PartnerDetails,
@@ -155,7 +190,7 @@ export class Partners {
     const { id, party, created_at } = base
     const { name, did = null, token } = details
     const named = keysFromText(details.keys ?? [])
-    const found = did === null ? undefined : await resolveDid(this.#services, did)
+    const found = did === null ? undefined : await resolveDid(this.#services, { did, party })
     const row = {
       ...{ id, party, name, did, created_at },
       push_url: withoutSlash(details.pushUrl ?? found?.recipientUrl),
@@ -191,8 +226,12 @@ export class Partners {
     }
   }
 
-  async #row(party: string, id: string): Promise<PartnerRow> {
-    const row = await store.findPartner.first(this.#services.database.db, { id })
+  async #row(
+    party: string,
+    id: string,
+    executor: Executor = this.#services.database.db,
+  ): Promise<PartnerRow> {
+    const row = await store.findPartner.first(executor, { id })
     if (row?.party !== party) throw notFound(id)
     return row
   }
@@ -213,6 +252,10 @@ export function contextOf(id: string): string {
 
 function notFound(id: string): Problem {
   return new Problem('not-found', `there is no partner ${id}`)
+}
+
+function originOf(url: string | null): string | null {
+  return url && brief(new URL(url).origin)
 }
 
 function withoutSlash(url: string | null | undefined): string | null {

@@ -91,15 +91,9 @@ export const markProven = statement((db, p: Proven) =>
     .returning('partner'),
 )
 
-export async function removePartner(tx: Executor, party: string, id: string): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('partner')
-    .where('id', '=', id)
-    .where('party', '=', party)
-    .executeTakeFirst()
-  if (numDeletedRows === 0n) return false
+export async function removePartner(tx: Executor, party: string, id: string): Promise<void> {
+  await tx.deleteFrom('partner').where('id', '=', id).where('party', '=', party).execute()
   await tx.deleteFrom('partner_key').where('partner', '=', id).execute()
   await tx.deleteFrom('pull_source').where('partner', '=', id).execute()
   await tx.deleteFrom('pulled_voucher').where('partner', '=', id).execute()
-  return true
 }

@@ -55,8 +55,8 @@ export function transferSourceRoutes(pulls: PullService, partners: Partners): re
       params: SourceParam,
       body: z.strictObject({ every_seconds: z.number().int().min(60).max(604_800).nullable() }),
       result: TransferSource,
-      handle: async ({ params: { id }, body, principal: { party } }) =>
-        viewOf(await pulls.schedule(party, id, body.every_seconds)),
+      handle: async ({ params: { id }, body, principal }) =>
+        viewOf(await pulls.schedule(principal, id, body.every_seconds)),
     }),
     route({
       method: 'post',

@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FdoError } from '../../../protocol/errors.ts'
 import { KeyAuthError } from '../../../protocol/key-auth/messages.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
@@ -12,7 +13,7 @@ import type { Log } from '../../log.ts'
 import { TransferRefusal } from '../answer.ts'
 import type { Inbox } from '../inbox/service.ts'
 import { PartnerError, plain } from '../partner-error.ts'
-import type { Partner, Partners } from '../partners/service.ts'
+import type { Actor, Partner, Partners } from '../partners/service.ts'
 import type { Http, KeyPort, PartyPort } from '../ports.ts'
 import { type Listed, Source } from './source.ts'
 import * as store from './store.ts'
@@ -21,6 +22,7 @@ import type { PullSource } from './store.ts'
 export interface PullServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
   readonly random: () => number
   readonly http: Http
@@ -95,12 +97,17 @@ export class PullService {
   }
 
   /** `null`: only when asked to. */
-  async schedule(party: string, id: string, everySeconds: number | null): Promise<SourceView> {
-    const { database, partners, clock } = this.#services
+  async schedule(by: Actor, id: string, everySeconds: number | null): Promise<SourceView> {
+    const { database, partners, clock, audit } = this.#services
+    const { party } = by
     const partner = await partners.find(party, id)
     const next_at = everySeconds === null ? null : clock.now().toISOString()
     const row = { partner: id, party, every_seconds: everySeconds, next_at }
-    await database.commit((tx) => store.putSchedule.run(tx, row))
+    const about = { by: by.id, subject: { id }, detail: { every_seconds: everySeconds } }
+    await database.commit(async (tx) => {
+      await store.putSchedule.run(tx, row)
+      await audit.append(tx, { party, type: 'pull-scheduled', ...about })
+    })
     return this.#viewOf(partner)
   }
 
@@ -143,7 +150,7 @@ export class PullService {
     }
     const pulled: Pulled = { taken: 0, known: 0, failed: [], more: false }
     for (const signer of await keys.ownerSigners(party)) {
-      const source = new Source(http, { root, signer, holderKeys })
+      const source = new Source(http, { root, party, signer, holderKeys })
       await this.#pullBy(source, partner, pulled)
       if (pulled.more) break
     }

@@ -70,7 +70,8 @@ export class Source {
       const wasProven = this.#proven !== undefined
       this.#proven ??= await proveKey(this.#http, this.#call)
       const answer = await this.#http.request(`${this.#call.root}${path}`, {
-        ...{ method, maxBytes, timeoutMs: TIMEOUT_MS, ...(body && { body }) },
+        ...{ method, maxBytes, timeoutMs: TIMEOUT_MS, party: this.#call.party },
+        ...(body && { body }),
         headers: {
           authorization: `Bearer ${this.#proven.token}`,
           ...(body && { 'content-type': 'application/cose' }),

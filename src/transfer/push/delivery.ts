@@ -1,5 +1,6 @@
 /** One try to bring one voucher to one partner. */
 import { type Bytes, fromBase64, fromUtf8 } from '../../../protocol/bytes.ts'
+import { sameKey } from '../../../protocol/crypto/public-key.ts'
 import { FdoError } from '../../../protocol/errors.ts'
 import { readReceipt } from '../../../protocol/transfer/receipt.ts'
 import { parseVoucher } from '../../../protocol/voucher/voucher.ts'
@@ -23,12 +24,14 @@ export interface DeliveryServices {
   readonly clock: Clock
   readonly http: Http
   readonly vouchers: Pick<VoucherPort, 'findOutgoing'>
-  readonly keys: Pick<KeyPort, 'signerOf'>
+  readonly keys: Pick<KeyPort, 'signerOf' | 'ownerSigners'>
   readonly partners: Partners
 }
 
 const TIMEOUT_MS = 30_000
 const MOST_ANSWER_BYTES = 64 * 1024
+/** Of our keys, when the one in use is none that the partner knows. */
+const MOST_TRIED = 3
 /** A token that is about to expire is not used any more. */
 const TOKEN_MARGIN_MS = 10_000
 
@@ -59,6 +62,7 @@ export class Delivery {
         body,
         maxBytes: MOST_ANSWER_BYTES,
         timeoutMs: TIMEOUT_MS,
+        party: job.party,
       })
       if (answer.status >= 200 && answer.status < 300) {
         return await deliveredWith(answer.body, outgoing.voucher)
@@ -72,17 +76,37 @@ export class Delivery {
 
   /** What it gave us to show, or else what we get by proving our key. */
   async #authorization(partner: Partner, root: string): Promise<string | undefined> {
-    const { partners, keys, http, clock } = this.#services
+    const { partners, clock } = this.#services
     const token = partners.tokenOf(partner)
     if (token !== undefined) return `Bearer ${token}`
     if (partner.keys.length === 0) return undefined
     const until = clock.now().getTime() + TOKEN_MARGIN_MS
     if (!this.#proven || this.#proven.expiresAt.getTime() <= until) {
-      const signer = await keys.signerOf(partner.party)
-      if (!signer) return undefined
-      this.#proven = await proveKey(http, { root, signer, holderKeys: partner.keys })
+      this.#proven = await this.#prove(partner, root)
     }
-    return `Bearer ${this.#proven.token}`
+    return this.#proven && `Bearer ${this.#proven.token}`
+  }
+
+  /** By the key in use, or by one before it: the partner may know us by that still. */
+  async #prove({ party, keys: holderKeys }: Partner, root: string) {
+    const { keys, http } = this.#services
+    const first = await keys.signerOf(party)
+    if (!first) return undefined
+    try {
+      return await proveKey(http, { root, party, signer: first, holderKeys })
+    } catch (refusal) {
+      if (!isUnknown(refusal)) throw refusal
+      const signers = await keys.ownerSigners(party)
+      const others = signers.filter(({ key }) => !sameKey(key, first.key))
+      for (const signer of others.slice(0, MOST_TRIED)) {
+        try {
+          return await proveKey(http, { root, party, signer, holderKeys })
+        } catch (error) {
+          if (!isUnknown(error)) throw error
+        }
+      }
+      throw refusal
+    }
   }
 
   #failure(error: unknown): Outcome {
@@ -101,6 +125,11 @@ export class Delivery {
     if (error instanceof Error) return { kind: 'later', reason: plain(error.message) }
     throw error
   }
+}
+
+/** It knows no such key. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof PartnerError && error.status === 401
 }
 
 function refused(reason: string): Outcome {

@@ -3,20 +3,24 @@
  * transaction that sells it, so that nothing sold is forgotten; a partner that was sent a voucher
  * twice, because we died before we had written down its answer, takes it once.
  */
-import { apart } from '../../database/alongside.ts'
 import type { Executor } from '../../database/connection.ts'
+import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
 import type { ReceiptRow } from '../receipts/store.ts'
-import { addReceipt } from '../receipts/store.ts'
+import { type RecordServices, recordPassage } from '../receipts/record.ts'
 import { newId } from '../secret.ts'
 import { Delivery, type DeliveryServices, type Outcome } from './delivery.ts'
 import { Lane, type LaneServices } from './lane.ts'
 import * as store from './store.ts'
 import type { JobFilter, PushJob } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface PushServices
-  extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'parties' | 'random'> {
+  extends DeliveryServices, Pick<LaneServices, 'database' | 'log' | 'parties'>, RecordServices {
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly vouchers: DeliveryServices['vouchers'] & RecordServices['vouchers']
   readonly events: Pick<Events, 'voucherDelivered' | 'voucherNotDelivered'>
 }
 
@@ -29,41 +33,53 @@ export interface ToPush {
   readonly voucherHash: string
 }
 
+const PACE = { atOnce: 4, firstPauseMs: 5_000, longestPauseMs: 3_600_000 }
+const TELLING = {
+  ...{ key: 'partner', stuck: 'pushing vouchers is stuck' },
+  away: 'a partner takes no vouchers',
+}
 /** How often it is looked whether another process has left something to do. */
 const LOOK_AROUND_MS = 30_000
 
 export class PushService {
   readonly #services: PushServices
   readonly #stopped = new AbortController()
-  readonly #lanes = new Map<string, Lane>()
-  readonly #running: Promise<void>[] = []
-  #started = false
+  readonly #lanes: Destinations<PushJob>
+  #lookingAround: Promise<void> | undefined
 
   constructor(services: PushServices) {
     this.#services = services
+    const how = { pace: PACE, telling: TELLING }
+    this.#lanes = new Destinations({ ...services, ...how }, (partner) => this.#laneTo(partner))
     services.partners.onRemoval((tx, partner) => this.#forget(tx, partner))
   }
 
   start(): void {
-    this.#started = true
-    for (const lane of this.#lanes.values()) this.#running.push(apart(() => lane.run()))
-    this.#running.push(this.#lookAround())
+    this.#lanes.start()
+    this.#lookingAround = this.#lookAround()
   }
 
   /** Resolves when what is under way has ended. */
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await Promise.all(this.#running)
+    await Promise.all([this.#lanes.stop(), this.#lookingAround])
   }
 
   /** In the caller's transaction: the voucher is sent once that has been committed. Gives the id. */
   async enqueue(tx: Executor, { party, partner, guid, voucherHash }: ToPush): Promise<string> {
     const next_at = this.#services.clock.now().toISOString()
-    const row = { id: newId('fdot'), party, partner, guid, voucher_hash: voucherHash, next_at }
+    const row = {
+      id: newId(NAME_PREFIXES.transfer),
+      party,
+      partner,
+      guid,
+      voucher_hash: voucherHash,
+      next_at,
+    }
     await store.putJob.run(tx, row)
     const job = await store.findJobFor.first(tx, row)
     // It will look after this transaction: who reads outside waits for its end.
-    this.#laneTo(partner).wake()
+    this.#lanes.wake(partner)
     return job?.id ?? row.id
   }
 
@@ -83,23 +99,17 @@ export class PushService {
     const at = clock.now().toISOString()
     const job = await database.commit((tx) => store.hasten(tx, { id, party, at }))
     if (!job) return notFound(id)
-    this.#laneTo(job.partner).open()
+    this.#lanes.open(job.partner)
     return job
   }
 
   #laneTo(partner: string): Lane {
-    const known = this.#lanes.get(partner)
-    if (known) return known
     const delivery = new Delivery(this.#services)
-    const lane = new Lane(partner, {
+    return new Lane(partner, {
       ...this.#services,
-      stopped: this.#stopped.signal,
       attempt: (job) => this.#attempt(delivery, job),
       settle: (job, outcome, nextAt) => this.#settle(job, outcome, nextAt),
     })
-    this.#lanes.set(partner, lane)
-    if (this.#started) this.#running.push(apart(() => lane.run()))
-    return lane
   }
 
   async #attempt(delivery: Delivery, job: PushJob): Promise<Outcome> {
@@ -126,7 +136,9 @@ export class PushService {
     await database.commit(
       async (tx) => {
         await store.settle.run(tx, settled)
-        if (isDelivered) await addReceipt.run(tx, gotFor(job, outcome.receipt, at))
+        if (!isDelivered) return
+        const how = { type: 'voucher-delivered', by: 'system' } as const
+        await recordPassage(this.#services, tx, gotFor(job, outcome.receipt, at), how)
       },
       { durable: isDelivered },
     )
@@ -145,7 +157,7 @@ export class PushService {
     while (!signal.aborted) {
       try {
         const busy = await store.listBusyPartners(database.db)
-        for (const partner of busy) this.#laneTo(partner).wake()
+        for (const partner of busy) this.#lanes.wake(partner)
       } catch (err) {
         log.error({ err }, 'vouchers to be pushed were not looked for')
       }

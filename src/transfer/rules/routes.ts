@@ -46,8 +46,8 @@ export function ruleRoutes(rules: Rules): readonly Route[] {
       }),
       result: RuleView,
       status: 201,
-      handle: async ({ body: { model, ...to }, principal: { party } }) =>
-        viewOf(await rules.create(party, model, calledBy(to))),
+      handle: async ({ body: { model, ...to }, principal }) =>
+        viewOf(await rules.create(principal, model, calledBy(to))),
     }),
     route({
       method: 'get',
@@ -65,7 +65,7 @@ export function ruleRoutes(rules: Rules): readonly Route[] {
       summary: 'Remove a rule: what it has handed over stays so',
       permission: 'voucher:sell',
       params: RuleParam,
-      handle: ({ params: { id }, principal: { party } }) => rules.remove(party, id),
+      handle: ({ params: { id }, principal }) => rules.remove(principal, id),
     }),
   ]
 }

@@ -3,6 +3,7 @@
  * minute, and at once where something was made or imported, what is held is handed over by them.
  */
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
+import { type AuditLog, brief } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
@@ -10,16 +11,18 @@ import { Problem } from '../../http/problem.ts'
 import type { Log } from '../../log.ts'
 import type { Receiver } from '../handover/receiver.ts'
 import type { Handover } from '../handover/service.ts'
-import type { Partners } from '../partners/service.ts'
+import type { Actor, Partners } from '../partners/service.ts'
 import type { PartyPort } from '../ports.ts'
 import { newId } from '../secret.ts'
-import { Sweep } from './sweep.ts'
+import { Sweep, ruleFor } from './sweep.ts'
 import * as store from './store.ts'
 import type { RuleRow } from './store.ts'
+import { NAME_PREFIXES } from '../../prefixes.ts'
 
 export interface RulesServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
   readonly handover: Pick<Handover, 'findReceiver' | 'hand' | 'keyFor'>
   readonly partners: Pick<Partners, 'find' | 'onChange' | 'onRemoval'>
@@ -64,22 +67,41 @@ export class Rules {
     return this.#sweep.stop()
   }
 
-  /** This party may have something that was not there before. */
+  /** All that this party has may be handed over now: a rule is new, or a key. */
   wake(party: string): void {
     this.#sweep.wake(party)
   }
 
+  /** This party has a voucher that was not there before, or will once it is committed. */
+  wakeFor(party: string, guid: string): void {
+    if (this.#hasNone()) return
+    this.#sweep.wakeFor(party, guid)
+  }
+
+  /** As far as was read last: what comes while the first rule is made, that rule looks for. */
+  #hasNone(): boolean {
+    return this.#readAt === this.#services.database.changesOf('transfer_rule') && !this.#all.length
+  }
+
   /** Throws conflict where there is a rule about this model. */
-  async create(party: string, model: string | null, to: Called): Promise<Rule> {
-    const { database, clock, handover } = this.#services
+  async create(by: Actor, model: string | null, to: Called): Promise<Rule> {
+    const { database, clock, handover, audit } = this.#services
+    const { party } = by
     const receiver = await handover.findReceiver(party, to)
     const row = {
-      ...{ id: newId('fdol'), party, model, last_error: null },
+      ...{ id: newId(NAME_PREFIXES.transferRule), party, model, last_error: null },
       partner: receiver.kind === 'partner' ? receiver.partner.id : null,
       to_party: receiver.kind === 'party' ? receiver.id : null,
       created_at: clock.now().toISOString(),
     }
-    await database.commit((tx) => addTo(tx, row), { durable: true })
+    const { id, partner, to_party } = row
+    const detail = { model: model && brief(model), partner, to_party }
+    const add = async (tx: Executor) => {
+      await addTo(tx, row)
+      const about = { by: by.id, subject: { id }, detail }
+      await audit.append(tx, { party, type: 'transfer-rule-added', ...about })
+    }
+    await database.commit(add, { durable: true })
     this.wake(party)
     return this.#named(row)
   }
@@ -96,10 +118,12 @@ export class Rules {
   }
 
   /** Throws not-found. What it has handed over stays so. */
-  async remove(party: string, id: string): Promise<void> {
-    await this.#services.database.commit(async (tx) => {
+  async remove({ party, id: by }: Actor, id: string): Promise<void> {
+    const { database, audit } = this.#services
+    await database.commit(async (tx) => {
       if ((await store.removeRule.run(tx, { party, id })) === 0) notFound(id)
       await store.removeRefusals.run(tx, { rule: id })
+      await audit.append(tx, { party, type: 'transfer-rule-removed', by, subject: { id } })
     })
     this.wake(party)
   }
@@ -115,7 +139,7 @@ export class Rules {
     model: string,
   ): Promise<PublicKey | null | undefined> {
     const ours = (await this.#read()).filter((rule) => rule.party === party)
-    const rule = ours.find((one) => one.model === model) ?? ours.find((one) => one.model === null)
+    const rule = ruleFor(ours, model)
     if (!rule) return undefined
     try {
       const receiver = await this.#receiverOf(rule)

@@ -88,6 +88,30 @@ export async function listDue(db: Executor, filter: DueFilter): Promise<string[]
   return rows.map(({ guid }) => guid)
 }
 
+export interface FreshVoucher {
+  readonly guid: string
+  readonly model: string
+}
+
+/** Of these the ones that rules may hand over: found by their names, however many are held. */
+export async function listFresh(
+  db: Executor,
+  { party, guids }: { readonly party: string; readonly guids: readonly string[] },
+): Promise<FreshVoucher[]> {
+  return freshQuery(db, party, guids).execute()
+}
+
+export function freshQuery(db: Executor, party: string, guids: readonly string[]) {
+  return db
+    .selectFrom('voucher')
+    .select(['guid', 'device_info as model'])
+    .where('party', '=', party)
+    .where('guid', 'in', guids)
+    .where('state', '=', 'held')
+    .where('origin', '<>', 'onboarded')
+    .orderBy('guid')
+}
+
 export const findRefusal = statement((db, p: Pick<RefusalRow, 'rule' | 'guid'>) =>
   db
     .selectFrom('transfer_refusal')

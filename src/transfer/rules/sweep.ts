@@ -1,4 +1,7 @@
-/** Hands over what rules are about, a slice at a time; what was refused waits, ever longer. */
+/**
+ * Hands over what rules are about, a slice at a time; what was refused waits, ever longer. A voucher
+ * that has just come is looked at by its name: what that costs does not grow with what is held.
+ */
 import { Alarm } from '../../alarm.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
@@ -22,6 +25,8 @@ export interface SweepServices {
 }
 
 const SLICE = 64
+/** Names kept in memory for a party. */
+const MOST_FRESH = 10_000
 const LOOK_AROUND_MS = 60_000
 const FIRST_PAUSE_MS = 60_000
 const LONGEST_PAUSE_MS = 6 * 3_600_000
@@ -33,6 +38,8 @@ export class Sweep {
   readonly #stopped = new AbortController()
   readonly #alarm: Alarm
   readonly #woken = new Set<string>()
+  /** By party, the GUIDs of what has come. */
+  #fresh = new Map<string, Set<string>>()
   #running: Promise<void> | undefined
 
   constructor(services: SweepServices) {
@@ -55,6 +62,18 @@ export class Sweep {
     this.#alarm.call()
   }
 
+  /** May be called before the voucher is committed: what is not seen yet, a round finds. */
+  wakeFor(party: string, guid: string): void {
+    const fresh = this.#fresh.get(party) ?? new Set()
+    this.#fresh.set(party, fresh.add(guid))
+    // So many are looked for together.
+    if (fresh.size > MOST_FRESH) {
+      this.#fresh.delete(party)
+      this.#woken.add(party)
+    }
+    this.#alarm.call()
+  }
+
   /** Those who were woken at once; everybody each minute, for what other processes took in. */
   async #run(): Promise<void> {
     const { clock, log } = this.#services
@@ -66,9 +85,15 @@ export class Sweep {
       const isRound = now.getTime() - lookedAt.getTime() >= LOOK_AROUND_MS
       const parties = new Set(this.#woken)
       this.#woken.clear()
+      const fresh = this.#fresh
+      this.#fresh = new Map()
       if (isRound) lookedAt = now
       try {
-        await this.#apply((party) => isRound || parties.has(party))
+        const isWhole = (party: string) => isRound || parties.has(party)
+        await this.#apply(isWhole)
+        for (const [party, guids] of fresh) {
+          if (!isWhole(party)) await this.#applyTo(party, [...guids])
+        }
         if (isRound) await this.#forget(now)
       } catch (err) {
         log.error({ err }, 'vouchers were not handed over by rules')
@@ -86,6 +111,38 @@ export class Sweep {
       const noneOf = others.map(({ model }) => model ?? '')
       await this.#applyOne(rule, rule.model ?? { noneOf })
     }
+  }
+
+  /** What has come, by the rule that each is about. */
+  async #applyTo(party: string, guids: readonly string[]): Promise<void> {
+    const { database, rules } = this.#services
+    const ours = (await rules()).filter((rule) => rule.party === party)
+    if (ours.length === 0) return
+    for (let i = 0; i < guids.length; i += SLICE) {
+      const named = { party, guids: guids.slice(i, i + SLICE) }
+      const due = new Map<RuleRow, string[]>()
+      for (const { guid, model } of await store.listFresh(database.db, named)) {
+        const rule = ruleFor(ours, model)
+        if (rule) due.set(rule, [...(due.get(rule) ?? []), guid])
+      }
+      for (const [rule, some] of due) await this.#handFresh(rule, some)
+    }
+  }
+
+  /** Who was refused before waits for its time, whatever is made anew of it. */
+  async #handFresh(rule: RuleRow, guids: readonly string[]): Promise<void> {
+    const { database, clock } = this.#services
+    if (!(await this.#isAlive(rule))) return
+    const now = clock.now().toISOString()
+    const due: string[] = []
+    for (const guid of guids) {
+      const refusal = await store.findRefusal.first(database.db, { rule: rule.id, guid })
+      if (!refusal || refusal.next_at <= now) due.push(guid)
+    }
+    const refused = (await this.#hand(rule, due)).filter(({ ok }) => !ok)
+    await this.#remember(rule, refused)
+    const error = refused.at(-1)?.detail
+    if (error !== undefined) await this.#note(rule, error, now)
   }
 
   async #applyOne(rule: RuleRow, model: store.DueFilter['model']): Promise<void> {
@@ -151,6 +208,11 @@ export class Sweep {
     const { database } = this.#services
     await database.commit((tx) => store.removeStaleRefusals.run(tx, { before }))
   }
+}
+
+/** One about this very model, or else the one about all others. */
+export function ruleFor(rules: readonly RuleRow[], model: string): RuleRow | undefined {
+  return rules.find((one) => one.model === model) ?? rules.find((one) => one.model === null)
 }
 
 function pauseMs(attempts: number): number {

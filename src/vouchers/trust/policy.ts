@@ -33,6 +33,7 @@ const FINGERPRINT = /^[0-9a-f]{64}$/
 export function trustPolicySetting(services: SettingServices): Setting<TrustPolicy> {
   return new Setting(services, {
     name: 'trust-policy',
+    changed: 'trust-policy-changed',
     // Checked at the border, and written here.
     parse: (json) => parsePolicy(json as TrustDocument),
     fallback: () => DEFAULT,

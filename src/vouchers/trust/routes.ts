@@ -41,7 +41,7 @@ export function trustRoutes(
       body: Policy,
       result,
       async handle({ body, principal: { party, id: by } }) {
-        const changed = await setting.replace(party, body)
+        const changed = await setting.replace({ party, id: by }, body)
         events.trustPolicyChanged({ party, by })
         return viewOf(changed)
       },

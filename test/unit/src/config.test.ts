@@ -31,7 +31,7 @@ describe('loadConfig', () => {
       tlsPort: 8443,
       tlsFiles: undefined,
       publicUrl: undefined,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       logLevel: 'info',
       diAllow: ['127.0.0.0/8', '::1/128'],
       firstOwner: 'self',
@@ -126,7 +126,17 @@ describe('loadConfig', () => {
   it('wants a certificate and its key together', () => {
     expect(() => loadConfig({ FIRSTLIGHT_TLS_CERT: pem })).toThrow('FIRSTLIGHT_TLS_KEY')
     const both = { FIRSTLIGHT_TLS_CERT: pem, FIRSTLIGHT_TLS_KEY: pem }
-    expect(loadConfig(both).tlsFiles).toEqual({ cert: pem, key: pem })
+    expect(loadConfig(both)).toMatchObject({
+      tlsFiles: { cert: pem, key: pem },
+      serverCertificateFile: pem,
+    })
+  })
+
+  it("takes a certificate alone for a proxy's, where no HTTPS is offered here", () => {
+    const off = { FIRSTLIGHT_TLS_PORT: 'off', FIRSTLIGHT_TLS_CERT: pem }
+    expect(loadConfig(off)).toMatchObject({ tlsFiles: undefined, serverCertificateFile: pem })
+    const keyOnly = { FIRSTLIGHT_TLS_PORT: 'off', FIRSTLIGHT_TLS_KEY: pem }
+    expect(() => loadConfig(keyOnly)).toThrow('set both, or neither')
   })
 
   it('takes a word or a file where either makes sense', () => {
@@ -136,10 +146,47 @@ describe('loadConfig', () => {
     expect(loadConfig(files)).toMatchObject({ firstOwner: pem, trust: pem })
   })
 
-  it('refuses a file that cannot be read, or says what nobody understands', () => {
+  it('refuses a file that cannot be read, by its name', () => {
     expect(() => loadConfig({}, '/none.json')).toThrow('/none.json')
-    expect(() => loadConfig({}, file('{'))).toThrow('JSON')
-    expect(() => loadConfig({}, file({ prot: 1 }))).toThrow('FIRSTLIGHT_PROT')
-    expect(() => loadConfig({}, file({ port: {} }))).toThrow(ConfigError)
+  })
+
+  it.each([
+    ['no JSON', '{\n  "port": 1,\n}', ':3: no JSON'],
+    ['an end too early', '{\n  "port": 1,\n\n', ':2: no JSON'],
+    ['a list', '[]', ':1: must be a JSON object'],
+    [
+      'a name nobody knows',
+      '{\n  "port": 1,\n  "prot": 2\n}',
+      ':3: FIRSTLIGHT_PROT: no such variable',
+    ],
+    ['a name in capitals', '{\n\n  "Port": 1\n}', ':3: Port is no name of a setting'],
+    ['an object', '{\n  "port": {"http": 1}\n}', ':2: port must be text'],
+    ['a bad value', '{ "data": "\\"port\\":",\n"port": 99999 }', ':2: FIRSTLIGHT_PORT'],
+  ])('names the line of a file with %s', (_, text, message) => {
+    const path = file(text)
+    expect(() => loadConfig({}, path)).toThrow(ConfigError)
+    expect(() => loadConfig({}, path)).toThrow(path + message)
+  })
+
+  it('names no line where the environment is to blame', () => {
+    const path = file({ port: 1 })
+    expect(() => loadConfig({ FIRSTLIGHT_PORT: 'x' }, path)).toThrow(/^FIRSTLIGHT_PORT: /)
+  })
+
+  it('takes client certificates from proxies that are named, in a header that means nothing else', () => {
+    const environment = {
+      FIRSTLIGHT_TRUSTED_PROXIES: '10.0.0.1',
+      FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: 'Client-Cert',
+    }
+    expect(loadConfig(environment).trustedProxies).toEqual({
+      addresses: ['10.0.0.1'],
+      certificateHeader: 'client-cert',
+    })
+    const header = (name: string) => ({ ...environment, FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: name })
+    for (const name of ['X-Forwarded-For', 'Forwarded', 'x-real-ip', 'a b']) {
+      expect(() => loadConfig(header(name))).toThrow('FIRSTLIGHT_PROXY_CERTIFICATE_HEADER')
+    }
+    const nobody = { ...environment, FIRSTLIGHT_TRUSTED_PROXIES: '' }
+    expect(() => loadConfig(nobody)).toThrow('FIRSTLIGHT_TRUSTED_PROXIES must say')
   })
 })

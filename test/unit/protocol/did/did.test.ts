@@ -117,6 +117,19 @@ describe('a DID document', () => {
     expect(read.key.spki).toEqual(key.spki)
   })
 
+  it('says the key in use first, and which are in use no more', () => {
+    const [key, further, former] = [ecKey(), rsaKey(), ecKey()].map((one) => signerOf(one).key)
+    if (!key || !further || !former) expect.fail()
+    const text = buildDidDocument({ did: DID, key, furtherKeys: [further], formerKeys: [former] })
+    const document = JSON.parse(text)
+    const ids = [1, 2, 3].map((number) => `${DID}#key-${number}`)
+    expect(document.verificationMethod.map(({ id }: { id: string }) => id)).toEqual(ids)
+    expect(document.verificationMethod[1].publicKeyJwk).toMatchObject({ kty: 'RSA', kid: ids[1] })
+    expect(document.authentication).toEqual(ids.slice(0, 1))
+    expect(document.assertionMethod).toEqual(ids.slice(0, 2))
+    expect(readDidDocument(text, DID).key.spki).toEqual(key.spki)
+  })
+
   const { key } = signerOf(ecKey())
   const whole = JSON.parse(buildDidDocument({ did: DID, key, recipientUrl }))
 

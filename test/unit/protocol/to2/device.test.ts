@@ -303,3 +303,20 @@ describe('TO2, the Device, out of turn', () => {
     }
   })
 })
+
+describe('a voucher whose entries are signed with a tag', async () => {
+  const tagged = await makeVoucher(parts, { entryStyle: 'tagged' })
+  const other = await to2WorldOf(undefined, { voucher: tagged })
+
+  it('leads to its owner where the Device takes such entries', async () => {
+    const deviceContext = { ...other.deviceContext, entryStyle: 'either' as const }
+    const { deviceEffects } = await walk({ ...other, deviceContext })
+    expect(deviceEffects).toMatchObject([{ type: 'onboarded' }])
+  })
+
+  it('is refused by a Device as FDO 1.1 has it', async () => {
+    await expect(walk(other)).rejects.toMatchObject({
+      message: expect.stringContaining('entry-signature: entry 0'),
+    })
+  })
+})

@@ -4,7 +4,11 @@ import { PS256 } from '../../../../protocol/cose/algorithms.ts'
 import { X509, X5CHAIN } from '../../../../protocol/crypto/public-key.ts'
 import { signerFromPkcs8 } from '../../../../protocol/crypto/signer.ts'
 import { extendVoucher } from '../../../../protocol/voucher/extend.ts'
-import { entryStyleOf, findVoucherFlaw } from '../../../../protocol/voucher/verify.ts'
+import {
+  entryStyleOf,
+  findVoucherFlaw,
+  verifyVoucher,
+} from '../../../../protocol/voucher/verify.ts'
 import { VoucherError, ownerKeyOf, parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { makeVoucher, partsOf, sell, voucherVectors } from '../../../support/vouchers.ts'
 import { fromHex } from '../../../support/wire.ts'
@@ -155,6 +159,44 @@ describe('entries that are signed with a tag', () => {
       expect(await entryStyleOf(voucher)).toBe(styles[0])
       const flaw = await findVoucherFlaw(voucher, { entryStyle: styles[0] })
       expect(flaw).toEqual({ check: 'entry-signature', detail: 'entry 1' })
+    }
+  })
+
+  it('are taken beside others where both are, and said to be so', async () => {
+    const either = { entryStyle: 'either' } as const
+    for (const style of ['tagged', 'fdo-1.1'] as const) {
+      const voucher = await sold([style, style])
+      expect(await verifyVoucher(voucher, either)).toEqual({ entryStyle: style })
+      expect(await findVoucherFlaw(voucher, either)).toBeUndefined()
+    }
+    expect(await verifyVoucher(await sold([]), either)).toEqual({ entryStyle: 'fdo-1.1' })
+  })
+
+  it('are not mixed with others where both are taken either, and that is said', async () => {
+    const [tagged, plain] = ['tagged', 'fdo-1.1'] as const
+    for (const styles of [
+      [tagged, plain],
+      [plain, tagged],
+    ]) {
+      const detail = `entry 1 is signed as ${styles[1]}, those before it as ${styles[0]}`
+      const flaw = await findVoucherFlaw(await sold(styles), { entryStyle: 'either' })
+      expect(flaw).toEqual({ check: 'entry-style', detail })
+    }
+  })
+
+  it('that nobody signed are good in neither style', async () => {
+    for (const style of ['tagged', 'fdo-1.1'] as const) {
+      const voucher = await sold([style, style])
+      const [first, second] = voucher.entries
+      for (const at of [0, 1]) {
+        const signature = Uint8Array.from((at === 0 ? first : second)!.sign1.signature)
+        signature[5]! ^= 1
+        const entries = voucher.entries.map((entry, i) =>
+          i === at ? { ...entry, sign1: { ...entry.sign1, signature } } : entry,
+        )
+        const flaw = await findVoucherFlaw({ ...voucher, entries }, { entryStyle: 'either' })
+        expect(flaw).toEqual({ check: 'entry-signature', detail: `entry ${at}` })
+      }
     }
   })
 

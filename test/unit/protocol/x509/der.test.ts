@@ -22,7 +22,7 @@ function reader(hex: string): DerReader {
 }
 
 describe('DER is written', () => {
-  it('with lengths of one to four bytes', () => {
+  it('with lengths of one to five bytes', () => {
     for (const [length, head] of [
       [0, '0400'],
       [127, '047f'],
@@ -30,6 +30,8 @@ describe('DER is written', () => {
       [255, '0481ff'],
       [256, '04820100'],
       [65_536, '0483010000'],
+      [0xff_ffff, '0483ffffff'],
+      [0x100_0000, '048401000000'],
     ] as const) {
       const element = octetString(new Uint8Array(length))
       expect(toHex(element.subarray(0, element.length - length))).toBe(head)

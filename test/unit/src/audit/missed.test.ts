@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { entryLine } from '../../../../src/audit/lines.ts'
 import { type Fork, missedSince } from '../../../../src/audit/missed.ts'
+import type { EntryType } from '../../../../src/audit/types.ts'
 import { beginningOf } from '../../../../src/audit/entry.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { AuditWorld } from '../../../support/audit-world.ts'
@@ -12,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.database.close())
 
-const entry = (type: string, guid: string, detail = {}) => {
+const entry = (type: EntryType, guid: string, detail = {}) => {
   const subject = { guid, device: `d-${guid[0]}` }
   return { party: HOME_PARTY, type, by: 'device', subject, detail }
 }

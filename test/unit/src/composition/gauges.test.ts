@@ -28,7 +28,13 @@ async function addJob(guid: string, origin: string, next_at: string): Promise<vo
   await addDevices(data.database, { [guid]: HOME_PARTY })
   const voucher = { guid, party: HOME_PARTY, device_id: guid, device_info: 'm', owner_key: 'k' }
   const state = { state: 'held' as const, deleted_from: null, origin: 'made' as const, entries: 1 }
-  const unsold = { revision: 1, superseded_by: null, exported_at: null, cbor: Buffer.from('v') }
+  const unsold = {
+    entry_style: 'fdo-1.1' as const,
+    revision: 1,
+    superseded_by: null,
+    exported_at: null,
+    cbor: Buffer.from('v'),
+  }
   await data.database.db
     .insertInto('voucher')
     .values({ ...voucher, ...state, ...unsold, created_at: ago(0), updated_at: ago(0) })
@@ -67,7 +73,7 @@ describe('the backlogs', () => {
 
   it('tell of webhooks that lag behind, and of those that fail', async () => {
     const audit = new AuditLog(data)
-    const entry = { party: HOME_PARTY, type: 't', by: 'system', subject: {} }
+    const entry = { party: HOME_PARTY, type: 'registered', by: 'system', subject: {} } as const
     await data.database.commit((tx) => audit.append(tx, entry, entry, entry))
     await addWebhook('w1', { cursor: 1 })
     await addWebhook('w2', { cursor: 3 })

@@ -14,6 +14,7 @@ const other = await makeVoucher(partsOf('p256-cosekey-devP256'), {
   header: { guid: guid(0xa2), deviceInfo: 'other-model' },
 })
 
+const ADMIN = { party: HOME_PARTY, id: 'fdoa_1' }
 let world: VoucherWorld
 let id: string
 beforeEach(async () => {
@@ -80,8 +81,8 @@ describe('a device', () => {
   })
 
   it('keeps its serial number and group when it is imported anew', async () => {
-    await world.devices.addGroup(HOME_PARTY, 'field', [])
-    await world.devices.assignGroup(HOME_PARTY, id, 'field')
+    await world.devices.addGroup(ADMIN, 'field', [])
+    await world.devices.assignGroup(ADMIN, id, 'field')
     const again = await makeVoucher(partsOf(), { header: { guid: guid(0xa3) } })
     await world.desk.import([again.bytes], { id: 'tok_1', party: HOME_PARTY })
     expect(await world.devices.find(id)).toMatchObject({
@@ -104,7 +105,7 @@ describe('a device', () => {
       state: 'owned',
       scopes: ['device:whoami'],
     })
-    await world.devices.changeGroup(HOME_PARTY, 'default', [])
+    await world.devices.changeGroup(ADMIN, 'default', [])
     expect((await world.devices.findScopes(id))?.scopes).toEqual([])
     expect(await world.devices.findScopes('fdod_nobody')).toBeUndefined()
   })

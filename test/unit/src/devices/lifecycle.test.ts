@@ -21,6 +21,9 @@ describe('the moves of a device', () => {
       'onboarded: onboarding, failed → onboarded',
       'failed: onboarding → failed',
       'handed-over: any → handed-over',
+      'retired: manufactured, owned, registered, onboarding, onboarded, failed → retired',
+      'restored: retired → owned',
+      'back-in-stock: retired → manufactured',
     ])
   })
 })

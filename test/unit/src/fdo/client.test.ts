@@ -7,6 +7,7 @@ import { toHex } from '../../../../protocol/bytes.ts'
 import { messageOf } from '../../../../protocol/message.ts'
 import {
   type HttpTransportOptions,
+  ServiceBusy,
   TransportError,
   httpTransport,
   inProcess,
@@ -40,6 +41,24 @@ async function against(
 }
 const hello = { number: 30, bytes: encode([1]) }
 const refusal = encode([6, 30, 'nobody', null, 2 ** 40])
+
+describe('a service that is busy', () => {
+  it.each([
+    ['2', 2_000],
+    ['0', 0],
+    [undefined, 5_000],
+    ['-1', 5_000],
+    ['3601', 5_000],
+    ['Fri, 31 Dec 1999 23:59:59 GMT', 5_000],
+  ])('is to be asked again after %s: in %i ms', async (retryAfter, ms) => {
+    const send = await against((_, response) => {
+      response.writeHead(503, retryAfter === undefined ? {} : { 'Retry-After': retryAfter }).end()
+    })
+    const error = await send(hello, undefined).catch((one: unknown) => one)
+    expect(error).toBeInstanceOf(ServiceBusy)
+    expect((error as ServiceBusy).retryAfterMs).toBe(ms)
+  })
+})
 
 describe('a message', () => {
   it('is posted with its length, type and token, below any path', async () => {

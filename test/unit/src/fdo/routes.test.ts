@@ -1,12 +1,14 @@
 /** FDO's HTTP transport, over real sockets. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { decode, encode } from '../../../../protocol/cbor/cbor.ts'
+import { ServiceBusy, httpTransport } from '../../../../src/fdo/client.ts'
 import { FdoHttp } from '../../../../src/fdo/http.ts'
 import { fdoRoutes } from '../../../../src/fdo/routes.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { silentLog } from '../../../../src/log.ts'
 import { type ExchangeWorld, exchangeWorld } from '../../../support/exchange-world.ts'
 import { type Listening, call, listening, talk } from '../../../support/listening.ts'
+import { Load } from '../../../../src/load.ts'
 
 const CBOR = { 'content-type': 'application/cbor' }
 const one = encode([1])
@@ -22,11 +24,16 @@ describe.each([
   beforeAll(async () => {
     world = await exchangeWorld()
     const { exchange, clock } = world
-    const fdo = new FdoHttp({ exchange, trustedProxies: [], slowestBodyMs: 200 })
+    const fdo = new FdoHttp({
+      exchange,
+      load: new Load(),
+      trustedProxies: { addresses: [] },
+      slowestBodyMs: 200,
+    })
     const app = createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       findPrincipal: async () => undefined,
       isReady: async () => true,
       metrics: { text: async () => '' },
@@ -178,5 +185,51 @@ describe.each([
       socket.destroy()
       expect((await post(60)).status).toBe(200)
     })
+  })
+})
+
+describe('under load', () => {
+  let world: ExchangeWorld
+  let server: Listening
+  const load = new Load()
+  const late = (ms: number) => [ms, ms, ms, ms].forEach((lateMs) => load.note(lateMs))
+
+  beforeAll(async () => {
+    world = await exchangeWorld()
+    const { exchange } = world
+    const fdo = new FdoHttp({ exchange, load, trustedProxies: { addresses: [] } })
+    server = await listening(fdoRoutes(fdo), fdo)
+  })
+  afterAll(async () => {
+    await server.close()
+    await world.close()
+  })
+
+  const post = (number: number, headers = {}) =>
+    call(`${server.url}/fdo/101/msg/${number}`, 'POST', { ...CBOR, ...headers }, one)
+
+  it('puts off what begins, and takes what has begun to its end', async () => {
+    const { headers } = await post(60)
+    const { authorization = '' } = headers
+    late(1_000)
+    const putOff = await post(60)
+    expect(putOff.status).toBe(503)
+    expect(Number(putOff.headers['retry-after'])).toBeGreaterThan(1)
+    expect(putOff.body).toHaveLength(0)
+    const goesOn = await post(62, { authorization })
+    expect(goesOn.status).toBe(200)
+    late(0)
+    expect((await post(60)).status).toBe(200)
+  })
+
+  it('tells our own client when to ask again', async () => {
+    late(1_000)
+    const { send, close } = httpTransport(server.url)
+    const asking = send({ number: 60, bytes: one }, undefined)
+    await expect(asking).rejects.toThrow(ServiceBusy)
+    const { retryAfterMs } = (await asking.catch((error: unknown) => error)) as ServiceBusy
+    expect(retryAfterMs % 1_000).toBe(0)
+    close()
+    late(0)
   })
 })

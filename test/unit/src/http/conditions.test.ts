@@ -100,7 +100,7 @@ function appFor(id = 'fdoa_1', idempotency: Idempotency | null = keys()) {
   const app = createApp({
     log: silentLog,
     clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     findPrincipal: async (party) => ({
       ...{ id, name: id, kind: 'token', party },
       permissions: new Set(PERMISSIONS),
@@ -127,6 +127,8 @@ function appFor(id = 'fdoa_1', idempotency: Idempotency | null = keys()) {
 }
 
 const keys = () => new Idempotency({ database, clock, sealer })
+/** Of a process whose time stands still: it has died, or hangs. */
+const stuck = () => new Idempotency({ database, clock: new FakeClock(), sealer })
 const made = () => valueOf('made').catch(() => '')
 
 describe('an ETag', () => {
@@ -263,7 +265,7 @@ describe('an Idempotency-Key', () => {
 
   it('whose process died before the effect is carried out by the repeat', async () => {
     beforeEffect = () => new Promise(() => {})
-    void post(appFor(), 'k')
+    void post(appFor('fdoa_1', stuck()), 'k')
     const call = appFor()
     await expect.poll(async () => (await post(call, 'k')).status).toBe(409)
     beforeEffect = async () => {}
@@ -276,7 +278,7 @@ describe('an Idempotency-Key', () => {
 
   it('whose process died after the effect says so, and does it no second time', async () => {
     afterEffect = () => new Promise(() => {})
-    void post(appFor(), 'k')
+    void post(appFor('fdoa_1', stuck()), 'k')
     await expect.poll(made).toBe('x')
     clock.advance(31_000)
     expect(await post(appFor(), 'k')).toMatchObject({ status: 409, body: { code: 'answer-lost' } })
@@ -286,7 +288,7 @@ describe('an Idempotency-Key', () => {
   it('taken over from one that is only slow keeps that one from having an effect', async () => {
     let go = () => {}
     beforeEffect = () => new Promise((resolve) => (go = resolve))
-    const slow = post(appFor(), 'k')
+    const slow = post(appFor('fdoa_1', stuck()), 'k')
     await expect.poll(async () => (await post(appFor(), 'k')).status).toBe(409)
     clock.advance(31_000)
     beforeEffect = async () => {}

@@ -15,6 +15,7 @@ import {
 import { problemOf } from '../../../../src/http/problem.ts'
 import { RateLimit } from '../../../../src/http/rate-limit.ts'
 import { route } from '../../../../src/http/route.ts'
+import { Load } from '../../../../src/load.ts'
 import { createLog, silentLog } from '../../../../src/log.ts'
 
 describe('a rate limit', () => {
@@ -48,7 +49,13 @@ describe('a rate limit', () => {
 describe('a caller', () => {
   it('does not use up what one of the same id may do for another party', async () => {
     const app = createApp({
-      ...{ log: silentLog, clock: new FakeClock(), trustedProxies: [], others: [], routes: [] },
+      ...{
+        log: silentLog,
+        clock: new FakeClock(),
+        trustedProxies: { addresses: [] },
+        others: [],
+        routes: [],
+      },
       findPrincipal: async (party) => ({
         ...{ id: 'same', name: 'same', kind: 'operator', party },
         permissions: new Set(),
@@ -62,6 +69,33 @@ describe('a caller', () => {
     }
     for (let i = 0; i < 2_000; i++) await call('one')
     expect([await call('one'), await call('two')]).toEqual([429, 404])
+  })
+})
+
+describe('under load', () => {
+  it('callers of the management API are put off before anything is looked up', async () => {
+    const load = new Load()
+    let lookedUp = 0
+    const app = createApp({
+      ...{ log: silentLog, clock: new FakeClock(), trustedProxies: { addresses: [] }, load },
+      ...{ others: [], routes: [] },
+      findPrincipal: async () => {
+        lookedUp++
+        return undefined
+      },
+      isReady: async () => true,
+      metrics: { text: async () => '' },
+    })
+    for (let i = 0; i < 4; i++) load.note(1_000)
+    const headers = { authorization: 'Bearer any' }
+    const answer = await app.request('/api/v1/nothing', { headers })
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(1)
+    expect(await answer.json()).toMatchObject({ code: 'unavailable' })
+    expect(lookedUp).toBe(0)
+    expect((await app.request('/health/ready')).status).toBe(200)
+    load.note(0)
+    expect((await app.request('/api/v1/nothing', { headers })).status).toBe(401)
   })
 })
 
@@ -137,7 +171,7 @@ describe('an error', () => {
     const app = createApp({
       log,
       clock: new FakeClock(),
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       findPrincipal: async () => ({
         id: 'me',
         name: 'me',

@@ -27,7 +27,7 @@ async function serve(...routes: readonly Route[]): Promise<string> {
   const app = createApp({
     log: createLog('info', { write: (line) => void lines.push(line) }),
     clock: new FakeClock(),
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     findPrincipal: async () => ({
       id: 'me',
       name: 'me',

@@ -1,4 +1,5 @@
 /** Which parties may place orders: those that were invited to make devices. */
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { FakeClock } from '../../../../src/clock.ts'
@@ -9,15 +10,17 @@ import { silentLog } from '../../../../src/log.ts'
 import { OrderDesk } from '../../../../src/manufacturing/orders/service.ts'
 import { Parties, type PartyRole } from '../../../../src/parties/service.ts'
 
+const ADMIN = { party: HOME_PARTY, id: 'fdoa_1' }
 const never = () => expect.fail()
 const silent = () => () => Promise.reject(new Error('no answer'))
 
 async function world() {
   const clock = new FakeClock()
   const database = await openDatabase(':memory:')
-  const parties = await Parties.open({ database, clock })
+  const audit = new AuditLog({ clock })
+  const parties = await Parties.open({ database, clock, audit })
   const desk = new OrderDesk({
-    ...{ database, clock, parties, randomBytes, connect: silent, keysOf: never },
+    ...{ database, clock, audit, parties, randomBytes, connect: silent, keysOf: never },
     events: createEvents(silentLog),
     rendezvousInfo: { current: async () => ({ json: [{ dns: 'rv.test' }] }) },
     stations: { find: never },
@@ -26,7 +29,7 @@ async function world() {
   return {
     database,
     async join(name: string, roles: readonly PartyRole[]) {
-      const { row } = await parties.invite({ name, roles }, 60)
+      const { row } = await parties.invite({ name, roles }, 60, ADMIN)
       return (await parties.join(row.id, async () => {})).id
     },
     place: (party: string) =>

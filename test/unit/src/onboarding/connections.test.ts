@@ -75,4 +75,29 @@ describe('the way to a rendezvous', () => {
       })
     }
   })
+
+  it('is forgotten where it was gone longest ago, of very many', async () => {
+    let open = 0
+    const agentOf = (url: string) => {
+      const agent = outbound.agent(url)
+      const { destroy } = agent
+      open++
+      agent.destroy = () => {
+        open--
+        destroy.call(agent)
+      }
+      return agent
+    }
+    connections = new Connections(undefined, { agent: agentOf })
+    const to = (port: number) =>
+      connections.to(targetOf({ ip: '127.0.0.1', owner_port: port, protocol: 'http' }))
+    const often = to(1)
+    for (let port = 2; port <= 1_000; port++) {
+      to(port)
+      expect(to(1)).toBe(often)
+    }
+    expect(open).toBe(256)
+    connections.close()
+    expect(open).toBe(0)
+  })
 })

@@ -28,17 +28,17 @@ describe('the plan a device gets', () => {
     const { plans } = world.onboarding
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('default')
     await plans.put(
-      { party: HOME_PARTY, name: 'of-model' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'of-model' },
       { ...say('m'), applies_to: { models: ['m'] } },
     )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-model')
     await plans.put(
-      { party: HOME_PARTY, name: 'of-group' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'of-group' },
       { ...say('g'), applies_to: { groups: ['g'] } },
     )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-group')
     await plans.put(
-      { party: HOME_PARTY, name: 'its-own' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'its-own' },
       { ...say('d'), applies_to: { devices: ['fdod_a'] } },
     )
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('its-own')
@@ -48,24 +48,24 @@ describe('the plan a device gets', () => {
   it('is built in until a default plan is made, and once that is removed', async () => {
     const { plans } = world.onboarding
     expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
-    await plans.put({ party: HOME_PARTY, name: 'default' }, say('hello'))
+    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('hello'))
     expect(await plans.find(HOME_PARTY, 'default')).toMatchObject({
       version: 1,
       document: say('hello'),
     })
-    await plans.remove(HOME_PARTY, 'default')
+    await plans.remove(HOME_PARTY, 'default', 'fdoa_1')
     expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
   })
 
   it('may change between two devices', async () => {
     const { plans } = world.onboarding
     const [one, two] = [await world.addDevice(0xa1), await world.addDevice(0xa2)]
-    await plans.put({ party: HOME_PARTY, name: 'default' }, say('first'))
+    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('first'))
     // Both vouchers are of one device key: only the later is served.
     await expect(world.onboard(one)).rejects.toMatchObject({ peerError: { code: 6 } })
     await world.onboard(two)
     expect(two.host.text('said.txt')).toBe('first')
-    await plans.put({ party: HOME_PARTY, name: 'default' }, say('second'))
+    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('second'))
     const three = await world.addDevice(0xa3)
     await world.onboard(three)
     expect(three.host.text('said.txt')).toBe('second')
@@ -73,7 +73,7 @@ describe('the plan a device gets', () => {
 
   it('is chosen by what the voucher says of the model', async () => {
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'cameras' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'cameras' },
       {
         ...say('to a camera'),
         applies_to: { models: ['camera'] },
@@ -85,13 +85,19 @@ describe('the plan a device gets', () => {
   })
 
   it('stays what it was for a device in the midst of it', async () => {
-    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, say('before'))
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
+      say('before'),
+    )
     const device = await world.addDevice()
     await world.onboard(device, {
       transport: async (message, authorization) => {
         const answer = await world.transport(message, authorization)
         if (message.number === 68)
-          await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, say('after'))
+          await world.onboarding.plans.put(
+            { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
+            say('after'),
+          )
         return answer
       },
     })
@@ -104,7 +110,7 @@ describe('the steps of a plan', () => {
     const brought = utf8('brought '.repeat(60_000))
     const { json: content } = await world.api('POST', '/plan-contents', brought)
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'default' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
       {
         steps: [
           {
@@ -124,7 +130,7 @@ describe('the steps of a plan', () => {
 
   it('run a program, and note what it said', async () => {
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'default' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
       {
         steps: [
           {
@@ -151,11 +157,14 @@ describe('the steps of a plan', () => {
 
   it('fail where they are required, whatever the device has', async () => {
     const step = { type: 'wget', url: 'http://nowhere.test/file', required: true } as const
-    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, { steps: [step] })
+    await world.onboarding.plans.put(
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
+      { steps: [step] },
+    )
     const device = await world.addDevice()
     await expect(world.onboard(device, { modules: new Map() })).rejects.toThrow()
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'default' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
       { steps: [{ ...step, required: false }] },
     )
     await world.onboard(device)
@@ -189,7 +198,7 @@ describe('what a device sends', () => {
       : []
 
   async function send(transport = world.transport) {
-    await world.onboarding.plans.put({ party: HOME_PARTY, name: 'default' }, plan)
+    await world.onboarding.plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, plan)
     const device = await world.addDevice()
     device.host.put('app.log', content)
     await world.onboard(device, { transport })

@@ -89,6 +89,9 @@ function newRegister(): Register {
       onChange: (listener) => void (announceAddresses = () => listener(HOME_PARTY)),
     },
     connect: ({ host }) => counted(host),
+    here: undefined,
+    findOwnerSigner: async () => undefined,
+    ask: async () => 404,
   })
 }
 

@@ -54,6 +54,16 @@ describe('onboarding a device', () => {
     ])
   })
 
+  it('leaves it the rendezvous it came with, where there is no other to send it to', async () => {
+    await open({ keepsRendezvous: true })
+    const device = await world.addDevice()
+    const before = device.voucher.header.value.rvInfo
+    expect((await world.onboard(device)).type).toBe('onboarded')
+    expect(toHex(device.credential.rvInfo.bytes)).toBe(toHex(before.bytes))
+    const left = parseVoucher((await world.desk.find(HOME_PARTY, guidOf(device.credential))).cbor)
+    expect(toHex(left.header.value.rvInfo.bytes)).toBe(toHex(before.bytes))
+  })
+
   it('tells the device where to use its certificate', async () => {
     await open()
     const device = await world.addDevice()
@@ -176,7 +186,7 @@ describe('a run that is broken off', () => {
   it('says which step of the plan it was', async () => {
     await open()
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'default' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
       {
         steps: [
           { type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true },
@@ -265,7 +275,7 @@ describe('credential reuse', () => {
   it('leaves voucher and device as they are, any number of times', async () => {
     await open()
     await world.onboarding.plans.put(
-      { party: HOME_PARTY, name: 'again' },
+      { party: HOME_PARTY, by: 'fdoa_1', name: 'again' },
       {
         credential: 'reuse',
         applies_to: { groups: ['default'] },

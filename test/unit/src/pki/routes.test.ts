@@ -9,6 +9,7 @@ import { silentLog } from '../../../../src/log.ts'
 import { authorityRoutes, certificateRoutes } from '../../../../src/pki/routes.ts'
 import { listCertificates } from '../../../../src/pki/store.ts'
 import { type TestPki, addDevices, onboard, openTestPki, p256 } from '../../../support/pki.ts'
+import { revokeCredentials } from '../../../../src/pki/revocation/revoke.ts'
 import { plansOf } from '../../../support/query-plan.ts'
 
 let world: TestPki
@@ -29,7 +30,7 @@ const appFor = (scope: string) => {
   return createApp({
     log: silentLog,
     clock: world.clock,
-    trustedProxies: [],
+    trustedProxies: { addresses: [] },
     findPrincipal: async () => principal,
     isReady: async () => true,
     metrics: { text: async () => '' },
@@ -85,6 +86,20 @@ describe('GET /api/v1/certificates', () => {
     expect(plans).toEqual([expect.stringMatching(/^SEARCH .* INDEX certificate_party .party=..$/)])
   })
 
+  it('says when and why one was revoked', async () => {
+    await onboard(world, 'fdod_a')
+    await onboard(world, 'fdod_b')
+    const at = world.clock.now().toISOString()
+    const revocation = { deviceId: 'fdod_a', reason: 'retired', at } as const
+    await world.database.commit((tx) => revokeCredentials(tx, revocation))
+    expect((await list('?status=revoked')).body.items).toMatchObject([
+      { device_id: 'fdod_a', revoked_at: at, revocation_reason: 'retired' },
+    ])
+    const [other] = (await list('?device_id=fdod_b')).body.items
+    expect(other).toMatchObject({ status: 'active', revoked_at: null, revocation_reason: null })
+    expect(other).not.toHaveProperty('status_at')
+  })
+
   it('needs the permission', async () => {
     expect((await list('', 'device:read')).status).toBe(403)
   })
@@ -94,10 +109,22 @@ describe('the certificates of the authority', () => {
   it.each([
     ['ca.pem', () => world.pki.trustBundle()],
     ['device-ca.pem', () => world.pki.deviceAnchors()],
+    ['issuing-ca.pem', () => world.pki.issuingAuthority()],
   ])('are there for anyone: %s', async (name, expected) => {
     const answer = await appFor('read').request(`/.well-known/firstlight/${name}`)
     expect(answer.headers.get('content-type')).toBe('application/x-pem-file')
     const digest = (der: Uint8Array) => createHash('sha256').update(der).digest('hex')
     expect(fromPem(await answer.text())!.map(digest)).toEqual(expected().map(digest))
+  })
+
+  it('have the list of what is over beside them, the same until something is', async () => {
+    const fetched = async () => {
+      const answer = await appFor('read').request('/.well-known/firstlight/issuing-ca.crl')
+      expect(answer.headers.get('content-type')).toBe('application/pkix-crl')
+      return Buffer.from(await answer.arrayBuffer()).toString('hex')
+    }
+    const first = await fetched()
+    expect(first).toBe(Buffer.from(await world.pki.revocationList()).toString('hex'))
+    expect(await fetched()).toBe(first)
   })
 })

@@ -22,7 +22,7 @@ import {
   openRendezvousWorld,
   sourceOf,
 } from '../../../support/rendezvous-world.ts'
-import { sell } from '../../../support/vouchers.ts'
+import { makeVoucher, sell } from '../../../support/vouchers.ts'
 
 const { parts, voucher, owner } = await worldOf()
 const { guid } = parts.header
@@ -219,6 +219,16 @@ describe('an attempt of a former owner', () => {
     const thief = world.register({ voucher, signer: buyer })
     await expect(thief).rejects.toMatchObject({ code: 'INVALID_OWNER_SIGN_BODY' })
     expect(await alarms()).toEqual([])
+  })
+})
+
+describe('an owner whose voucher is signed with tags', () => {
+  it('registers as any other, and nobody by a voucher of both styles', async () => {
+    const tagged = await makeVoucher(parts, { entryStyle: 'tagged' })
+    const mixed = await sell(parts, tagged, 2)
+    await expect(world.register({ voucher: mixed, signer: buyer })).rejects.toThrow('entry-style')
+    await world.register({ voucher: tagged, signer: owner })
+    expect(await isLive()).toBe(true)
   })
 })
 

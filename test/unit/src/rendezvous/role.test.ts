@@ -9,6 +9,7 @@ import { AcceptOwner, HelloAck, OwnerSign } from '../../../../protocol/to0/messa
 import { HelloRVAck } from '../../../../protocol/to1/messages.ts'
 import { buildEat } from '../../../../protocol/types/eat.ts'
 import type { Voucher } from '../../../../protocol/voucher/voucher.ts'
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { createEvents } from '../../../../src/events.ts'
@@ -45,7 +46,7 @@ beforeEach(async () => {
     info: (_: object, event: string) => told.push(event),
   } as unknown as typeof silentLog)
   rendezvous = openRendezvous({
-    ...{ database, clock, randomBytes, events },
+    ...{ database, clock, randomBytes, events, audit: new AuditLog({ clock }) },
     deviceAnchors: () => anchors,
     urls: () => [],
   })

@@ -12,7 +12,12 @@ import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { KeyRefused } from '../../../../src/secrets/key-files/refused.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
-import { StartRefused, checkMasterKey, loadMasterKey } from '../../../../src/secrets/master-key.ts'
+import {
+  StartRefused,
+  checkMasterKey,
+  loadMasterKey,
+  refuseIfOpenToOthers,
+} from '../../../../src/secrets/master-key.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
 
 let folder: string
@@ -71,6 +76,14 @@ describe('the master key', () => {
       chmodSync(file, mode)
       expect(() => loadMasterKey(file, true)).toThrow(/chmod 600/)
     }
+  })
+
+  it("may be another user's that our group can read, as platforms hand secrets over", () => {
+    const mine = process.getuid?.() ?? expect.fail()
+    const asOf = (uid: number, mode: number) => () => refuseIfOpenToOthers('f', { mode, uid })
+    expect(asOf(mine + 1, 0o100440)).not.toThrow()
+    for (const mode of [0o100460, 0o100444]) expect(asOf(mine + 1, mode)).toThrow(StartRefused)
+    expect(asOf(mine, 0o100440)).toThrow(StartRefused)
   })
 
   it('must be a key', () => {

@@ -2,15 +2,18 @@ import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeRendezvousInfo } from '../../../../protocol/types/rendezvous-text.ts'
 import { describeTo2Addresses } from '../../../../protocol/types/to2-address.ts'
+import { AuditLog } from '../../../../src/audit/log.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { permissionsOf } from '../../../../src/http/permissions.ts'
 import { silentLog } from '../../../../src/log.ts'
-import { ownerAddressesSetting, rendezvousInfoSetting } from '../../../../src/settings/addresses.ts'
+import { addressSettings, warnOfDefaults } from '../../../../src/settings/addresses.ts'
 import { addressRoutes } from '../../../../src/settings/routes.ts'
 
 const clock = new FakeClock()
+const audit = new AuditLog({ clock })
+const ADMIN = { party: HOME_PARTY, id: 'fdoa_1' }
 let database: Database
 let publicUrl: string
 beforeEach(async () => {
@@ -19,12 +22,8 @@ beforeEach(async () => {
 })
 afterEach(() => database.close())
 
-function settings() {
-  const services = { database, clock, publicUrl: () => publicUrl }
-  return {
-    rendezvousInfo: rendezvousInfoSetting(services),
-    ownerAddresses: ownerAddressesSetting(services),
-  }
+function settings(hasRendezvous = true) {
+  return addressSettings({ database, clock, audit, publicUrl: () => publicUrl, hasRendezvous })
 }
 
 describe('the addresses devices are told', () => {
@@ -49,20 +48,53 @@ describe('the addresses devices are told', () => {
     const [one, other] = [settings().ownerAddresses, settings().ownerAddresses]
     await other.value(HOME_PARTY)
     for (const port of [1, 2]) {
-      await one.replace(HOME_PARTY, [{ dns: 'new.example', port, protocol: 'http' }])
+      await one.replace(ADMIN, [{ dns: 'new.example', port, protocol: 'http' }])
       expect(await other.value(HOME_PARTY)).toMatchObject([{ dns: 'new.example', port }])
     }
+  })
+
+  it('are not told to those that are onboarded where nobody would answer them there', async () => {
+    const of = async (hasRendezvous: boolean) => {
+      const { rendezvousInfo, rendezvousInfoOfOwned, rendezvousHint } = settings(hasRendezvous)
+      const value = await rendezvousInfoOfOwned.value(HOME_PARTY)
+      const hint = rendezvousHint(await rendezvousInfo.current(HOME_PARTY))
+      return [value && describeRendezvousInfo(value.value).length, hint]
+    }
+    expect(await of(true)).toEqual([1, null])
+    expect(await of(false)).toEqual([
+      undefined,
+      expect.stringContaining('no rendezvous answers at this service'),
+    ])
+    await settings().rendezvousInfo.replace({ party: HOME_PARTY, id: 'fdoa_1' }, [
+      { dns: 'a.test' },
+      { dns: 'b.test' },
+    ])
+    expect(await of(true)).toEqual([2, null])
+    expect(await of(false)).toEqual([2, null])
+  })
+
+  it('are warned of in the log as the service starts, where they lead nowhere', async () => {
+    const said: string[] = []
+    const note = (_: object, text: string) => said.push(text)
+    const log = { ...silentLog, warn: note, error: note } as unknown as typeof silentLog
+    await warnOfDefaults(settings(true), log)
+    expect(said).toEqual([])
+    await warnOfDefaults(settings(false), log)
+    expect(said).toEqual([expect.stringContaining('set where they are to look')])
+    publicUrl = 'no URL'
+    await warnOfDefaults(settings(false), log)
+    expect(said.at(-1)).toBe('the rendezvous info could not be read')
   })
 
   it('are left as they are by what is none, and nobody is told', async () => {
     const { rendezvousInfo } = settings()
     let changes = 0
     rendezvousInfo.onChange(() => changes++)
-    await expect(rendezvousInfo.replace(HOME_PARTY, [])).rejects.toMatchObject({ name: 'FdoError' })
-    await expect(rendezvousInfo.replace(HOME_PARTY, [{ dev_port: 1 }])).rejects.toThrow('dns or ip')
+    await expect(rendezvousInfo.replace(ADMIN, [])).rejects.toMatchObject({ name: 'FdoError' })
+    await expect(rendezvousInfo.replace(ADMIN, [{ dev_port: 1 }])).rejects.toThrow('dns or ip')
     expect((await rendezvousInfo.current(HOME_PARTY)).isDefault).toBe(true)
     expect(changes).toBe(0)
-    await rendezvousInfo.replace(HOME_PARTY, [{ dns: 'rv.example' }])
+    await rendezvousInfo.replace(ADMIN, [{ dns: 'rv.example' }])
     expect(changes).toBe(1)
   })
 })
@@ -73,7 +105,7 @@ describe('/api/v1/rendezvous-info and /api/v1/owner-addresses', () => {
     const app = createApp({
       log: silentLog,
       clock,
-      trustedProxies: [],
+      trustedProxies: { addresses: [] },
       isReady: async () => true,
       metrics: { text: async () => '' },
       routes: addressRoutes(settings()),
@@ -95,13 +127,17 @@ describe('/api/v1/rendezvous-info and /api/v1/owner-addresses', () => {
     expect(await (await call('GET', '/rendezvous-info')).json()).toEqual({
       directives: [{ ip: '127.0.0.1', dev_port: 8080, owner_port: 8080, protocol: 'http' }],
       is_default: true,
+      hint: null,
     })
     const directives = [
       { dns: 'rv.example', delay_seconds: 5 },
       { ip: '192.0.2.1', bypass: true },
     ]
     const put = await call('PUT', '/rendezvous-info', { directives })
-    expect([put.status, await put.json()]).toEqual([200, { directives, is_default: false }])
+    expect([put.status, await put.json()]).toEqual([
+      200,
+      { directives, is_default: false, hint: null },
+    ])
 
     const addresses = [{ dns: 'owner.example', port: 443, protocol: 'https' }]
     await call('PUT', '/owner-addresses', { addresses })

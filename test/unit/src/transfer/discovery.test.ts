@@ -1,6 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
+import { silentLog } from '../../../../src/log.ts'
+import { didDoor } from '../../../../src/transfer/did/routes.ts'
 import { Profiles } from '../../../../src/transfer/did/service.ts'
+import { PublicDoor } from '../../../../src/transfer/public-door.ts'
 import { call } from '../../../support/listening.ts'
 import {
   PARTY,
@@ -13,6 +16,20 @@ import { hashOf } from '../../../../src/transfer/secret.ts'
 const world = await openTransferWorld()
 afterAll(() => world.close())
 const get = (path: string) => call(`${world.url}${path}`, 'GET', {})
+
+const profilesAt = (at: { publicUrl: string; didUrl: string | undefined }) => {
+  const [signer] = world.owners
+  return new Profiles({
+    ...world,
+    keys: {
+      signerOf: async () => signer,
+      publishedBy: async () => ({ active: world.owners.map(({ key }) => key), former: [] }),
+    },
+    parties: { isActive: async (id) => !world.suspended.has(id) },
+    publicUrl: () => at.publicUrl,
+    didUrl: () => at.didUrl,
+  })
+}
 
 describe('a party', () => {
   it('is not found before it wants to be, nor one that is not there', async () => {
@@ -50,13 +67,54 @@ describe('a party', () => {
     world.actAs(PARTY)
   })
 
+  it('is not found while it is suspended, nor are its doors', async () => {
+    await world.api('PUT', '/transfer-profile', { public: true })
+    const path = `/parties/${PARTY}/did.json`
+    expect((await get(path)).status).toBe(200)
+    world.suspended.add(PARTY)
+    expect((await get(path)).status).toBe(404)
+    expect((await get(`/transfer/${PARTY}/api/v1/pull/vouchers`)).status).toBe(404)
+    world.suspended.delete(PARTY)
+    expect((await get(path)).status).toBe(200)
+    expect((await get(`/transfer/${PARTY}/api/v1/pull/vouchers`)).status).toBe(401)
+    await world.api('PUT', '/transfer-profile', { public: false })
+  })
+
+  it('has no did:web without HTTPS, and who asks for its document is told why', async () => {
+    const profiles = profilesAt({ publicUrl: 'http://fdo.example', didUrl: undefined })
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, true)
+    expect(await profiles.find(PARTY)).toMatchObject({
+      did: null,
+      pushUrl: `http://fdo.example/transfer/${PARTY}/api/v1/vouchers`,
+    })
+    expect(await profiles.served(PARTY)).toBeUndefined()
+    const door = new PublicDoor({
+      ...{ clock: world.clock, log: silentLog, trustedProxies: { addresses: [] } },
+      parties: { isSuspended: async () => false },
+    })
+    const answer = await didDoor(profiles, door).request(`/parties/${PARTY}/did.json`)
+    expect(answer.status).toBe(404)
+    expect(await answer.json()).toMatchObject({ error: expect.stringContaining('HTTPS') })
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, false)
+  })
+
+  it('names its HTTPS addresses in the document, whatever it tells its partners', async () => {
+    const at = { publicUrl: 'http://fdo.example:8080', didUrl: 'https://fdo.example:8443' }
+    const profiles = profilesAt(at)
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, true)
+    expect(await profiles.find(PARTY)).toMatchObject({
+      did: `did:web:fdo.example%3A8443:parties:${PARTY}`,
+      pullUrl: `http://fdo.example:8080/transfer/${PARTY}/api/v1/pull/vouchers`,
+    })
+    expect(await profiles.served(PARTY)).not.toContain('http://')
+    await profiles.setPublic({ party: PARTY, id: 'fdoa_1' }, false)
+  })
+
   it('is at the root where it is the home party, below a path where the service is', async () => {
-    const [signer] = world.owners
-    const services = { ...world, keys: { signerOf: async () => signer } }
     const didOf = async (publicUrl: string, party: string) => {
-      const profiles = new Profiles({ ...services, publicUrl: () => publicUrl })
-      await profiles.setPublic(party, true)
-      return (await profiles.find(party)).document.did
+      const profiles = profilesAt({ publicUrl, didUrl: publicUrl })
+      await profiles.setPublic({ party, id: 'fdoa_1' }, true)
+      return (await profiles.find(party)).did
     }
     expect(await didOf('https://fdo.example', HOME_PARTY)).toBe('did:web:fdo.example')
     expect(await didOf('https://x.example:8443/fdo', HOME_PARTY)).toBe(

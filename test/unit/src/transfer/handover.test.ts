@@ -284,6 +284,7 @@ describe('another party of the installation', () => {
   const signer = signerOf(ecKey())
   const parties: PartyPort = {
     isActive: async () => true,
+    isSuspended: async () => false,
     find: async (name) => (name === 'acme' ? { id: PARTY, name } : { id: 'fdop_b', name }),
     findById: async (id) => ({ id, name: 'b' }),
     keyOf: async (_id, kind: KeyKind) =>

@@ -97,13 +97,13 @@ describe('an inbox', () => {
     }
   })
 
-  it('answers as to a wrong token while its party is suspended', async () => {
+  it('is not there while its party is suspended, whatever the token', async () => {
     const { bytes } = must(fourth)
     world.suspended.add(PARTY)
     const answers = [await push(bytes), await push(bytes, { token: 'x' })]
     world.suspended.delete(PARTY)
-    expect(answers.map(({ status }) => status)).toEqual([401, 401])
-    expect(answers[0]?.json.error).toBe(answers[1]?.json.error)
+    expect(answers.map(({ status }) => status)).toEqual([404, 404])
+    expect(answers[0]?.json.error).toBe('there is nobody here at present')
     expect((await push(bytes)).status).toBe(200)
   })
 
@@ -125,6 +125,16 @@ describe('an inbox', () => {
     const { json: list } = await world.api('GET', '/inbox-tokens')
     expect(list.items.find(({ id }: { id: string }) => id === token.id).revoked_at).not.toBeNull()
     expect(JSON.stringify(list)).not.toContain(token.token.slice(-20))
+  })
+
+  it('is open to a token from before inboxes had a prefix of their own', async () => {
+    const { json } = await world.api('POST', '/inbox-tokens', { name: 'Early' })
+    expect(json.token).toMatch(/^fdob_[0-9a-f]{16}_[\w-]{43}$/)
+    const renamed = (text: string) => text.replace(/^fdob_/, 'fdoi_')
+    const early = world.database.db.updateTable('inbox_token').where('id', '=', json.id)
+    await early.set({ id: renamed(json.id) }).execute()
+    expect((await push(must(fourth).bytes, { token: json.token })).status).toBe(401)
+    expect((await push(must(fourth).bytes, { token: renamed(json.token) })).status).toBe(200)
   })
 
   it('takes no body longer than a voucher and some words', async () => {

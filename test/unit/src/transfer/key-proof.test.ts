@@ -162,7 +162,12 @@ describe('a proof', () => {
     const { id } = await partnerWith(key)
     const signer = signerOf(key)
     const root = `${world.base}/api/v1/pull/vouchers`
-    await proveKey(plainHttp, { root, signer, holderKeys: [holder?.key ?? expect.fail()] })
+    await proveKey(plainHttp, {
+      root,
+      party: PARTY,
+      signer,
+      holderKeys: [holder?.key ?? expect.fail()],
+    })
     expect(await keyOf(id)).toMatchObject({ proven_how: 'key-auth' })
     expect(await world.transfer.isProven(PARTY, fingerprintOf(key))).toBe(true)
     expect(await world.transfer.isProven('fdop_other', fingerprintOf(key))).toBe(false)

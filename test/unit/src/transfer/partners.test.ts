@@ -144,7 +144,7 @@ describe('a DID document', () => {
 
   it('is fetched by HTTP only where that is allowed', async () => {
     asked.length = 0
-    await resolveDid({ http, didScheme: 'http' }, DID)
+    await resolveDid({ http, didScheme: 'http' }, { did: DID, party: PARTY })
     expect(asked).toEqual(['http://buyer.example/.well-known/did.json'])
   })
 })

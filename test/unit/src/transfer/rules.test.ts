@@ -244,6 +244,7 @@ describe('a rule to another party of the installation', () => {
           findById: async (id) => (isActive() ? { id, name: 'b' } : undefined),
           keyOf: async (_id, kind) => ({ type: DEFAULT_TYPE[kind], encoding: X509, key }),
           isActive: async () => true,
+          isSuspended: async () => false,
           holds: async () => false,
         },
       },

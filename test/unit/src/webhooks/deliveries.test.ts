@@ -82,7 +82,7 @@ describe('deliveries', () => {
   })
 
   it('bring only what is asked for', async () => {
-    const exact = await world.add({ url: `${RECEIVER}&exact`, types: ['onboarded', 'x'] })
+    const exact = await world.add({ url: `${RECEIVER}&exact`, types: ['onboarded', 'registered'] })
     const begun = await world.add({ url: `${RECEIVER}&begun`, types: ['voucher-*'] })
     await world.log.append(
       anEntry({ type: 'onboarded' }),

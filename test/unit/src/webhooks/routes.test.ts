@@ -74,6 +74,8 @@ describe('a webhook', () => {
       { url: RECEIVER, types: [] },
       { url: RECEIVER, types: ['a b'] },
       { url: RECEIVER, types: ['*x'] },
+      { url: RECEIVER, types: ['voucher-sold'] },
+      { url: RECEIVER, types: ['vouchers-*'] },
       { url: RECEIVER, secret: 'mine' },
       {},
     ]

@@ -1,0 +1,74 @@
+/**
+ * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
+ * that what has begun comes to its end: a device that is half-way through has cost us most already.
+ *
+ * Two signs: the event loop is late again and again, with no moment between at which it has caught up;
+ * or so much has begun and not been answered that slower resources (signatures, the disk) are behind.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const SAMPLE_MS = 50
+/** As late as that, several times running: everybody waits as long for everything. */
+const LATE_MS = 150
+const LATE_SAMPLES = 4
+/** No later than that, once: what was waiting has been done. */
+const CAUGHT_UP_MS = 40
+const MOST_BEGUN = 256
+/** What those who are turned away are told, in seconds: not all the same, lest they return together. */
+const RETRY_AFTER = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const
+
+export class Load {
+  readonly #most: number
+  readonly #turnedAway = new Map<string, number>()
+  #begun = 0
+  #lateSamples = 0
+  #behind = false
+
+  constructor(mostBegun = MOST_BEGUN) {
+    this.#most = mostBegun
+  }
+
+  /** The event loop cannot keep up. */
+  get isBehind(): boolean {
+    return this.#behind
+  }
+
+  /** How many were turned away, by what they wanted. */
+  get turnedAway(): ReadonlyMap<string, number> {
+    return this.#turnedAway
+  }
+
+  /** Whether something new may begin now; if so, `end` must follow. */
+  begin(): boolean {
+    if (this.#behind || this.#begun >= this.#most) return false
+    this.#begun++
+    return true
+  }
+
+  end(): void {
+    this.#begun--
+  }
+
+  /** Notes that someone was turned away; gives the seconds to tell them. */
+  turnAway(what: string): number {
+    this.#turnedAway.set(what, (this.#turnedAway.get(what) ?? 0) + 1)
+    return RETRY_AFTER[Math.floor(Math.random() * RETRY_AFTER.length)] ?? RETRY_AFTER[0]
+  }
+
+  /** Looks at the event loop until the signal comes. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const due = performance.now() + SAMPLE_MS
+      // Rejects when the signal comes: nothing is wrong then.
+      await sleep(SAMPLE_MS, undefined, { signal, ref: false }).catch(() => {})
+      this.note(performance.now() - due)
+    }
+  }
+
+  /** How late the event loop was by the latest sample. */
+  note(lateMs: number): void {
+    this.#lateSamples = lateMs > LATE_MS ? this.#lateSamples + 1 : 0
+    if (this.#lateSamples >= LATE_SAMPLES) this.#behind = true
+    else if (lateMs <= CAUGHT_UP_MS) this.#behind = false
+  }
+}

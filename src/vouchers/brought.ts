@@ -1,0 +1,53 @@
+/** Vouchers of devices that a party had made elsewhere: at a line of its own, which brings them later. */
+import type { Bytes } from '../../protocol/bytes.ts'
+import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import type { Executor } from '../database/connection.ts'
+import {
+  type Admission,
+  type GenuineVoucher,
+  type Verdict,
+  isContinuedBy,
+  isRefusal,
+  verifyGenuine,
+} from './admission.ts'
+import type { VoucherLedger } from './ledger.ts'
+import * as store from './store.ts'
+
+export class BroughtVouchers {
+  readonly #ledger: VoucherLedger
+
+  constructor(ledger: VoucherLedger) {
+    this.#ledger = ledger
+  }
+
+  /** Looks at the voucher alone; whose it is by its last entry is for the caller to judge. */
+  async verify(party: string, encoded: Bytes): Promise<Verdict> {
+    const { services } = this.#ledger
+    const verdict = await verifyGenuine({ party, encoded, now: services.clock.now() }, services)
+    if (isRefusal(verdict)) return verdict
+    // A key is read from the database when it is first used, which no transaction may wait for.
+    const { voucher } = verdict
+    const holders = services.findHolders(ownerKeyOf(voucher).value)
+    await Promise.all([party, ...holders].map((one) => this.#ledger.findSigner(one, voucher)))
+    return verdict
+  }
+
+  /**
+   * `new`, or `same` for one that is here already, whatever has become of it since: it may have been
+   * sold, onboarded or removed.
+   */
+  async admit(
+    tx: Executor,
+    { party, guid, deviceId, voucher }: GenuineVoucher,
+  ): Promise<Exclude<Admission, 'known'>> {
+    const ours = await store.findVoucher.first(tx, { party, guid })
+    if (!ours) return 'new'
+    if (ours.device_id !== deviceId) {
+      const detail = `this GUID is that of ${ours.device_id}`
+      return { check: 'guid-of-another-device', detail }
+    }
+    const known = this.#ledger.parse(guid, ours.cbor)
+    if (isContinuedBy(voucher, known)) return 'same'
+    return { check: 'voucher-differs', detail: 'sold otherwise than the one we have' }
+  }
+}

@@ -1,0 +1,200 @@
+/** What lines make of an order is counted where it was placed: once each, and never too many. */
+import { generateKeyPairSync } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeAt, newDevice, officeOf } from '../support/factory.ts'
+import { broughtBy, handOver, share, startLines, takeIn } from '../support/lines.ts'
+import { PATIENCE_MS } from '../support/service.ts'
+
+type World = Awaited<ReturnType<typeof startLines>>
+
+let world: World
+let station: { id: string; di_url: string }
+beforeAll(async () => {
+  world = await startLines()
+}, PATIENCE_MS)
+afterAll(() => world.remove(), PATIENCE_MS)
+
+/** An order at the centre, a share of it, and that share as the line's own order. */
+async function given(order: object = {}, wanted: object = {}) {
+  const { central, line, lineKey, issuer } = world
+  station = await line.addStation()
+  const { id } = await central.open({ quantity: 5, ...order })
+  const { id: part, document } = await share(central, id, { line: lineKey, ...wanted })
+  const own = await takeIn(line, document, { issuer, stations: [station.id] })
+  return { id, part, own: own.id, document }
+}
+
+const make = (wish: object = {}) => makeAt(station.di_url, wish)
+
+async function closing(own: string) {
+  await world.line.must('POST', `/orders/${own}/close`)
+  const { line } = world
+  return line.must<{ statement: string }>('POST', `/orders/${own}/closing-statement`)
+}
+
+const close = (part: string, statement: string) =>
+  world.central.call('POST', `/order-shares/${part}/close`, { json: { statement } })
+
+describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
+  it('has each device counted once, with serial, label and station', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given({ label: '{order} {serial}' }, { quantity: 3 })
+    expect(await central.order(id)).toMatchObject({ made: 0, reserved: 3 })
+    await make({ serial: 'A' })
+    await make({ serial: 'B', keyType: 11 })
+    const devices = await broughtBy(line, own)
+    const taken = { ok: true, detail: null }
+    expect(await handOver(central, part, devices)).toMatchObject([taken, taken])
+    const held = { ok: true, detail: 'held already' }
+    expect(await handOver(central, part, devices)).toMatchObject([held, held])
+    expect(await central.order(id)).toMatchObject({ made: 2, reserved: 1 })
+    const { name } = (await central.order(id)) as unknown as { name: string }
+    const told = await central.devices(id)
+    expect(told.map(({ serial, label }) => [serial, label])).toEqual([
+      ['A', `${name} A`],
+      ['B', `${name} B`],
+    ])
+    expect(told[0]).toMatchObject({ station: devices[0]!.station, share: part })
+    const csv = await central.call('GET', `/orders/${id}/devices?format=csv`)
+    expect(csv.text).toContain(`/api/v1/vouchers/${told[0]!.guid},${name} A,`)
+    const { items } = await central.must<{ items: { type: string; detail: object }[] }>(
+      'GET',
+      '/audit?limit=500',
+    )
+    // Newest first; the log is what webhooks are sent.
+    expect(items.find(({ type }) => type === 'voucher-made')?.detail).toMatchObject({
+      ...{ order: id, serial: 'B', label: `${name} B`, share: part },
+      voucher: `/api/v1/vouchers/${told[1]!.guid}`,
+    })
+  })
+
+  it('replaces what it has made anew, and never the newer by the older', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given()
+    const signer = newDevice()
+    await make({ signer })
+    const first = await broughtBy(line, own)
+    await make({ signer })
+    const second = await broughtBy(line, own)
+    expect(await handOver(central, part, second)).toMatchObject([{ ok: true }])
+    expect(await handOver(central, part, first)).toMatchObject([{ check: 'superseded' }])
+    expect(await central.order(id)).toMatchObject({ made: 1, reserved: 4 })
+    await make({ signer })
+    const third = await broughtBy(line, own)
+    expect(await handOver(central, part, third)).toMatchObject([{ ok: true, detail: null }])
+    expect(await central.order(id)).toMatchObject({ made: 1, reserved: 4 })
+  })
+
+  it('gives back what it has not made, once, by its own word', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given()
+    await make({ serial: 'A' })
+    await make({ serial: 'B' })
+    const [one, other] = await broughtBy(line, own)
+    await handOver(central, part, [one!])
+    const early = await line.call('POST', `/orders/${own}/closing-statement`)
+    expect(early.status).toBe(409)
+    const { statement } = await closing(own)
+    expect((await close(part, `${statement}${statement}`)).status).toBe(400)
+    expect((await close(part, statement.replace(/A/, 'B'))).status).toBe(422)
+    for (let i = 0; i < 2; i++) {
+      expect((await close(part, statement)).json).toMatchObject({ state: 'closed', reserved: 1 })
+    }
+    expect(await central.order(id)).toMatchObject({ made: 1, reserved: 1 })
+    expect(await handOver(central, part, [other!])).toMatchObject([{ ok: true }])
+    expect(await central.order(id)).toMatchObject({ made: 2, reserved: 0 })
+    const { id: next } = await given()
+    expect((await central.order(next)).state).toBe('open')
+    const elsewhere = await given()
+    expect((await close(elsewhere.part, statement)).text).toContain('other-share')
+  })
+
+  it('has what was not made for it refused, and nothing counted', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given({ model: 'M1' }, { quantity: 1 })
+    await make()
+    const [good] = await broughtBy(line, own)
+    const wrong = await given({ model: 'M2' })
+    await make({ model: 'M2' })
+    const [other] = await broughtBy(line, wrong.own)
+    expect(await handOver(central, part, [other!])).toMatchObject([{ check: 'other-model' }])
+    const unsold = await given({ first_owner: 'none' })
+    await make()
+    const [mine] = await broughtBy(line, unsold.own)
+    expect(await handOver(central, part, [mine!])).toMatchObject([{ check: 'other-owner' }])
+    expect(await handOver(central, unsold.part, [good!])).toMatchObject([{ check: 'other-owner' }])
+    const away = await given({ rendezvous_info: [{ dns: 'rv.test' }] }, {}).catch(() => undefined)
+    expect(away).toBeUndefined()
+    const bad = { ...good!, voucher: Buffer.from('no').toString('base64') }
+    expect(await handOver(central, part, [bad])).toMatchObject([{ check: 'malformed' }])
+    expect(await central.order(id)).toMatchObject({ made: 0, reserved: 1 })
+    const missing = await central.call('POST', '/order-shares/fdos_no/devices', {
+      json: { devices: [good] },
+    })
+    expect(missing.status).toBe(404)
+  })
+
+  it('may not bring more than its share, nor serial numbers twice', async () => {
+    const { central, line } = world
+    const whole = { quantity: 5, unique_serials: true }
+    const { id, part, own } = await given(whole, { quantity: 2 })
+    await make({ serial: 'U1' })
+    await make({ serial: 'U2' })
+    const two = await broughtBy(line, own)
+    const second = await share(central, id, { line: world.lineKey, quantity: 1 })
+    expect(await handOver(central, second.id, two)).toMatchObject([{ ok: true }, { ok: false }])
+    expect(await handOver(central, second.id, two)).toMatchObject([
+      { detail: 'held already' },
+      { check: 'share-full' },
+    ])
+    const renamed = [{ ...two[1]!, serial: 'U1' }]
+    expect(await handOver(central, part, renamed)).toMatchObject([{ check: 'serial' }])
+    expect(await handOver(central, part, two)).toMatchObject([{ ok: true }, { ok: true }])
+    expect(await central.order(id)).toMatchObject({ made: 2, reserved: 1 })
+  })
+})
+
+describe('the first owner of what a line makes', { timeout: PATIENCE_MS }, () => {
+  it('may be another party where it was placed, which has it with the hand-over', async () => {
+    const { central, line, center } = world
+    const { code } = await central.must<{ code: string }>('POST', '/invitations', {
+      ...{ name: 'bolt', roles: ['owner'] },
+    })
+    const joined = await officeOf(center, code).must<{ party: { id: string }; token: string }>(
+      'POST',
+      '/parties',
+    )
+    const { part, own } = await given({ first_owner: joined.party.id })
+    await make()
+    const brought = await broughtBy(line, own)
+    expect(await handOver(central, part, brought)).toMatchObject([{ ok: true }])
+    const bolt = officeOf(center, joined.token)
+    expect(await bolt.vouchers()).toMatchObject([{ state: 'held', entries: 1 }])
+  })
+
+  it('may be nobody, and its voucher comes unextended', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given({ first_owner: 'none' })
+    await make()
+    expect(await handOver(central, part, await broughtBy(line, own))).toMatchObject([{ ok: true }])
+    const [device] = await central.devices(id)
+    const voucher = await central.must('GET', `/vouchers/${device!.guid}`)
+    expect(voucher).toMatchObject({ state: 'held', origin: 'made' })
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const to = publicKey.export({ type: 'spki', format: 'pem' })
+    const sale = { json: { to, unproven: true } }
+    const sold = await central.call('POST', `/vouchers/${device!.guid}/sell`, sale)
+    expect([sold.status, sold.text]).toEqual([409, expect.stringContaining('not in this service')])
+  })
+
+  it('may be a key of somebody else, and the voucher waits to be fetched', async () => {
+    const { central, line } = world
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const first_owner = publicKey.export({ type: 'spki', format: 'pem' })
+    const { id, part, own } = await given({ first_owner })
+    await make()
+    expect(await handOver(central, part, await broughtBy(line, own))).toMatchObject([{ ok: true }])
+    const handed = [{ voucher_state: 'handed-over' }]
+    expect(await central.devices(id)).toMatchObject(handed)
+  })
+})

@@ -1,0 +1,109 @@
+/**
+ * A flood of first messages of TO2, each of which costs a signature of the owner's. Who was let in gets
+ * through, the others are told to come again, and the service is well afterwards.
+ */
+import { Agent, request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { KeyKind } from '../../protocol/cose/algorithms.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { patiently } from '../../src/fleet/patience.ts'
+import { SUITE_FOR } from '../../src/simulator/keys.ts'
+import {
+  type FaultyWorld,
+  NO_FAULT,
+  expectOneOnboarding,
+  faultyWorld,
+} from '../support/faulty-world.ts'
+
+const PATIENCE_MS = 240_000
+const LANES = 400
+const DEVICES = 5
+const HELLO = 60
+
+describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
+  let world: FaultyWorld
+  beforeAll(async () => {
+    world = await faultyWorld()
+  }, PATIENCE_MS)
+  afterAll(() => world.end())
+
+  /** What a device with an owner key of that kind begins TO2 with. */
+  async function helloOf(kind: KeyKind): Promise<Bytes> {
+    const device = await world.make(NO_FAULT, kind)
+    let hello: Bytes | undefined
+    const listening = world.powerUp(device, SUITE_FOR[kind], async (send, message) => {
+      if (message.number !== HELLO) return await send()
+      hello = message.bytes
+      throw new Error('heard enough')
+    })
+    await expect(listening).rejects.toThrow('heard enough')
+    return hello ?? expect.fail()
+  }
+
+  it.each(['p384', 'rsa3072'] as const)(
+    'signed with %s holds up nobody who was let in',
+    async (kind) => {
+      const devices = []
+      for (let i = 0; i < DEVICES; i++) devices.push(await world.make(NO_FAULT))
+      const flood = new Flood(`${world.server.url}/fdo/101/msg/${HELLO}`, await helloOf(kind))
+      const flooding = flood.run()
+      for (const device of devices) {
+        await patiently(() => world.powerUp(device, SUITE_FOR.p256, NO_FAULT), { pause: soon })
+        await expectOneOnboarding(world.server, device.credential.guid)
+      }
+      flood.stop()
+      await flooding
+      expect(flood.statuses.get(200)).toBeGreaterThan(0)
+      expect(flood.statuses.get(503)).toBeGreaterThan(0)
+      expect([...flood.statuses.keys()].toSorted()).toEqual([200, 503])
+
+      const next = await world.throughAll(SUITE_FOR.p256, NO_FAULT)
+      await expectOneOnboarding(world.server, next.credential.guid)
+    },
+  )
+})
+
+/** Sooner than told: a test need not wait for its turn as a device does. */
+const soon = () => new Promise((resolve) => setImmediate(resolve))
+
+class Flood {
+  readonly statuses = new Map<number, number>()
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: LANES })
+  readonly #url: string
+  readonly #message: Bytes
+  #isOver = false
+
+  constructor(url: string, message: Bytes) {
+    this.#url = url
+    this.#message = message
+  }
+
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: LANES }, () => this.#lane()))
+    this.#agent.destroy()
+  }
+
+  stop(): void {
+    this.#isOver = true
+  }
+
+  async #lane(): Promise<void> {
+    while (!this.#isOver) {
+      const status = await this.#send()
+      this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+    }
+  }
+
+  #send(): Promise<number> {
+    const headers = { 'content-type': 'application/cbor', 'content-length': this.#message.length }
+    const options = { method: 'POST', agent: this.#agent, headers }
+    return new Promise((resolve, reject) => {
+      const call = request(this.#url, options, (response) => {
+        response.resume()
+        response.once('end', () => resolve(response.statusCode ?? 0))
+      })
+      call.once('error', reject)
+      call.end(this.#message)
+    })
+  }
+}

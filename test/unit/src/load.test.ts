@@ -1,0 +1,67 @@
+/** When a process is behind, and when it has caught up. */
+import { describe, expect, it } from 'vitest'
+import { Load } from '../../../src/load.ts'
+
+const LATE = 200
+const IN_TIME = 5
+
+function noting(load: Load, ...samples: number[]) {
+  for (const lateMs of samples) load.note(lateMs)
+  return load.isBehind
+}
+
+describe('the load of a process', () => {
+  it('is too much when the event loop is late four times running', () => {
+    const load = new Load()
+    expect(noting(load, LATE, LATE, LATE)).toBe(false)
+    expect(noting(load, LATE)).toBe(true)
+  })
+
+  it('is not too much for a pause now and then', () => {
+    expect(noting(new Load(), LATE, LATE, LATE, IN_TIME, LATE, 5_000, LATE)).toBe(false)
+  })
+
+  it('is so until the event loop has caught up, not merely improved', () => {
+    const load = new Load()
+    noting(load, LATE, LATE, LATE, LATE)
+    expect(noting(load, 100, 60)).toBe(true)
+    expect(noting(load, IN_TIME)).toBe(false)
+  })
+
+  it('lets nothing begin while it is too much', () => {
+    const load = new Load()
+    expect(load.begin()).toBe(true)
+    noting(load, LATE, LATE, LATE, LATE)
+    expect(load.begin()).toBe(false)
+    noting(load, IN_TIME)
+    expect(load.begin()).toBe(true)
+  })
+
+  it('lets so many begin that have not been answered, and no more', () => {
+    const load = new Load(2)
+    expect([load.begin(), load.begin(), load.begin()]).toEqual([true, true, false])
+    load.end()
+    expect([load.begin(), load.begin()]).toEqual([true, false])
+  })
+
+  it('tells those who are turned away when to come, and counts them', () => {
+    const load = new Load()
+    const told = Array.from({ length: 200 }, () => load.turnAway('message 60'))
+    expect(Math.min(...told)).toBe(2)
+    expect(Math.max(...told)).toBe(10)
+    load.turnAway('management API')
+    expect([...load.turnedAway]).toEqual([
+      ['message 60', 200],
+      ['management API', 1],
+    ])
+  })
+
+  it('is watched until the signal comes', async () => {
+    const load = new Load()
+    const stop = new AbortController()
+    const watching = load.watch(stop.signal)
+    stop.abort()
+    await watching
+    expect(load.isBehind).toBe(false)
+  })
+})
