@@ -38,7 +38,7 @@ export interface KeyStoreServices {
   readonly sealer: Sealer
   /** What is made of a private key; recorded runs put their signatures in its place. */
   readonly signerOf?: typeof signerOf
-  /** How long signatures take, by kind of key and where that is. */
+  /** How long signatures take. */
   readonly signatures?: Histogram
   /** Keys held elsewhere; their labels say whose they are, and what for. */
   readonly external?: ExternalKeys | undefined
@@ -198,11 +198,11 @@ export class KeyStore {
 
   async #makeSigner(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
     const { external, signatures, signerOf: makeSigner = signerOf } = this.#services
+    const held = info.origin === 'token' ? 'token' : 'memory'
     const signer =
-      external && info.origin === 'token'
+      external && held === 'token'
         ? await external.signer(info.id, algorithm)
         : makeSigner(await this.objectOf(info), algorithm)
-    const held = info.origin === 'token' ? 'token' : 'memory'
     return signatures ? timed(signer, signatures, info.kind, held) : signer
   }
 
