@@ -47,6 +47,8 @@ export interface Facts {
   rendezvousPolicyChanged: { by: string }
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
+  /** It shows a credential that was signed after the back-up this service was restored from. */
+  deviceMovedOn: { device: string; serial: string; since: string }
   onboardingFailed: { guid: string; device: string; reason: string }
   planChanged: { party: string; plan: string; version: number; by: string }
   planApproved: { party: string; plan: string; version: number; by: string }
@@ -114,6 +116,7 @@ const NAMES: Record<keyof Facts, string> = {
   rendezvousPolicyChanged: 'rendezvous-policy-changed',
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
+  deviceMovedOn: 'device-moved-on',
   onboardingFailed: 'onboarding-failed',
   planChanged: 'plan-changed',
   planApproved: 'plan-approved',

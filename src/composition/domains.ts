@@ -1,10 +1,8 @@
 /** The domains of the roles this service plays, joined to each other. Part of the composition root. */
-import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { algorithmFor } from '../../protocol/crypto/public-key.ts'
 import type { Target } from '../../protocol/types/rendezvous-plan.ts'
 import { HOME_PARTY } from '../database/tables.ts'
-import { ConfigError } from '../config.ts'
 import { deviceRoutes, groupRoutes } from '../devices/routes.ts'
 import { DeviceService } from '../devices/service.ts'
 import { type FdoTransport, inProcess } from '../fdo/client.ts'
@@ -19,12 +17,9 @@ import {
   type ManufacturingServices,
   openManufacturing,
 } from '../manufacturing/assembly.ts'
-import {
-  type FindFirstOwner,
-  firstOwnerFromPem,
-  firstOwnerHere,
-} from '../manufacturing/first-owner.ts'
+import { firstOwnerOf } from './first-owner.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import { strangersNoted } from './strangers.ts'
 import { findOwnerSigner, makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 import { Connections } from '../onboarding/register/connections.ts'
 import { Register } from '../onboarding/register/register.ts'
@@ -101,7 +96,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(onboarding ? [onboarding.role] : []),
   ]
   const findDevice = (id: string) => devices.findScopes(id)
-  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
+  const noteStranger = strangersNoted(services, devices)
+  const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
   const register = plays.has('owner')
     ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
     : undefined
@@ -164,8 +160,8 @@ async function groundOf(services: Services, publicUrl: () => string) {
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
-    serverAnchors: listenerAuthorities(config),
   })
+  pki.addServerAnchors(listenerAuthorities(config))
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock, audit })
   parties.opensWith((tx, party) => devices.openFor(tx, party))
@@ -250,18 +246,6 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
     },
   })
-}
-
-function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {
-  const { firstOwner } = config
-  if (firstOwner === 'none') return undefined
-  if (firstOwner === 'self') return firstOwnerHere(keyStore.ring(HOME_PARTY))
-  try {
-    return firstOwnerFromPem(readFileSync(firstOwner, 'utf8'))
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
-  }
 }
 
 type Connect = (target: Target) => FdoTransport

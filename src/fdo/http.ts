@@ -117,8 +117,10 @@ export class FdoHttp {
       discardRest(incoming, this.#slowestBodyMs)
       return this.#exchange.refuse(error, number, source)
     }
-    const { authorization } = incoming.headers
-    return this.#exchange.answer({ number, bytes, authorization, source })
+    const { authorization, traceparent } = incoming.headers
+    const request = { number, bytes, authorization, source }
+    if (typeof traceparent !== 'string') return this.#exchange.answer(request)
+    return this.#exchange.answer({ ...request, traceparent })
   }
 }
 

@@ -78,6 +78,8 @@ export interface Answer {
   readonly inRow: boolean
   readonly holdMs: number
   readonly hasEffects: boolean
+  /** Of the device it is about, as far as that is known by now. */
+  readonly guid: Bytes | undefined
   readonly durable: boolean
   /** Writes the effects; to be called in the transaction that stores `next`. */
   write(tx: Executor): Promise<void>
@@ -116,6 +118,7 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
         inRow: next !== null && inRows.has(next.expects),
         holdMs: holdMs ?? 0,
         hasEffects: effects.length > 0,
+        guid: guidIn(next, state, ...effects),
         durable: effects.some(({ type }) => durable.has(type)),
         async write(tx) {
           for (const effect of effects) await mounting.write(effect, tx)
@@ -136,6 +139,26 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
       await mounting.brokenOff?.(stateOf(held), error, tx)
     },
   }
+}
+
+/** Of the device that a held state is about, where it says so. */
+export function guidOf({ state }: HeldState): Bytes | undefined {
+  return guidIn(state)
+}
+
+interface AboutDevice {
+  readonly guid?: Bytes
+  readonly run?: { readonly guid?: Bytes }
+}
+
+/** What states and effects have in common: they name the device themselves, or by their run. */
+function guidIn(...all: readonly (object | null)[]): Bytes | undefined {
+  for (const one of all) {
+    const { guid, run } = (one ?? {}) as AboutDevice
+    const found = guid ?? run?.guid
+    if (found) return found
+  }
+  return undefined
 }
 
 /** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */
