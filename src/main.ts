@@ -44,7 +44,7 @@ import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
-import { countVouchers } from './composition/voucher-keys.ts'
+import { countVouchers, findOrderFor } from './composition/voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -245,7 +245,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(new Keys({ ...services, countVouchers })),
+      ...keyRoutes(new Keys({ ...services, countVouchers, findOrderFor })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,
