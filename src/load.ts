@@ -39,9 +39,14 @@ export class Load {
     return this.#turnedAway
   }
 
-  /** Whether something new may begin now; if so, `end` must follow. */
+  /** Whether something new may begin now. */
+  get mayBegin(): boolean {
+    return !this.#behind && this.#begun < this.#most
+  }
+
+  /** The same, and it has begun; if so, `end` must follow. */
   begin(): boolean {
-    if (this.#behind || this.#begun >= this.#most) return false
+    if (!this.mayBegin) return false
     this.#begun++
     return true
   }

@@ -52,7 +52,7 @@ import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
 import { Tracer } from './tracing/tracer.ts'
-import { countVouchers } from './composition/voucher-keys.ts'
+import { countVouchers, findOrderFor } from './composition/voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -263,7 +263,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(new Keys({ ...services, countVouchers })),
+      ...keyRoutes(new Keys({ ...services, countVouchers, findOrderFor })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,

@@ -18,7 +18,8 @@ const UNTOLD: Readonly<Record<string, string>> = {
   'POST /audit/countersignatures': 'stands beside the log: it is about how far that goes',
   'POST /devices/{device}/register': 'does at once what is due anyway; its outcome is told',
   'POST /identity-providers/{id}/test': 'changes nothing',
-  'POST /keys': 'told of where keys are made and retired',
+  'POST /order-shares/{id}/devices': 'each device that is taken in has an entry of its own',
+  'POST /orders/{id}/closing-statement': 'changes nothing',
   'POST /orders/{id}/try': 'asks addresses; nothing follows from it until the order is opened',
   'POST /partners/{id}/keys/{fingerprint}/challenge': 'nothing is kept; the proof is told of',
   'POST /transfer-sources/{id}/pull': 'each voucher that it brings has an entry of its own',
@@ -66,6 +67,13 @@ async function proof(): Promise<Answer> {
   const { challenge = '' } = (await api('POST', `${at}/challenge`)).json as Json
   const signature = sign('sha256', Buffer.from(challenge), partnerKey.privateKey)
   return api('POST', `${at}/proof`, { challenge, signature: signature.toString('base64') })
+}
+
+/** By which the service signs orders, and is known as a line. */
+async function manufacturerKey(): Promise<string> {
+  const { items } = (await api('GET', '/keys')).json as { items: Json[] }
+  const known = items.find(({ purpose, type }) => purpose === 'manufacturer' && type === 'p256')
+  return known?.['fingerprint'] ?? ''
 }
 
 async function joined(): Promise<Answer> {
@@ -299,6 +307,15 @@ const CHANGES: readonly (readonly [
     () => api('POST', `/vouchers/${known['guid']}/sell`, { to: 'self' }),
   ],
   [
+    'POST /devices/{device}/retire',
+    ['device-retired', 'voucher-deleted', 'voucher-restored'],
+    async () => {
+      const answer = await api('POST', `/devices/${known['guid']}/retire`)
+      await api('POST', `/vouchers/${known['guid']}/restore`)
+      return answer
+    },
+  ],
+  [
     'POST /groups',
     ['group-added'],
     () => api('POST', '/groups', { name: 'field', scopes: ['device:whoami'] }),
@@ -377,6 +394,41 @@ const CHANGES: readonly (readonly [
     () => api('POST', `/orders/${known['order']}/open`, { force: true }),
   ],
   [
+    'POST /orders/{id}/shares',
+    ['order-shared'],
+    async () => {
+      const line = await manufacturerKey()
+      const path = `/orders/${known['order']}/shares`
+      return keep({ share: 'id', document: 'document' }, api('POST', path, { line }))
+    },
+  ],
+  [
+    'POST /order-documents',
+    ['order-issuer-trusted', 'order-imported'],
+    async () => {
+      const issuer = await manufacturerKey()
+      const wanted = { document: known['document'], issuer, name: 'from afar' }
+      const answer = await api('POST', '/order-documents', wanted)
+      known['taken'] = (answer.json as { order: Json }).order['id'] ?? ''
+      return answer
+    },
+  ],
+  [
+    'POST /order-shares/{id}/close',
+    ['order-closed', 'order-share-closed'],
+    async () => {
+      await api('POST', `/orders/${known['taken']}/close`)
+      const said = await api('POST', `/orders/${known['taken']}/closing-statement`)
+      const { statement } = said.json as Json
+      return api('POST', `/order-shares/${known['share']}/close`, { statement })
+    },
+  ],
+  [
+    'DELETE /order-issuers/{fingerprint}',
+    ['order-issuer-forgotten'],
+    async () => api('DELETE', `/order-issuers/${await manufacturerKey()}`),
+  ],
+  [
     'POST /orders/{id}/close',
     ['order-closed'],
     () => api('POST', `/orders/${known['order']}/close`),
@@ -390,6 +442,27 @@ const CHANGES: readonly (readonly [
       return api('DELETE', `/orders/${id}`)
     },
   ],
+  [
+    'POST /keys',
+    ['key-imported'],
+    () => {
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const file = privateKey.export({ type: 'pkcs8', format: 'der' })
+      return keep({ spare: 'id' }, upload('/keys', 'application/octet-stream', file))
+    },
+  ],
+  ['DELETE /keys/{id}', ['key-removed'], () => api('DELETE', `/keys/${known['spare']}`)],
+  [
+    'POST /keys/make',
+    ['key-made'],
+    async () => {
+      const { db } = world.service.services.database
+      // All kinds are made at the start: as if this one never had been.
+      await db.deleteFrom('private_key').where('kind', '=', 'p384').execute()
+      return keep({ made: 'id' }, api('POST', '/keys/make', { purpose: 'owner', type: 'p384' }))
+    },
+  ],
+  ['POST /keys/{id}/rotate', ['key-rotated'], () => api('POST', `/keys/${known['made']}/rotate`)],
   ['POST /plans', ['plan-changed'], () => api('POST', '/plans', { name: 'cameras', steps: [] })],
   ['PUT /plans/{name}', ['plan-changed'], () => api('PUT', '/plans/cameras', { steps: [] })],
   ['DELETE /plans/{name}', ['plan-removed'], () => api('DELETE', '/plans/cameras')],
@@ -503,6 +576,8 @@ describe('the log', () => {
       await api('DELETE', '/transfer-rules/fdol_none'),
       await api('DELETE', '/inbox-tokens/fdoi_none'),
       await api('DELETE', '/stations/fdost_none'),
+      await api('DELETE', `/order-issuers/${'0'.repeat(64)}`),
+      await api('DELETE', '/keys/fdok_none'),
       await api('DELETE', '/invitations/fdoi_none'),
       await api('POST', '/parties/fdop_none/suspend'),
       await api('DELETE', '/groups/none'),

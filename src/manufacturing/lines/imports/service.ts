@@ -3,6 +3,7 @@
  * and only where the signer is somebody that this line was told to listen to.
  */
 import { hash } from 'node:crypto'
+import { type AuditLog, brief } from '../../../audit/log.ts'
 import type { Clock } from '../../../clock.ts'
 import type { Executor } from '../../../database/connection.ts'
 import type { Database } from '../../../database/open.ts'
@@ -22,6 +23,7 @@ import type { IssuerRow } from './store.ts'
 export interface OrderImportServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'orderImported' | 'orderIssuerTrusted' | 'orderIssuerForgotten'>
   readonly parties: Makers
   readonly orders: {
@@ -55,6 +57,15 @@ export interface Source extends Pick<ShareDocument, 'share' | 'order' | 'party' 
   readonly document: string
 }
 
+/** What is to be stored of an order that was taken in. */
+interface Taken {
+  readonly order: OrderRow
+  readonly source: Source
+  /** Whoever brings it has named the issuer, too. */
+  readonly isToldIssuer: boolean
+  readonly by: string
+}
+
 const NAME = /^[\w][\w .:+-]{0,99}$/
 
 export class OrderImports {
@@ -78,7 +89,8 @@ export class OrderImports {
     const now = clock.now()
     await this.#check(document, wanted.issuer, party, now)
     const order = await this.#rowOf(document, source, wanted, party)
-    const { row, isTrusted } = await this.#store(order, source)
+    const isToldIssuer = wanted.issuer !== undefined
+    const { row, isTrusted } = await this.#store({ order, source, isToldIssuer, by })
     const { share, issuer } = source
     if (isTrusted) events.orderIssuerTrusted({ issuer, party: source.party, by })
     const isNew = row.id === order.id
@@ -174,24 +186,43 @@ export class OrderImports {
     return found
   }
 
-  async #store(order: OrderRow, source: Source): Promise<{ row: OrderRow; isTrusted: boolean }> {
-    const { database } = this.#services
-    const { party, created_at } = order
-    const issuer: IssuerRow = {
-      ...{ party, fingerprint: source.issuer, created_at },
-      name: `${source.party} at ${source.url}`,
-    }
+  async #store(taken: Taken): Promise<{ row: OrderRow; isTrusted: boolean }> {
+    const { database, audit } = this.#services
+    const { order, source, by } = taken
+    const { party, name } = order
     return database.commit(
       async (tx) => {
-        const isTrusted = (await store.insertIssuer.run(tx, issuer)) > 0
-        if ((await insertOrder.run(tx, order)) > 0) return { row: order, isTrusted }
-        const known = await this.#findKnown(tx, party, source)
-        if (known) return { row: known, isTrusted }
-        const next = 'give this one another with --name'
-        throw new Problem('conflict', `there is an order ${order.name} already: ${next}`)
+        const isTrusted = await this.#trust(tx, taken)
+        if ((await insertOrder.run(tx, order)) === 0) {
+          const known = await this.#findKnown(tx, party, source)
+          if (known) return { row: known, isTrusted }
+          const next = 'give this one another with --name'
+          throw new Problem('conflict', `there is an order ${name} already: ${next}`)
+        }
+        const { share, issuer } = source
+        const detail = { name: brief(name), quantity: order.quantity, share: brief(share), issuer }
+        const subject = { id: order.id }
+        await audit.append(tx, { party, type: 'order-imported', by, subject, detail })
+        return { row: order, isTrusted }
       },
       { durable: true },
     )
+  }
+
+  /** Whether it is trusted by this. One that was forgotten meanwhile is not taken for trusted. */
+  async #trust(tx: Executor, { order, source, isToldIssuer, by }: Taken): Promise<boolean> {
+    const { party, created_at } = order
+    const { issuer: fingerprint } = source
+    if (await store.findIssuer.first(tx, { party, fingerprint })) return false
+    if (!isToldIssuer) {
+      throw new Problem('conflict', `${fingerprint} is trusted no more: repeat with --issuer`)
+    }
+    const name = `${source.party} at ${source.url}`
+    const added = await store.insertIssuer.run(tx, { party, fingerprint, name, created_at })
+    if (added === 0) return false
+    const about = { by, subject: { id: fingerprint }, detail: { name: brief(name) } }
+    await this.#services.audit.append(tx, { party, type: 'order-issuer-trusted', ...about })
+    return true
   }
 
   /** The line's last word on an order, for who placed it. Throws conflict where it may make more. */
@@ -220,11 +251,14 @@ export class OrderImports {
 
   /** What it has signed before stays. Throws not-found. */
   async forgetIssuer(fingerprint: string, { id: by, party }: Actor): Promise<void> {
-    const { database, events } = this.#services
-    const gone = await database.commit((tx) => store.deleteIssuer.run(tx, { party, fingerprint }), {
-      durable: true,
-    })
-    if (gone === 0) throw new Problem('not-found', `there is no issuer ${fingerprint}`)
+    const { database, events, audit } = this.#services
+    const forget = async (tx: Executor) => {
+      const gone = await store.deleteIssuer.run(tx, { party, fingerprint })
+      if (gone === 0) throw new Problem('not-found', `there is no issuer ${fingerprint}`)
+      const about = { by, subject: { id: fingerprint } }
+      await audit.append(tx, { party, type: 'order-issuer-forgotten', ...about })
+    }
+    await database.commit(forget, { durable: true })
     events.orderIssuerForgotten({ issuer: fingerprint, party, by })
   }
 }
