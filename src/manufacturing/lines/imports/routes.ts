@@ -56,7 +56,7 @@ export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly
       result: pageOf(Issuer),
       async handle({ query: { limit, cursor }, principal: { party } }) {
         const page = { party, limit: limit + 1, after: positionOf(cursor) }
-        const rows = await imports.listIssuers(page)
+        const rows = await imports.issuers.list(page)
         return pageFrom(rows, limit, ({ fingerprint }) => fingerprint, issuerView)
       },
     }),
@@ -67,7 +67,7 @@ export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly
       permission: 'order:write',
       params: z.object({ fingerprint: Fingerprint }),
       handle: ({ params: { fingerprint }, principal }) =>
-        imports.forgetIssuer(fingerprint, principal),
+        imports.issuers.forget(fingerprint, principal),
     }),
   ]
 }

@@ -2,6 +2,7 @@
 import { NAME_PREFIXES } from '../../../prefixes.ts'
 import { randomBytes } from 'node:crypto'
 import { ALL_KINDS } from '../../../secrets/key-info.ts'
+import type { AuditLog } from '../../../audit/log.ts'
 import type { Clock } from '../../../clock.ts'
 import type { Executor } from '../../../database/connection.ts'
 import type { Database } from '../../../database/open.ts'
@@ -20,6 +21,7 @@ import type { ShareRow } from './store.ts'
 export interface ShareServices {
   readonly database: Database
   readonly clock: Clock
+  readonly audit: Pick<AuditLog, 'append'>
   readonly events: Pick<Events, 'orderShared' | 'orderShareClosed'>
   readonly parties: Makers
   readonly orders: { find(party: string, id: string): Promise<OrderRow> }
@@ -49,13 +51,19 @@ export class Shares {
 
   /** Reserved from here on: it is made at the line, or nowhere, until the line gives it back. */
   async issue(orderId: string, wanted: NewShare, { id: by, party }: Actor): Promise<ShareRow> {
-    const { database, clock, events, parties, orders } = this.#services
+    const { database, clock, events, audit, parties, orders } = this.#services
     await demandMaker(parties, party)
     const order = await orders.find(party, orderId)
     const now = clock.now()
     const row = await this.#rowOf(order, wanted, now)
-    await database.commit((tx) => place(tx, row, now.toISOString()), { durable: true })
-    events.orderShared({ order: order.id, share: row.id, quantity: row.quantity, by })
+    const { id, quantity, expires_at } = row
+    const detail = { order: order.id, line: wanted.line, quantity, expires_at }
+    const placeIt = async (tx: Executor) => {
+      await place(tx, row, now.toISOString())
+      await audit.append(tx, { party, type: 'order-shared', by, subject: { id }, detail })
+    }
+    await database.commit(placeIt, { durable: true })
+    events.orderShared({ order: order.id, share: id, quantity, by })
     return row
   }
 
@@ -118,17 +126,23 @@ export class Shares {
 
   /** By the line's own word: what it has not made is the order's again. A repeat changes nothing. */
   async close(id: string, statement: string, { id: by, party }: Actor): Promise<ShareRow> {
-    const { database, clock, events } = this.#services
-    const { line } = await this.find(party, id)
+    const { database, clock, events, audit } = this.#services
+    const { line, order_id: order } = await this.find(party, id)
     const said = await readClosing(statement)
     if (said.signer !== line) {
       throw refused('other-line', `it was signed by ${said.signer}: the share is of line ${line}`)
     }
     if (said.share !== id) throw refused('other-share', `it is about share ${said.share}`)
     const at = clock.now().toISOString()
-    const given = await database.commit((tx) => closeIn(tx, { party, id, made: said.made, at }), {
-      durable: true,
-    })
+    const { made } = said
+    const closeIt = async (tx: Executor) => {
+      const given = await closeIn(tx, { party, id, made, at })
+      const detail = { order, made, given_back: given ?? 0 }
+      const entry = { party, type: 'order-share-closed', by, subject: { id }, detail } as const
+      if (given !== undefined) await audit.append(tx, entry)
+      return given
+    }
+    const given = await database.commit(closeIt, { durable: true })
     if (given !== undefined) events.orderShareClosed({ share: id, given_back: given, by })
     return this.find(party, id)
   }
