@@ -627,6 +627,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Witness'][]; readonly next: string | null }
   }
+  'GET /audit/witnesses/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Witness']
+  }
   'GET /certificates': {
     query: {
       limit?: number
@@ -702,10 +707,20 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['InboxToken'][]; readonly next: string | null }
   }
+  'GET /inbox-tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['InboxToken']
+  }
   'GET /invitations': {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['Invitation'][]; readonly next: string | null }
+  }
+  'GET /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Invitation']
   }
   'GET /keys': {
     query: { limit?: number; cursor?: string }
@@ -726,6 +741,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['OrderIssuer'][]; readonly next: string | null }
+  }
+  'GET /order-issuers/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['OrderIssuer']
   }
   'GET /order-shares/{id}': {
     query: Record<never, never>
@@ -782,6 +802,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Content'][]; readonly next: string | null }
   }
+  'GET /plan-contents/{ref}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Content']
+  }
   'GET /plans': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -809,6 +834,11 @@ export interface Operations {
       readonly items: readonly Schemas['RegistrationAlarm'][]
       readonly next: string | null
     }
+  }
+  'GET /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly items: readonly Schemas['RegistrationAlarm'][] }
   }
   'GET /rendezvous-info': {
     query: Record<never, never>
@@ -861,6 +891,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['ApiToken'][]; readonly next: string | null }
   }
+  'GET /tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['ApiToken']
+  }
   'GET /transfer-profile': {
     query: Record<never, never>
     json: undefined
@@ -872,9 +907,9 @@ export interface Operations {
     result: { readonly items: readonly Schemas['TransferReceipt'][] }
   }
   'GET /transfer-rules': {
-    query: Record<never, never>
+    query: { limit?: number; cursor?: string }
     json: undefined
-    result: { readonly items: readonly Schemas['TransferRule'][]; readonly next: null }
+    result: { readonly items: readonly Schemas['TransferRule'][]; readonly next: string | null }
   }
   'GET /transfer-rules/{id}': {
     query: Record<never, never>
@@ -885,6 +920,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['TransferSource'][]; readonly next: string | null }
+  }
+  'GET /transfer-sources/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TransferSource']
   }
   'GET /transfers': {
     query: {

@@ -58,16 +58,26 @@ export class Issuers {
     return store.listIssuers(this.#services.database.db, page)
   }
 
+  /** Throws not-found. */
+  async find(party: string, fingerprint: string): Promise<IssuerRow> {
+    const row = await store.findIssuer.first(this.#services.database.db, { party, fingerprint })
+    return row ?? none(fingerprint)
+  }
+
   /** What it has signed before stays. Throws not-found. */
   async forget(fingerprint: string, { id: by, party }: Actor): Promise<void> {
     const { database, events, audit } = this.#services
     const subject = { id: fingerprint }
     const forgetIt = async (tx: Executor) => {
       const gone = await store.deleteIssuer.run(tx, { party, fingerprint })
-      if (gone === 0) throw new Problem('not-found', `there is no issuer ${fingerprint}`)
+      if (gone === 0) none(fingerprint)
       await audit.append(tx, { party, type: 'order-issuer-removed', by, subject })
     }
     await database.commit(forgetIt, { durable: true })
     events.orderIssuerForgotten({ issuer: fingerprint, party, by })
   }
+}
+
+function none(fingerprint: string): never {
+  throw new Problem('not-found', `there is no issuer ${fingerprint}`)
 }

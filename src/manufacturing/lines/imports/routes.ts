@@ -13,6 +13,8 @@ const Issuer = z
   .object({ fingerprint: Fingerprint, name: z.string(), created_at: z.string() })
   .openapi('OrderIssuer')
 
+const IssuerParam = z.object({ fingerprint: Fingerprint })
+
 export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly Route[] {
   return [
     route({
@@ -61,11 +63,21 @@ export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly
       },
     }),
     route({
+      method: 'get',
+      path: '/order-issuers/{fingerprint}',
+      summary: 'A key whose orders are taken in',
+      permission: 'order:read',
+      params: IssuerParam,
+      result: Issuer,
+      handle: async ({ params: { fingerprint }, principal: { party } }) =>
+        issuerView(await imports.issuers.find(party, fingerprint)),
+    }),
+    route({
       method: 'delete',
       path: '/order-issuers/{fingerprint}',
       summary: 'Take in no more orders signed with a key; those that are here stay',
       permission: 'order:write',
-      params: z.object({ fingerprint: Fingerprint }),
+      params: IssuerParam,
       handle: ({ params: { fingerprint }, principal }) =>
         imports.issuers.forget(fingerprint, principal),
     }),
