@@ -67,7 +67,7 @@ function addReading(audit: Command): void {
       output.result(await listAll(api, 'GET /audit/countersignatures', {}), (rows) =>
         table(rows, [
           { title: 'SEQ', value: ({ seq }) => seq, right: true },
-          { title: 'AT', value: ({ witnessed_at }) => witnessed_at },
+          { title: 'AT', value: ({ witnessed_at }) => witnessed_at.slice(0, 19) },
           { title: 'WITNESS', value: ({ witness }) => witness },
         ]),
       )

@@ -24,7 +24,7 @@ function addPlans(plan: Command): void {
         { title: 'NAME', value: ({ name }) => name },
         { title: 'VERSION', value: ({ version }) => version, right: true },
         { title: 'STEPS', value: ({ steps }) => steps.length, right: true },
-        { title: 'CHANGED', value: ({ updated_at }) => updated_at },
+        { title: 'CHANGED', value: ({ updated_at }) => updated_at?.slice(0, 19) },
         { title: 'DESCRIPTION', value: ({ description }) => description },
       ]),
     )
@@ -114,7 +114,7 @@ function addUploads(plan: Command): void {
         table(files, [
           { title: 'ID', value: ({ id }) => id, right: true },
           { title: 'BYTES', value: ({ length }) => length, right: true },
-          { title: 'AT', value: ({ created_at }) => created_at },
+          { title: 'AT', value: ({ created_at }) => created_at.slice(0, 19) },
           { title: 'NAME', value: ({ name }) => name },
         ]),
       )

@@ -81,7 +81,7 @@ function addPullCommands(transfer: Command): void {
           { title: 'PARTNER', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
           { title: 'EVERY', value: ({ every_seconds: s }) => (s === null ? 'if asked' : `${s} s`) },
-          { title: 'LAST', value: ({ last_at }) => last_at },
+          { title: 'LAST', value: ({ last_at }) => last_at?.slice(0, 19) },
           { title: 'LAST ERROR', value: ({ last_error }) => last_error },
         ]),
       )
@@ -137,7 +137,7 @@ function addReceiptCommands(transfer: Command): void {
       output.result(items, (rows) =>
         table(rows, [
           { title: 'DIRECTION', value: ({ direction }) => direction },
-          { title: 'AT', value: ({ at }) => at },
+          { title: 'AT', value: ({ at }) => at.slice(0, 19) },
           { title: 'PEER', value: ({ peer }) => peer },
           { title: 'RECEIPT', value: ({ receipt }) => receipt },
         ]),
