@@ -27,6 +27,8 @@ const NewApiToken = z.strictObject({
     .optional(),
 })
 
+const params = z.object({ id: z.string() })
+
 export function apiTokenRoutes(apiTokens: ApiTokens): readonly Route[] {
   return [
     route({
@@ -57,11 +59,21 @@ export function apiTokenRoutes(apiTokens: ApiTokens): readonly Route[] {
       },
     }),
     route({
+      method: 'get',
+      path: '/tokens/{id}',
+      summary: 'A token of this API, but for its text',
+      permission: 'token:read',
+      params,
+      result: ApiToken,
+      handle: async ({ params: { id }, principal: { party } }) =>
+        toView(await apiTokens.find(party, id)),
+    }),
+    route({
       method: 'delete',
       path: '/tokens/{id}',
       summary: 'Make a token worthless at once',
       permission: 'token:revoke',
-      params: z.object({ id: z.string() }),
+      params,
       async handle({ params, principal }) {
         await apiTokens.revoke(params.id, principal)
       },

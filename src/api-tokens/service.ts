@@ -79,6 +79,13 @@ export class ApiTokens {
     return this.#store.list(this.#services.database.db, page)
   }
 
+  /** One that was revoked, too. Throws not-found. */
+  async find(party: string, id: string): Promise<ApiTokenRow> {
+    const row = await this.#store.find(this.#services.database.db, id)
+    if (row?.party === party) return row
+    throw new Problem('not-found', `there is no token ${id}`)
+  }
+
   async revoke(id: string, by: Principal): Promise<void> {
     const { database, clock, events, audit } = this.#services
     const { party } = by

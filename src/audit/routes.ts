@@ -16,6 +16,7 @@ import {
   findHead,
   listCountersignatures,
   listEntries,
+  findWitness,
   listWitnesses,
 } from './store.ts'
 import { ENTRY_TYPES } from './types.ts'
@@ -197,6 +198,7 @@ function countersigningRoutes({ database, witnesses }: AuditRoutesServices): rea
 }
 
 function witnessRoutes({ database, witnesses }: AuditRoutesServices): readonly Route[] {
+  const params = z.object({ fingerprint: z.string() })
   return [
     route({
       method: 'get',
@@ -227,11 +229,24 @@ function witnessRoutes({ database, witnesses }: AuditRoutesServices): readonly R
       },
     }),
     route({
+      method: 'get',
+      path: '/audit/witnesses/{fingerprint}',
+      summary: 'Who may countersign the log, by its key',
+      permission: 'audit:read',
+      params,
+      result: Witness,
+      async handle({ params: { fingerprint }, principal: { party } }) {
+        const row = await findWitness(database.db, party, fingerprint)
+        if (row) return witnessView(row)
+        throw new Problem('not-found', `there is no witness ${fingerprint}`)
+      },
+    }),
+    route({
       method: 'delete',
       path: '/audit/witnesses/{fingerprint}',
       summary: 'Take no more countersignatures from this witness; those it gave stay',
       permission: 'audit:write',
-      params: z.object({ fingerprint: z.string() }),
+      params,
       async handle({ params, principal }) {
         await witnesses.remove(params.fingerprint, principal)
       },

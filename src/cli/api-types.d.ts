@@ -747,6 +747,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Witness'][]; readonly next: string | null }
   }
+  'GET /audit/witnesses/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Witness']
+  }
   'GET /certificates': {
     query: {
       limit?: number
@@ -827,10 +832,20 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['InboxToken'][]; readonly next: string | null }
   }
+  'GET /inbox-tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['InboxToken']
+  }
   'GET /invitations': {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['Invitation'][]; readonly next: string | null }
+  }
+  'GET /invitations/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Invitation']
   }
   'GET /keys': {
     query: { limit?: number; cursor?: string }
@@ -859,6 +874,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['OrderIssuer'][]; readonly next: string | null }
+  }
+  'GET /order-issuers/{fingerprint}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['OrderIssuer']
   }
   'GET /order-shares/{id}': {
     query: Record<never, never>
@@ -915,6 +935,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['Content'][]; readonly next: string | null }
   }
+  'GET /plan-contents/{ref}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['Content']
+  }
   'GET /plans': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -957,6 +982,11 @@ export interface Operations {
       readonly items: readonly Schemas['RegistrationAlarm'][]
       readonly next: string | null
     }
+  }
+  'GET /rendezvous-alarms/{guid}': {
+    query: Record<never, never>
+    json: undefined
+    result: { readonly items: readonly Schemas['RegistrationAlarm'][] }
   }
   'GET /rendezvous-info': {
     query: Record<never, never>
@@ -1009,6 +1039,11 @@ export interface Operations {
     json: undefined
     result: { readonly items: readonly Schemas['ApiToken'][]; readonly next: string | null }
   }
+  'GET /tokens/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['ApiToken']
+  }
   'GET /transfer-profile': {
     query: Record<never, never>
     json: undefined
@@ -1020,9 +1055,9 @@ export interface Operations {
     result: { readonly items: readonly Schemas['TransferReceipt'][] }
   }
   'GET /transfer-rules': {
-    query: Record<never, never>
+    query: { limit?: number; cursor?: string }
     json: undefined
-    result: { readonly items: readonly Schemas['TransferRule'][]; readonly next: null }
+    result: { readonly items: readonly Schemas['TransferRule'][]; readonly next: string | null }
   }
   'GET /transfer-rules/{id}': {
     query: Record<never, never>
@@ -1033,6 +1068,11 @@ export interface Operations {
     query: { limit?: number; cursor?: string }
     json: undefined
     result: { readonly items: readonly Schemas['TransferSource'][]; readonly next: string | null }
+  }
+  'GET /transfer-sources/{id}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['TransferSource']
   }
   'GET /transfers': {
     query: {

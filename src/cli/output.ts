@@ -47,11 +47,14 @@ export interface Column<Row> {
   readonly right?: boolean
 }
 
-/** Rows under titles, cut to the terminal's width: the last column gives way first. */
+/**
+ * Rows under titles, cut to the terminal's width: the last column gives way first. Whole where no
+ * terminal is: what is piped is looked for.
+ */
 export function table<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
-  width = process.stdout.columns ?? 120,
+  width = process.stdout.columns ?? Infinity,
 ): string {
   if (rows.length === 0) return '(none)'
   const cells = rows.map((row) => columns.map(({ value }) => clean(value(row))))

@@ -3,18 +3,13 @@ import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
 import { PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { type Given, pathOf } from './api.ts'
 import type { ApiClient } from './api-client.ts'
 import { CliFailure, failureOf } from './failure.ts'
 import type { Progress } from './output.ts'
 
-export interface ImportResult {
-  readonly guid: string | null
-  readonly ok: boolean
-  readonly check: string | null
-  readonly detail: string | null
-  /** The file of the archive it was in. */
-  readonly name?: string
-}
+/** `name` is the file of the archive it was in. */
+export type ImportResult = Given<'POST /vouchers'>['items'][number]
 
 export const KIB = 1024
 
@@ -61,7 +56,11 @@ async function* resultsOf(
   })
   const call = { method: 'POST', contentType: 'application/octet-stream' }
   try {
-    yield* api.lines<ImportResult>('/api/v1/vouchers', { ...call, body, length: fileSize(file) })
+    yield* api.lines<ImportResult>(pathOf('POST /vouchers'), {
+      ...call,
+      body,
+      length: fileSize(file),
+    })
   } catch (error) {
     body.destroy()
     await read
@@ -104,7 +103,7 @@ export async function exportMany(
   }
   const wanted = Object.entries({ ...filter, format }).filter(([, value]) => value !== undefined)
   const query = new URLSearchParams(wanted as [string, string][])
-  const answer = await api.open(`/api/v1/vouchers/export?${query}`, { accept: '*/*' })
+  const answer = await api.open(`${pathOf('GET /vouchers/export')}?${query}`, { accept: '*/*' })
   const draft = `${out}.part`
   const sha256 = createHash('sha256')
   let bytes = 0

@@ -1,48 +1,27 @@
 /** The domains of the roles this service plays, joined to each other. Part of the composition root. */
 import type { Hono } from 'hono'
-import { algorithmFor } from '../../protocol/crypto/public-key.ts'
-import type { Target } from '../../protocol/types/rendezvous-plan.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import { deviceRoutes, groupRoutes } from '../devices/routes.ts'
-import { DeviceService } from '../devices/service.ts'
-import { type FdoTransport, inProcess } from '../fdo/client.ts'
 import type { Exchange } from '../fdo/exchange.ts'
 import type { MountedRole } from '../fdo/mounted-role.ts'
 import type { AppEnv } from '../http/authenticate.ts'
 import type { Route } from '../http/route.ts'
-import { toHex } from '../../protocol/bytes.ts'
-import type { ListenerName } from '../http/source.ts'
-import {
-  type Manufacturing,
-  type ManufacturingServices,
-  openManufacturing,
-} from '../manufacturing/assembly.ts'
-import { firstOwnerOf } from './first-owner.ts'
-import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
-import { strangersNoted } from './strangers.ts'
-import { findOwnerSigner, makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
-import { Connections } from '../onboarding/register/connections.ts'
-import { Register } from '../onboarding/register/register.ts'
-import { askBy } from '../onboarding/register/withdrawal/ask.ts'
-import type { RendezvousHere } from '../onboarding/register/withdrawal/withdrawals.ts'
 import { type Onboarding, openOnboarding } from '../onboarding/assembly.ts'
 import { authorityRoutes, certificateRoutes } from '../pki/routes.ts'
-import { Pki } from '../pki/service.ts'
-import { type Rendezvous, openRendezvous } from '../rendezvous/assembly.ts'
+import type { Pki } from '../pki/service.ts'
+import { openRendezvous } from '../rendezvous/assembly.ts'
 import type { Services } from '../services.ts'
-import { type Tokens, openTokens } from '../tokens/assembly.ts'
-import { addressSettings, warnOfDefaults } from '../settings/addresses.ts'
+import { warnOfDefaults } from '../settings/addresses.ts'
 import { addressRoutes } from '../settings/routes.ts'
-import { deviceAuthorities, listenerAuthorities, readAuthorities } from './trust.ts'
-import type { Transfer } from '../transfer/assembly.ts'
-import { knownHolders, transferOf } from './transfer-ports.ts'
-import { VoucherDesk } from '../vouchers/desk.ts'
-import { VoucherLedger } from '../vouchers/ledger.ts'
-import { trustRoutes } from '../vouchers/trust/routes.ts'
-import { trustPolicySetting } from '../vouchers/trust/policy.ts'
+import { type Tokens, openTokens } from '../tokens/assembly.ts'
 import { voucherRoutes } from '../vouchers/routes.ts'
-import { VoucherService } from '../vouchers/service.ts'
-import { BroughtVouchers } from '../vouchers/brought.ts'
+import { trustRoutes } from '../vouchers/trust/routes.ts'
+import { type Ground, groundOf } from './ground.ts'
+import { manufacturingOf } from './manufacturing.ts'
+import { reachOf, registerOf } from './reach.ts'
+import { strangersNoted } from './strangers.ts'
+import { knownHolders, transferOf } from './transfer-ports.ts'
+import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 
 export interface Domains {
   readonly pki: Pki
@@ -152,89 +131,6 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   }
 }
 
-type Ground = Awaited<ReturnType<typeof groundOf>>
-
-/** What all roles stand on. */
-async function groundOf(services: Services, publicUrl: () => string) {
-  const { config, database, clock, audit, randomBytes, keyStore, parties } = services
-  const pki = await Pki.open({
-    ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
-    now: () => clock.now(),
-  })
-  pki.addServerAnchors(listenerAuthorities(config))
-  const authorities = deviceAuthorities(config, pki.deviceAnchors())
-  const devices = await DeviceService.open({ database, clock, audit })
-  parties.opensWith((tx, party) => devices.openFor(tx, party))
-  const trustPolicy = trustPolicySetting({ database, clock, audit })
-  const ledger = new VoucherLedger({
-    ...services,
-    devices,
-    deviceCas: authorities,
-    trustPolicy: (party) => trustPolicy.value(party),
-    findManufacturerSigner: (party, { type, key }) =>
-      keyStore.ring(party).findSigner(MANUFACTURER, key.spki, algorithmFor(type, key.kind)),
-    findHolders: ({ key }) => keyStore.holders(OWNER, key.spki),
-    hasOwnerKey: (tx, { party, owner_key: fingerprint }) =>
-      keyStore.has(tx, { party, purpose: OWNER, fingerprint }),
-    findOwnerSigner: (party, { type, key }) =>
-      keyStore.ring(party).findSigner(OWNER, key.spki, algorithmFor(type, key.kind)),
-  })
-  const hasRendezvous = config.roles.includes('rendezvous')
-  const settings = addressSettings({ database, clock, audit, publicUrl, hasRendezvous })
-  return {
-    pki,
-    authorities,
-    devices,
-    ledger,
-    settings,
-    trustPolicy,
-    vouchers: new VoucherService(ledger),
-    desk: new VoucherDesk(ledger),
-  }
-}
-
-/** DI, and the orders behind it. */
-function manufacturingOf(
-  services: Services,
-  { pki, devices, vouchers, ledger, settings }: Ground,
-  { rules }: Transfer,
-  outward: Pick<ManufacturingServices, 'publicUrl' | 'tlsUrl' | 'connect'>,
-): Manufacturing {
-  const { config, keyStore } = services
-  const { diAllow: allow, diClientCaFile, uniqueSerials } = config
-  const clientAnchors =
-    diClientCaFile === undefined
-      ? undefined
-      : readAuthorities('FIRSTLIGHT_DI_CLIENT_CA', diClientCaFile)
-  return openManufacturing({
-    ...services,
-    ...outward,
-    ...{ pki, devices, uniqueSerials, rendezvousInfo: settings.rendezvousInfo },
-    vouchers: {
-      async voucherMade(tx, made) {
-        await vouchers.voucherMade(tx, made)
-        rules.wakeFor(made.party, toHex(made.guid))
-      },
-    },
-    brought: new BroughtVouchers(ledger),
-    listeners: listenersOf(config),
-    party: HOME_PARTY,
-    door: { allow, clientAnchors },
-    firstOwner: firstOwnerOf(services),
-    ruledOwner: (...device) => rules.firstOwner(...device),
-    ringOf: (party) => keyStore.ring(party),
-    certify: (spki) => pki.certifyVoucherKey(spki),
-    findSerial: (named, tx) => devices.findIdBySerial(named, tx),
-  })
-}
-
-function listenersOf({ port, tlsPort }: Services['config']): ReadonlySet<ListenerName> {
-  return new Set([
-    ...(port === undefined ? [] : (['http'] as const)),
-    ...(tlsPort === undefined ? [] : (['https'] as const)),
-  ])
-}
-
 /** TO2, and the plans behind it. */
 function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string): Onboarding {
   const { pki, vouchers, devices, settings } = ground
@@ -246,54 +142,4 @@ function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string):
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }
     },
   })
-}
-
-type Connect = (target: Target) => FdoTransport
-
-/** How a rendezvous is reached: our own, where there is one, is spoken to without a socket. */
-function reachOf(services: Services, publicUrl: () => string) {
-  let exchange: Exchange | undefined
-  const transport = () => {
-    if (!exchange) throw new Error('a rendezvous was called before the service was up')
-    return inProcess(exchange)
-  }
-  const isOwn = services.config.roles.includes('rendezvous')
-  const connections = new Connections(
-    isOwn ? { url: publicUrl, transport } : undefined,
-    services.outbound,
-  )
-  return {
-    connect: (target: Target) => connections.to(target),
-    /** Our own, as the register takes back there what is over. */
-    here: (rendezvous: Rendezvous | undefined): RendezvousHere | undefined =>
-      rendezvous && {
-        isAt: (url) => connections.isOwn(url),
-        withdraw: (tx, registration) => rendezvous.registrations.withdrawOf(tx, registration),
-      },
-    start(started: Exchange) {
-      exchange = started
-    },
-    stop: () => connections.close(),
-  }
-}
-
-function registerOf(
-  services: Services,
-  ground: Ground,
-  reach: { readonly connect: Connect; readonly here: RendezvousHere | undefined },
-): Register {
-  const { vouchers, devices, ledger, settings } = ground
-  const register = new Register({
-    ...services,
-    vouchers,
-    devices,
-    ownerAddresses: settings.ownerAddresses,
-    random: Math.random,
-    askedSeconds: services.config.to0Seconds,
-    ...reach,
-    findOwnerSigner: (...key) => findOwnerSigner(services.keyStore, ...key),
-    ask: askBy(services.outbound),
-  })
-  ledger.watch(register)
-  return register
 }

@@ -127,6 +127,8 @@ function otherRoutes({ parties, apiTokens, makeFirstKeys }: PartyRoutesServices)
   ]
 }
 
+const InvitationParam = z.object({ id: z.string().max(64) })
+
 function invitationRoutes({ parties }: PartyRoutesServices): readonly Route[] {
   return [
     route({
@@ -164,11 +166,20 @@ function invitationRoutes({ parties }: PartyRoutesServices): readonly Route[] {
       },
     }),
     route({
+      method: 'get',
+      path: '/invitations/{id}',
+      summary: 'Who has been invited, and whether it has come',
+      permission: 'party:invite',
+      params: InvitationParam,
+      result: Invitation,
+      handle: async ({ params: { id } }) => invitationView(await parties.findInvitation(id)),
+    }),
+    route({
       method: 'delete',
       path: '/invitations/{id}',
       summary: 'Withdraw an invitation',
       permission: 'party:invite',
-      params: z.object({ id: z.string().max(64) }),
+      params: InvitationParam,
       handle: ({ params: { id }, principal }) => parties.withdrawInvitation(id, principal),
     }),
   ]

@@ -183,11 +183,17 @@ export class Parties {
     return store.listInvitations.all(this.#services.database.db, { limit, after })
   }
 
+  /** Throws not-found. */
+  async findInvitation(id: string): Promise<InvitationRow> {
+    const row = await store.findInvitation.first(this.#services.database.db, { id })
+    return row ?? notInvited(id)
+  }
+
   async withdrawInvitation(id: string, by: Actor): Promise<void> {
     const { database, audit } = this.#services
     await database.commit(async (tx) => {
       const removed = await store.removeInvitation.run(tx, { id })
-      if (removed === 0) throw new Problem('not-found', `there is no invitation ${id}`)
+      if (removed === 0) notInvited(id)
       await audit.append(tx, { ...entryBy(by, id), type: 'party-invitation-withdrawn' })
     })
   }
@@ -280,6 +286,10 @@ function inBothLogs(
 
 function nameTaken(name: string): Problem {
   return new Problem('conflict', `there is a party called ${name} already`)
+}
+
+function notInvited(id: string): never {
+  throw new Problem('not-found', `there is no invitation ${id}`)
 }
 
 function notFound(id: string): never {

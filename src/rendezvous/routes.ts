@@ -21,7 +21,7 @@ import {
 } from '../http/route.ts'
 import type { Current, Setting } from '../settings/setting.ts'
 import { GuidText } from '../vouchers/view.ts'
-import { type AlarmRow, listAlarms } from './alarms/store.ts'
+import { type AlarmRow, listAlarms, listAlarmsOf } from './alarms/store.ts'
 import type { Limits } from './limits.ts'
 import type { RendezvousPolicy } from './policy.ts'
 import type { Registrations } from './service.ts'
@@ -123,6 +123,20 @@ function alarmRoutes({
           ({ guid, owner_key }) => `${guid} ${toHex(owner_key)}`,
           alarmView,
         )
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/rendezvous-alarms/{guid}',
+      summary: 'Attempts of former owners to register one device',
+      permission: 'registration:read',
+      params: GuidParam,
+      result: z.object({ items: z.array(AlarmView) }),
+      async handle({ params: { guid }, principal }) {
+        ofTheHouse(principal)
+        const rows = await listAlarmsOf.all(database.db, { guid })
+        if (rows.length === 0) throw new Problem('not-found', `there is no alarm about ${guid}`)
+        return { items: rows.map(alarmView) }
       },
     }),
     route({

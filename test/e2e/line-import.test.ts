@@ -73,6 +73,25 @@ describe('an order that comes signed', { timeout: PATIENCE_MS }, () => {
     expect(twice.filter(({ json }) => json.is_new)).toHaveLength(1)
   })
 
+  it('is refused where its issuer was removed while it was looked at', async () => {
+    const { issuer, line, plant } = world
+    const { document } = await shareOf()
+    const { database } = plant.service.services
+    const { commit } = database
+    database.commit = async (work, options) => {
+      database.commit = commit
+      await line.must('DELETE', `/order-issuers/${issuer}`)
+      return commit(work, options)
+    }
+    try {
+      expect((await offer(document)).json.check).toBe('issuer-not-trusted')
+    } finally {
+      database.commit = commit
+    }
+    expect((await line.must<{ items: [] }>('GET', '/order-issuers')).items).toEqual([])
+    expect((await offer(document, { issuer })).json.is_new).toBe(true)
+  })
+
   it('is refused where it was altered, by a bit anywhere', async () => {
     const { issuer } = world
     const { document } = await shareOf()

@@ -227,6 +227,19 @@ describe('a push', { timeout: PATIENCE_MS }, () => {
     await delivered(some)
     await changedHands(some, `voucher-delivered ${partner}`)
   })
+
+  it('goes on by itself where nobody asks, once who was pushing it has died', async () => {
+    const some = guids.splice(0, 1)
+    const struckDown = recovered({ path: PUSH, at: 'answered', victim: seller })
+    await hand(some).catch(() => undefined)
+    await struckDown
+    // It is claimed for half a minute still.
+    await until('it is delivered', async () => {
+      const jobs = await seller.list<{ guid: string; state: string }>('/transfers?limit=100')
+      return jobs.some(({ guid, state }) => guid === some[0] && state === 'delivered')
+    })
+    await changedHands(some, `voucher-delivered ${partner}`)
+  })
 })
 
 describe('a pull', { timeout: PATIENCE_MS }, () => {

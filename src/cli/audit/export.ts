@@ -1,6 +1,7 @@
 /** `firstlight audit export`: the log as JSON lines, in a file or on stdout. */
 import { createWriteStream, renameSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { call } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { exportedLines, isEntryLine } from './lines.ts'
 import { shown } from './verify.ts'
@@ -15,7 +16,7 @@ export async function exportLog(
   api: ApiClient,
   { out, from }: { readonly out: string | undefined; readonly from: number },
 ): Promise<Exported> {
-  const { seq } = await api.json<{ seq: number }>('/api/v1/audit/head')
+  const { seq } = await call(api, 'GET /audit/head', {})
   const lines = shown(exportedLines(api, from), 'exporting', Math.max(0, seq - from + 1))
   const exported: Exported = { entries: 0, countersignatures: 0 }
   if (out === undefined) {

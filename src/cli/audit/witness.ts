@@ -7,6 +7,7 @@ import type { Signer } from '../../../protocol/crypto/signer.ts'
 import type { AuditEntry } from '../../audit/entry.ts'
 import { type Countersignature, countersign, fingerprintOf } from '../../audit/head.ts'
 import { ChainWalk, walkLines } from '../../audit/verify.ts'
+import { call } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { CliFailure } from '../failure.ts'
 import { readPrivateKey } from '../key-files.ts'
@@ -50,7 +51,7 @@ async function lastEntry(
   before: Countersignature | undefined,
 ): Promise<AuditEntry | undefined> {
   const start = before?.statement
-  const { seq } = await api.json<{ seq: number }>('/api/v1/audit/head')
+  const { seq } = await call(api, 'GET /audit/head', {})
   const walk = new ChainWalk(start ? { start } : {})
   const lines = exportedLines(api, start?.seq)
   const flaw = await walkLines(walk, shown(lines, 'checking', Math.max(0, seq - (start?.seq ?? 0))))
@@ -67,8 +68,7 @@ async function signedAnew(signer: Signer, last: AuditEntry, state: string): Prom
 
 /** Again and again, until the service has it. */
 async function deliver(api: ApiClient, signed: Uint8Array): Promise<void> {
-  await api.json('/api/v1/audit/countersignatures', {
-    method: 'POST',
+  await call(api, 'POST /audit/countersignatures', {
     body: signed,
     contentType: 'application/cose',
   })

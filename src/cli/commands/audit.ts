@@ -4,7 +4,7 @@ import { fromHex } from '../../../protocol/bytes.ts'
 import { toPem } from '../../../protocol/x509/pem.ts'
 import type { EntryView } from '../../audit/lines.ts'
 import type { Fork } from '../../audit/missed.ts'
-import { listAll } from '../api.ts'
+import { call, listAll, pathOf } from '../api.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { type Anchors, verifiedText, verifyLog } from '../audit/verify.ts'
 import { exportLog } from '../audit/export.ts'
@@ -15,19 +15,6 @@ import { readPublicKey } from '../key-files.ts'
 import { missedInFile, missedText } from '../missed.ts'
 import { table } from '../output.ts'
 import { timeOf } from '../time.ts'
-
-interface HeadView {
-  readonly party: string
-  readonly seq: number
-  readonly hash: string
-  readonly at: string | null
-}
-
-interface WitnessView {
-  readonly fingerprint: string
-  readonly name: string
-  readonly created_at: string
-}
 
 export function auditCommand(): Command {
   const audit = new Command('audit').description('what happened: the log, and whether it is whole')
@@ -62,7 +49,8 @@ function addReading(audit: Command): void {
     async (api, options, output) => {
       const entries: EntryView[] = []
       const limit = countOf(options.limit)
-      for await (const entry of api.items<EntryView>(`/api/v1/audit?${queryOf(options, limit)}`)) {
+      const path = pathOf('GET /audit', {}, queryOf(options, limit))
+      for await (const entry of api.items<EntryView>(path)) {
         if (entries.push(entry) === limit) break
       }
       output.result(entries, entryTable)
@@ -72,7 +60,7 @@ function addReading(audit: Command): void {
     audit.command('head').description('the last entry and its hash: note it elsewhere'),
     async (api, _options, output) => {
       output.result(
-        await api.json<HeadView>('/api/v1/audit/head'),
+        await call(api, 'GET /audit/head', {}),
         ({ party, seq, hash, at }) => `${party} ${seq}:${hash} ${at ?? '(empty)'}`,
       )
     },
@@ -83,7 +71,7 @@ function addReading(audit: Command): void {
       output.result(await listAll(api, 'GET /audit/countersignatures', {}), (rows) =>
         table(rows, [
           { title: 'SEQ', value: ({ seq }) => seq, right: true },
-          { title: 'AT', value: ({ witnessed_at }) => witnessed_at },
+          { title: 'AT', value: ({ witnessed_at }) => witnessed_at.slice(0, 19) },
           { title: 'WITNESS', value: ({ witness }) => witness },
         ]),
       )
@@ -164,7 +152,6 @@ function addWitnessing(audit: Command): void {
 
 function addWitnesses(audit: Command): void {
   const witnesses = audit.command('witnesses').description('who may countersign the log')
-  const path = '/api/v1/audit/witnesses'
   runWithApi<{ name: string }>(
     witnesses
       .command('add')
@@ -173,17 +160,14 @@ function addWitnesses(audit: Command): void {
       .requiredOption('--name <name>', 'who that is'),
     async (api, { name }, output, [file = '']) => {
       const public_key = toPem('PUBLIC KEY', readPublicKey(file).key.spki)
-      const added = await api.json<WitnessView>(path, {
-        method: 'POST',
-        json: { name, public_key },
-      })
+      const added = await call(api, 'POST /audit/witnesses', { json: { name, public_key } })
       output.result(added, ({ fingerprint }) => `added ${name} ${fingerprint}`)
     },
   )
   runWithApi(
     witnesses.command('list').description('list the witnesses'),
     async (api, _options, output) => {
-      output.result(await api.list<WitnessView>(path), (rows) =>
+      output.result(await listAll(api, 'GET /audit/witnesses', {}), (rows) =>
         table(rows, [
           { title: 'NAME', value: ({ name }) => name },
           { title: 'ADDED', value: ({ created_at }) => created_at.slice(0, 19) },
@@ -198,20 +182,21 @@ function addWitnesses(audit: Command): void {
       .description('take no more countersignatures of this key')
       .argument('<fingerprint>'),
     async (api, _options, output, [fingerprint = '']) => {
-      await api.send(`${path}/${encodeURIComponent(fingerprint)}`, { method: 'DELETE' })
+      await call(api, 'DELETE /audit/witnesses/{fingerprint}', { params: { fingerprint } })
       output.result({ fingerprint, removed: true }, () => `removed ${fingerprint}`)
     },
   )
 }
 
-function queryOf({ guid, device, type, since, until }: ListOptions, limit: number): string {
-  const query = new URLSearchParams({ limit: String(Math.min(limit, 500)) })
-  if (guid !== undefined) query.set('guid', guid.replaceAll('-', '').toLowerCase())
-  if (device !== undefined) query.set('device', device)
-  if (type !== undefined) query.set('type', type)
-  if (since !== undefined) query.set('since', timeOf(since, '--since'))
-  if (until !== undefined) query.set('until', timeOf(until, '--until'))
-  return query.toString()
+function queryOf({ guid, device, type, since, until }: ListOptions, limit: number) {
+  return {
+    limit: Math.min(limit, 500),
+    ...(guid !== undefined && { guid: guid.replaceAll('-', '').toLowerCase() }),
+    ...(device !== undefined && { device }),
+    ...(type !== undefined && { type }),
+    ...(since !== undefined && { since: timeOf(since, '--since') }),
+    ...(until !== undefined && { until: timeOf(until, '--until') }),
+  }
 }
 
 function countOf(text: string): number {

@@ -60,7 +60,7 @@ function listCommand(client: Command): void {
           { title: 'CLIENT ID', value: ({ client_id }) => client_id },
           { title: 'NAME', value: ({ name }) => name },
           { title: 'METHOD', value: ({ auth }) => auth.method },
-          { title: 'DISABLED', value: ({ disabled_at }) => disabled_at },
+          { title: 'DISABLED', value: ({ disabled_at }) => disabled_at?.slice(0, 19) },
           { title: 'SCOPES', value: ({ scopes }) => scopes.join(' ') },
         ]),
       )

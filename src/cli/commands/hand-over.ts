@@ -3,7 +3,7 @@
  * gives back what was not, once the order is closed. Whoever is broken off begins once more.
  */
 import type { Command } from 'commander'
-import { type Given, call } from '../api.ts'
+import { type Given, call, pathOf } from '../api.ts'
 import { ApiClient } from '../api-client.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -70,7 +70,7 @@ interface Way {
 
 async function handOverAll(way: Way, id: string, after: string): Promise<HandedOver[]> {
   if (!/^\d{1,9}$/.test(after)) throw new CliFailure('usage', `--after: no number: ${after}`)
-  const path = `/api/v1/orders/${encodeURIComponent(id)}/devices?limit=500&after=${after}`
+  const path = pathOf('GET /orders/{id}/devices', { id }, { limit: 500, after: Number(after) })
   const made = await way.api.list<Made>(path)
   const bar = progress('handing over', made.length)
   const results: HandedOver[] = []

@@ -23,8 +23,8 @@ export function inboxCommand(): Command {
       table(rows, [
         { title: 'ID', value: ({ id }) => id },
         { title: 'NAME', value: ({ name }) => name },
-        { title: 'CREATED', value: ({ created_at }) => created_at },
-        { title: 'REVOKED', value: ({ revoked_at }) => revoked_at },
+        { title: 'CREATED', value: ({ created_at }) => created_at.slice(0, 19) },
+        { title: 'REVOKED', value: ({ revoked_at }) => revoked_at?.slice(0, 19) },
       ]),
     )
   })

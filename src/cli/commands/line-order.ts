@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { type Given, call, listAll } from '../api.ts'
+import { type Given, type Listed, call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -107,8 +107,8 @@ function addShares(order: Command): void {
       .description('what lines make of an order, and how much of it has come')
       .argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const path = `/api/v1/orders/${encodeURIComponent(id)}/shares?limit=500`
-      output.result(await api.list<Omit<Share, 'document'>>(path), (rows) =>
+      const path = pathOf('GET /orders/{id}/shares', { id }, { limit: 500 })
+      output.result(await api.list<Listed<'GET /orders/{id}/shares'>>(path), (rows) =>
         table(rows, [
           { title: 'SHARE', value: (share) => share.id },
           { title: 'STATE', value: stateOf },

@@ -1,44 +1,19 @@
 /** `firstlight order`: how many devices are made, with what, for whom; and which have been. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { type Given, type Listed, call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
+import type { Operations } from '../api-types.d.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { type Output, facts, table } from '../output.ts'
 import { secondsOf } from '../time.ts'
 import { addLineCommands } from './line-order.ts'
 
-interface OrderView {
-  readonly id: string
-  readonly name: string
-  readonly state: string
-  readonly is_expired: boolean
-  readonly model: string | null
-  readonly quantity: number
-  readonly made: number
-  readonly expires_at: string
-  readonly trial: Trial | null
-}
-
-interface Trial {
-  readonly ok: boolean
-  readonly addresses: readonly {
-    readonly url: string
-    readonly as: string
-    readonly ok: boolean
-    readonly detail: string
-  }[]
-  readonly passed_over: readonly string[]
-}
-
-interface DeviceView {
-  readonly number: number
-  readonly serial: string
-  readonly guid: string
-  readonly model: string
-  readonly voucher_state: string | null
-  readonly label: string
-}
+type Order = Given<'GET /orders/{id}'>
+type NewOrder = Operations['POST /orders']['json']
+type FirstOwner = NonNullable<NewOrder['first_owner']>
+type Directives = NonNullable<NewOrder['rendezvous_info']>
 
 export function orderCommand(): Command {
   const order = new Command('order').description('production orders, and the devices made to them')
@@ -80,10 +55,7 @@ function addCreate(order: Command): void {
       .option('--unique-serials', 'refuse a serial number that another device has')
       .option('--device-ca <file>', 'the CAs whose devices keep their certificate (PEM)'),
     async (api, options, output) => {
-      const made = await api.json<OrderView>('/api/v1/orders', {
-        method: 'POST',
-        json: orderOf(options),
-      })
+      const made = await call(api, 'POST /orders', { json: orderOf(options) })
       output.result(made, ({ id }) => id)
       output.note(`a draft: firstlight order open ${made.id} has devices made to it`)
     },
@@ -95,10 +67,11 @@ function addCreate(order: Command): void {
       .argument('<id>')
       .argument('<file>', 'PEM: each with its issuers behind it'),
     async (api, _options, output, [id = '', file = '']) => {
-      const told = await api.json<{ items: { key: string; ok: boolean; detail: string | null }[] }>(
-        `${pathOf(id)}/device-certificates`,
-        { method: 'POST', body: readFileSync(file), contentType: 'application/x-pem-file' },
-      )
+      const told = await call(api, 'POST /orders/{id}/device-certificates', {
+        params: { id },
+        body: readFileSync(file),
+        contentType: 'application/x-pem-file',
+      })
       output.result(told.items, (rows) =>
         table(rows, [
           { title: 'RESULT', value: ({ ok }) => (ok ? 'taken' : 'refused') },
@@ -111,17 +84,17 @@ function addCreate(order: Command): void {
   )
 }
 
-function orderOf(options: CreateOptions) {
+function orderOf(options: CreateOptions): NewOrder {
   const { name, model, rendezvous, firstOwner, rules, station, label, deviceCa } = options
   const expires = new Date(Date.now() + secondsOf(options.expires) * 1000)
   return {
     name,
     quantity: Number(options.quantity),
     expires_at: expires.toISOString(),
-    first_owner: rules === undefined ? wordOrFile(firstOwner) : readJson(rules),
+    first_owner: rules === undefined ? wordOrFile(firstOwner) : readJson<FirstOwner>(rules),
     unique_serials: options.uniqueSerials ?? false,
     ...(model !== undefined && { model }),
-    ...(rendezvous !== undefined && { rendezvous_info: readJson(rendezvous) }),
+    ...(rendezvous !== undefined && { rendezvous_info: readJson<Directives>(rendezvous) }),
     ...(station && { stations: station }),
     ...(label !== undefined && { label }),
     ...(deviceCa !== undefined && { device_cas: readFileSync(deviceCa, 'utf8') }),
@@ -133,9 +106,10 @@ function wordOrFile(firstOwner: string): string {
   return isWord ? firstOwner : readFileSync(firstOwner, 'utf8')
 }
 
-function readJson(file: string): unknown {
+/** What may be in it is for the service to say. */
+function readJson<T>(file: string): T {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    return JSON.parse(readFileSync(file, 'utf8')) as T
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
     throw new CliFailure('usage', `${file} is no JSON: ${cause.message}`, { cause })
@@ -144,7 +118,7 @@ function readJson(file: string): unknown {
 
 function addState(order: Command): void {
   runWithApi(order.command('list').description('list the orders'), async (api, _, output) => {
-    const items = await api.list<OrderView>('/api/v1/orders?limit=500')
+    const items = await listAll(api, 'GET /orders', { limit: 500 })
     output.result(items, (rows) =>
       table(rows, [
         { title: 'ID', value: ({ id }) => id },
@@ -160,12 +134,12 @@ function addState(order: Command): void {
   runWithApi(
     order.command('show').description('an order, and how much is made').argument('<id>'),
     async (api, _options, output, [id = '']) =>
-      output.result(await api.json<OrderView>(pathOf(id)), orderPage),
+      output.result(await call(api, 'GET /orders/{id}', { params: { id } }), orderPage),
   )
   runWithApi(
     order.command('try').description('try the rendezvous info of a draft').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const tried = await change(api, id, 'try')
+      const tried = await call(api, 'POST /orders/{id}/try', { params: { id } })
       output.result(tried, orderPage)
       if (!tried.trial?.ok) process.exitCode = 5
     },
@@ -177,25 +151,26 @@ function addState(order: Command): void {
       .argument('<id>')
       .option('--force', 'although it has not: no device made can be told otherwise'),
     async (api, { force = false }, output, [id = '']) =>
-      output.result(await change(api, id, 'open', { force }), orderPage),
+      output.result(
+        await call(api, 'POST /orders/{id}/open', { params: { id }, json: { force } }),
+        orderPage,
+      ),
   )
   runWithApi(
     order.command('close').description('have no more devices made to it').argument('<id>'),
     async (api, _options, output, [id = '']) =>
-      output.result(await change(api, id, 'close'), orderPage),
+      output.result(await call(api, 'POST /orders/{id}/close', { params: { id } }), orderPage),
   )
   runWithApi(
     order.command('delete').description('remove an order never opened').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(pathOf(id), { method: 'DELETE' })
+      await call(api, 'DELETE /orders/{id}', { params: { id } })
       output.result({ id, deleted: true }, () => `deleted ${id}`)
     },
   )
 }
 
-function change(api: ApiClient, id: string, what: string, json?: object): Promise<OrderView> {
-  return api.json(`${pathOf(id)}/${what}`, { method: 'POST', ...(json && { json }) })
-}
+const DEVICES = 'GET /orders/{id}/devices'
 
 function addDevices(order: Command): void {
   runWithApi<{ csv?: boolean; out?: string; after: string }>(
@@ -209,8 +184,8 @@ function addDevices(order: Command): void {
     async (api, { csv, out, after }, output, [id = '']) => {
       if (!/^\d{1,9}$/.test(after)) throw new CliFailure('usage', `--after: no number: ${after}`)
       if (csv ?? out !== undefined) return writeCsv(api, { id, after, out }, output)
-      const path = `${pathOf(id)}/devices?limit=500&after=${after}`
-      output.result(await api.list<DeviceView>(path), (rows) =>
+      const path = pathOf(DEVICES, { id }, { limit: 500, after: Number(after) })
+      output.result(await api.list<Listed<typeof DEVICES>>(path), (rows) =>
         table(rows, [
           { title: 'NO', value: ({ number }) => number, right: true },
           { title: 'SERIAL', value: ({ serial }) => serial },
@@ -231,11 +206,11 @@ async function writeCsv(
   { id, after, out }: { id: string; after: string; out: string | undefined },
   output: Output,
 ): Promise<void> {
-  const { made } = await api.json<OrderView>(pathOf(id))
+  const { made } = await call(api, 'GET /orders/{id}', { params: { id } })
   let text = ''
   let at = Number(after)
   do {
-    const path = `${pathOf(id)}/devices?format=csv&after=${at}`
+    const path = pathOf(DEVICES, { id }, { format: 'csv', after: at })
     const part = (await api.send(path, { accept: 'text/csv' })).body.toString()
     text += text === '' ? part : part.slice(part.indexOf('\n') + 1)
     at += LINES_AT_ONCE
@@ -246,15 +221,11 @@ async function writeCsv(
   output.result({ id, made, ...written }, () => `written to ${out}`)
 }
 
-function pathOf(id: string): string {
-  return `/api/v1/orders/${encodeURIComponent(id)}`
-}
-
-function stateOf({ state, is_expired }: OrderView): string {
+function stateOf({ state, is_expired }: Order): string {
   return state === 'open' && is_expired ? 'expired' : state
 }
 
-function orderPage(order: OrderView): string {
+function orderPage(order: Order): string {
   const { id, name, model, made, quantity, expires_at, trial } = order
   const page = facts([
     ['order', id],

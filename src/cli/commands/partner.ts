@@ -1,24 +1,13 @@
 /** `firstlight partner`: to whom vouchers go, and from whom they come. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { type Given, call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 import { addProofCommands } from '../partner-proof.ts'
 
-interface PartnerView {
-  readonly id: string
-  readonly name: string
-  readonly did: string | null
-  readonly push_url: string | null
-  readonly pull_url: string | null
-  readonly has_token: boolean
-  readonly keys: readonly {
-    readonly fingerprint: string
-    readonly kind: string
-    readonly proven_at: string | null
-  }[]
-}
+type Partner = Given<'GET /partners/{id}'>
 
 interface PartnerOptions {
   readonly did?: string
@@ -33,7 +22,7 @@ export function partnerCommand(): Command {
   const add = partner.command('add').description('add a partner').argument('<name>')
   runWithApi<PartnerOptions>(withDetails(add), async (api, options, output, [name = '']) => {
     const json = detailsOf(name, options)
-    const made = await api.json<PartnerView>('/api/v1/partners', { method: 'POST', json })
+    const made = await call(api, 'POST /partners', { json })
     output.result(made, page)
   })
   const replace = partner
@@ -45,13 +34,13 @@ export function partnerCommand(): Command {
     withDetails(replace),
     async (api, options, output, [id = '', name = '']) => {
       const json = detailsOf(name, options)
-      output.result(await api.json<PartnerView>(pathOf(id), { method: 'PUT', json }), page)
+      output.result(await call(api, 'PUT /partners/{id}', { params: { id }, json }), page)
     },
   )
   runWithApi(
     partner.command('list').description('list the partners'),
     async (api, _options, output) => {
-      const items = await api.list<PartnerView>('/api/v1/partners')
+      const items = await listAll(api, 'GET /partners', {})
       output.result(items, (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
@@ -66,13 +55,13 @@ export function partnerCommand(): Command {
   runWithApi(
     partner.command('show').description('a partner: addresses and keys').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      output.result(await api.json<PartnerView>(pathOf(id)), page)
+      output.result(await call(api, 'GET /partners/{id}', { params: { id } }), page)
     },
   )
   runWithApi(
     partner.command('remove').description('hand no more vouchers to a partner').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(pathOf(id), { method: 'DELETE' })
+      await call(api, 'DELETE /partners/{id}', { params: { id } })
       output.result({ id, removed: true }, () => `removed ${id}`)
     },
   )
@@ -109,11 +98,7 @@ function contentOf(file: string): string {
   }
 }
 
-function pathOf(id: string): string {
-  return `/api/v1/partners/${encodeURIComponent(id)}`
-}
-
-function page({ id, name, did, push_url, pull_url, has_token, keys }: PartnerView): string {
+function page({ id, name, did, push_url, pull_url, has_token, keys }: Partner): string {
   return facts([
     ['id', id],
     ['name', name],

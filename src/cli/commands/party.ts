@@ -50,7 +50,7 @@ function listCommand(party: Command): void {
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
-          { title: 'SUSPENDED', value: ({ suspended_at }) => suspended_at },
+          { title: 'SUSPENDED', value: ({ suspended_at }) => suspended_at?.slice(0, 19) },
           { title: 'ROLES', value: ({ roles }) => roles.join(' ') },
         ]),
       ),
@@ -82,7 +82,7 @@ function invitationsCommand(party: Command): void {
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
-          { title: 'UNTIL', value: ({ expires_at }) => expires_at },
+          { title: 'UNTIL', value: ({ expires_at }) => expires_at.slice(0, 19) },
           { title: 'USED BY', value: ({ used_by }) => used_by },
         ]),
       ),

@@ -33,8 +33,8 @@ export function tokenCommand(): Command {
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
-          { title: 'EXPIRES', value: ({ expires_at }) => expires_at ?? 'never' },
-          { title: 'REVOKED', value: ({ revoked_at }) => revoked_at },
+          { title: 'EXPIRES', value: ({ expires_at }) => expires_at?.slice(0, 19) ?? 'never' },
+          { title: 'REVOKED', value: ({ revoked_at }) => revoked_at?.slice(0, 19) },
           { title: 'SCOPES', value: ({ scopes }) => scopes.join(' ') },
         ]),
       )

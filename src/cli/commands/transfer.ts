@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { fromBase64 } from '../../../protocol/bytes.ts'
 import { FdoError } from '../../../protocol/errors.ts'
 import { readReceipt } from '../../../protocol/transfer/receipt.ts'
+import { type Given, call, listAll } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
@@ -14,30 +15,8 @@ import { transferRuleCommand } from '../transfer-rules.ts'
 import { addSendCommand } from '../transfer-send.ts'
 import { readVoucher } from './voucher.ts'
 
-interface TransferView {
-  readonly id: string
-  readonly partner: string
-  readonly guid: string
-  readonly state: string
-  readonly attempts: number
-  readonly next_at: string | null
-  readonly last_error: string | null
-}
-
-interface SourceView {
-  readonly id: string
-  readonly name: string
-  readonly every_seconds: number | null
-  readonly last_at: string | null
-  readonly last_error: string | null
-}
-
-interface PullResult {
-  readonly taken: number
-  readonly known: number
-  readonly failed: readonly { readonly id: string; readonly reason: string }[]
-  readonly more: boolean
-}
+type Transfer = Given<'GET /transfers/{id}'>
+type Pulled = Given<'POST /transfer-sources/{id}/pull'>
 
 export function transferCommand(): Command {
   const transfer = new Command('transfer').description(
@@ -61,10 +40,11 @@ function addPushCommands(transfer: Command): void {
       .option('--partner <id>', 'to this partner')
       .option('--guid <guid>', 'of this voucher'),
     async (api, { state, partner, guid }, output) => {
-      const wanted = { state, partner, guid: guid && guidOf(guid) }
-      const query = new URLSearchParams()
-      for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, value)
-      const items = await api.list<TransferView>(`/api/v1/transfers?${query}`)
+      const items = await listAll(api, 'GET /transfers', {
+        ...(state !== undefined && { state: stateOf(state) }),
+        ...(partner !== undefined && { partner }),
+        ...(guid !== undefined && { guid: guidOf(guid) }),
+      })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
@@ -80,14 +60,13 @@ function addPushCommands(transfer: Command): void {
   runWithApi(
     transfer.command('show').description('how one went so far').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      output.result(await api.json<TransferView>(`/api/v1/transfers/${segment(id)}`), page)
+      output.result(await call(api, 'GET /transfers/{id}', { params: { id } }), page)
     },
   )
   runWithApi(
     transfer.command('retry').description('push it now, one that failed, too').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const path = `/api/v1/transfers/${segment(id)}/retry`
-      output.result(await api.json<TransferView>(path, { method: 'POST' }), page)
+      output.result(await call(api, 'POST /transfers/{id}/retry', { params: { id } }), page)
     },
   )
 }
@@ -96,13 +75,13 @@ function addPullCommands(transfer: Command): void {
   runWithApi(
     transfer.command('sources').description('list the partners that vouchers are pulled from'),
     async (api, _options, output) => {
-      const items = await api.list<SourceView>('/api/v1/transfer-sources')
+      const items = await listAll(api, 'GET /transfer-sources', {})
       output.result(items, (rows) =>
         table(rows, [
           { title: 'PARTNER', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => name },
           { title: 'EVERY', value: ({ every_seconds: s }) => (s === null ? 'if asked' : `${s} s`) },
-          { title: 'LAST', value: ({ last_at }) => last_at },
+          { title: 'LAST', value: ({ last_at }) => last_at?.slice(0, 19) },
           { title: 'LAST ERROR', value: ({ last_error }) => last_error },
         ]),
       )
@@ -113,8 +92,8 @@ function addPullCommands(transfer: Command): void {
       .command('pull')
       .description('fetch what a partner holds for us')
       .argument('<partner>', 'its id'),
-    async (api, _options, output, [partner = '']) => {
-      const pulled = await pullAll(api, partner)
+    async (api, _options, output, [id = '']) => {
+      const pulled = await pullAll(api, id)
       output.result(pulled, ({ taken, known, failed }) =>
         [
           `${taken} taken in, ${known} known before, ${failed.length} failed`,
@@ -132,21 +111,19 @@ function addPullCommands(transfer: Command): void {
       .description('say how often vouchers are pulled from a partner')
       .argument('<partner>', 'its id')
       .requiredOption('--every <time>', 'such as 10m or 1d; never: only when asked to'),
-    async (api, { every }, output, [partner = '']) => {
+    async (api, { every }, output, [id = '']) => {
       const json = { every_seconds: every === 'never' ? null : secondsOf(every) }
-      const path = `/api/v1/transfer-sources/${segment(partner)}`
-      const source = await api.json<SourceView>(path, { method: 'PUT', json })
+      const source = await call(api, 'PUT /transfer-sources/{id}', { params: { id }, json })
       output.result(source, ({ name }) => `${name}: ${every === 'never' ? 'if asked' : every}`)
     },
   )
 }
 
 /** The service answers after so many; what it has taken in it knows the next time. */
-async function pullAll(api: ApiClient, partner: string): Promise<PullResult> {
-  const path = `/api/v1/transfer-sources/${segment(partner)}/pull`
+async function pullAll(api: ApiClient, id: string): Promise<Pulled> {
   let taken = 0
   for (;;) {
-    const one = await api.json<PullResult>(path, { method: 'POST' })
+    const one = await call(api, 'POST /transfer-sources/{id}/pull', { params: { id } })
     if (!one.more) return { ...one, taken: taken + one.taken, known: one.known - taken }
     taken += one.taken
   }
@@ -156,15 +133,13 @@ function addReceiptCommands(transfer: Command): void {
   runWithApi(
     transfer.command('receipts').description('the receipts for a voucher').argument('<guid>'),
     async (api, _options, output, [guid = '']) => {
-      const { items } = await api.json<{ items: readonly Record<string, string | null>[] }>(
-        `/api/v1/transfer-receipts?guid=${guidOf(guid)}`,
-      )
+      const { items } = await call(api, 'GET /transfer-receipts', { query: { guid: guidOf(guid) } })
       output.result(items, (rows) =>
         table(rows, [
-          { title: 'DIRECTION', value: (row) => row['direction'] },
-          { title: 'AT', value: (row) => row['at'] },
-          { title: 'PEER', value: (row) => row['peer'] },
-          { title: 'RECEIPT', value: (row) => row['receipt'] },
+          { title: 'DIRECTION', value: ({ direction }) => direction },
+          { title: 'AT', value: ({ at }) => at.slice(0, 19) },
+          { title: 'PEER', value: ({ peer }) => peer },
+          { title: 'RECEIPT', value: ({ receipt }) => receipt },
         ]),
       )
     },
@@ -210,29 +185,28 @@ function addProfileCommand(transfer: Command): void {
       if (options.public && options.private) {
         throw new CliFailure('usage', '--public and --private: one of them')
       }
-      const path = '/api/v1/transfer-profile'
       const isChange = options.public === true || options.private === true
       const json = { public: options.public === true }
-      const profile = await api.json<Record<string, string | boolean | null>>(
-        path,
-        isChange ? { method: 'PUT', json } : {},
-      )
+      const profile = isChange
+        ? await call(api, 'PUT /transfer-profile', { json })
+        : await call(api, 'GET /transfer-profile', {})
       output.result(profile, ({ did, push_url, pull_url, public: isPublic }) =>
         facts([
           ['did', did ? `${did}${isPublic ? '' : ' (not public)'}` : 'none: there is no HTTPS'],
-          ['push to', String(push_url)],
-          ['pull from', String(pull_url)],
+          ['push to', push_url],
+          ['pull from', pull_url],
         ]),
       )
     },
   )
 }
 
-function segment(id: string): string {
-  return encodeURIComponent(id)
+function stateOf(text: string): Transfer['state'] {
+  if (text === 'waiting' || text === 'delivered' || text === 'failed') return text
+  throw new CliFailure('usage', `--state: waiting, delivered or failed, not ${text}`)
 }
 
-function page({ id, guid, partner, state, attempts, next_at, last_error }: TransferView): string {
+function page({ id, guid, partner, state, attempts, next_at, last_error }: Transfer): string {
   return facts([
     ['id', id],
     ['guid', guid],

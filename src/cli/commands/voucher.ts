@@ -11,6 +11,7 @@ import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { certificatesToPem, toPem } from '../../../protocol/x509/pem.ts'
 import { call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
+import type { Operations } from '../api-types.d.ts'
 import { run, runWithApi } from '../command.ts'
 import { documentIn } from '../document.ts'
 import { CliFailure } from '../failure.ts'
@@ -19,6 +20,9 @@ import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts
 import { type Output, progress, table } from '../output.ts'
 import { KIB, type ImportResult, exportMany, importFile, sizeOf } from '../voucher-bundles.ts'
 import { voucherPage, voucherText } from '../voucher-text.ts'
+
+/** What may be in it is for the service to say. */
+type TrustJson = Operations['PUT /trust-policy']['json']
 
 export function voucherCommand(): Command {
   const voucher = new Command('voucher').description(
@@ -171,11 +175,10 @@ function addServiceCommands(voucher: Command): void {
       .description('whose vouchers are taken in: device CAs, manufacturers, kinds of key')
       .option('--set <file>', 'replace it by this JSON document'),
     async (api, { set }, output) => {
-      const path = '/api/v1/trust-policy'
-      const policy =
-        set === undefined
-          ? await api.json<object>(path)
-          : await api.json<object>(path, { method: 'PUT', json: documentIn(set) })
+      const json = set === undefined ? undefined : (documentIn(set) as TrustJson)
+      const policy = json
+        ? await call(api, 'PUT /trust-policy', { json })
+        : await call(api, 'GET /trust-policy', {})
       output.result(policy, (one) => JSON.stringify(one, undefined, 2))
     },
   )

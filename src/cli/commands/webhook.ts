@@ -1,24 +1,12 @@
 /** `firstlight webhook`: addresses that are told of what happens. */
 import { Command } from 'commander'
+import { type Given, call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 import { timeOf } from '../time.ts'
 
-interface WebhookView {
-  readonly id: string
-  readonly url: string
-  readonly types: readonly string[]
-  readonly state: string
-  readonly cursor: number
-  readonly pending: number
-  readonly attempts: number
-  readonly last_error: string | null
-  readonly next_at: string
-  readonly last_delivered_at: string | null
-}
-
-const PATH = '/api/v1/webhooks'
+type Webhook = Given<'GET /webhooks/{id}'>
 
 export function webhookCommand(): Command {
   const webhook = new Command('webhook').description('addresses that are told of what happens')
@@ -39,10 +27,7 @@ function addMaking(webhook: Command): void {
         '*',
       ]),
     async (api, { to: url, type: types }, output) => {
-      const made = await api.json<WebhookView & { secret: string }>(PATH, {
-        method: 'POST',
-        json: { url, types },
-      })
+      const made = await call(api, 'POST /webhooks', { json: { url, types } })
       output.result(made, ({ secret }) => secret)
       output.note(`webhook ${made.id}; try it with: firstlight webhook test ${made.id}`)
     },
@@ -58,15 +43,18 @@ function addMaking(webhook: Command): void {
       .option('--disable', 'tell it nothing for now'),
     async (api, { to: url, type: types, enable, disable }, output, [id = '']) => {
       if (enable && disable) throw new CliFailure('usage', '--enable and --disable')
-      const enabled = enable ? true : disable ? false : undefined
-      const json = { url, types, enabled }
-      output.result(await api.json<WebhookView>(pathOf(id), { method: 'PATCH', json }), page)
+      const json = {
+        ...(url !== undefined && { url }),
+        ...(types && { types }),
+        ...((enable || disable) && { enabled: enable === true }),
+      }
+      output.result(await call(api, 'PATCH /webhooks/{id}', { params: { id }, json }), page)
     },
   )
   runWithApi(
     webhook.command('remove').description('tell an address no more').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      await api.send(pathOf(id), { method: 'DELETE' })
+      await call(api, 'DELETE /webhooks/{id}', { params: { id } })
       output.result({ id, removed: true }, () => `removed ${id}`)
     },
   )
@@ -76,7 +64,7 @@ function addLooking(webhook: Command): void {
   runWithApi(
     webhook.command('list').description('the webhooks, and how far each has got'),
     async (api, _options, output) => {
-      output.result(await api.list<WebhookView>(PATH), (rows) =>
+      output.result(await listAll(api, 'GET /webhooks', {}), (rows) =>
         table(rows, [
           { title: 'ID', value: ({ id }) => id },
           { title: 'STATE', value: ({ state }) => state },
@@ -91,7 +79,7 @@ function addLooking(webhook: Command): void {
   runWithApi(
     webhook.command('get').description('one webhook').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      output.result(await api.json<WebhookView>(pathOf(id)), page)
+      output.result(await call(api, 'GET /webhooks/{id}', { params: { id } }), page)
     },
   )
 }
@@ -110,17 +98,14 @@ function addTrying(webhook: Command): void {
       }
       const json =
         since === undefined ? { from_seq: Number(from) } : { since: timeOf(since, '--since') }
-      const replayed = await api.json<WebhookView>(`${pathOf(id)}/replay`, { method: 'POST', json })
+      const replayed = await call(api, 'POST /webhooks/{id}/replay', { params: { id }, json })
       output.result(replayed, ({ pending }) => `${id}: ${pending} entries to look at again`)
     },
   )
   runWithApi(
     webhook.command('test').description('send a message that tells of nothing').argument('<id>'),
     async (api, _options, output, [id = '']) => {
-      const result = await api.json<{ ok: boolean; status: number | null; error: string | null }>(
-        `${pathOf(id)}/test`,
-        { method: 'POST' },
-      )
+      const result = await call(api, 'POST /webhooks/{id}/test', { params: { id } })
       output.result(result, ({ ok, status, error }) =>
         ok ? `taken: ${status}` : `not taken: ${error ?? status}`,
       )
@@ -129,11 +114,7 @@ function addTrying(webhook: Command): void {
   )
 }
 
-function pathOf(id: string): string {
-  return `${PATH}/${encodeURIComponent(id)}`
-}
-
-function page(one: WebhookView): string {
+function page(one: Webhook): string {
   return facts([
     ['id', one.id],
     ['URL', one.url],

@@ -59,6 +59,17 @@ export function contentRoutes(services: ContentRoutesServices): readonly Route[]
       },
     }),
     route({
+      method: 'get',
+      path: '/plan-contents/{ref}',
+      summary: 'Whether a file is here, and how long it is',
+      permission: 'plan:read',
+      params,
+      result: ContentView,
+      async handle({ params: { ref }, principal: { party } }) {
+        return contentView((await contents.find(party, ref)) ?? noContent(ref))
+      },
+    }),
+    route({
       method: 'delete',
       path: '/plan-contents/{ref}',
       summary: 'Remove a file that no plan sends',
@@ -68,13 +79,17 @@ export function contentRoutes(services: ContentRoutesServices): readonly Route[]
         const { party } = principal
         if (await plans.isInUse(party, ref))
           throw new Problem('conflict', 'a plan sends this content')
-        if (!(await contents.find(party, ref))) throw new Problem('not-found', 'no such content')
+        if (!(await contents.find(party, ref))) noContent(ref)
         // Its entry first: nothing goes that no entry tells of.
         await tell('plan-content-removed', ref, principal)
         await contents.remove(party, ref)
       },
     }),
   ]
+}
+
+function noContent(ref: string): never {
+  throw new Problem('not-found', `there is no content ${ref}`)
 }
 
 function contentView({ sha384: ref, length }: Content) {

@@ -35,6 +35,11 @@ const listOf = statement((db, p: { guid: string }) =>
   db.selectFrom('registration_alarm').select('owner_key').where('guid', '=', p.guid),
 )
 
+/** Of one device: few. */
+export const listAlarmsOf = statement((db, p: { guid: string }) =>
+  db.selectFrom('registration_alarm').selectAll().where('guid', '=', p.guid).orderBy('owner_key'),
+)
+
 export const dismiss = statement((db, p: { guid: string }) =>
   db.deleteFrom('registration_alarm').where('guid', '=', p.guid),
 )

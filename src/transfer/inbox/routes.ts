@@ -49,6 +49,8 @@ const InboxToken = z
   })
   .openapi('InboxToken')
 
+const TokenParam = z.object({ id: z.string().max(64) })
+
 export function inboxTokenRoutes(inbox: Inbox): readonly Route[] {
   return [
     route({
@@ -77,11 +79,21 @@ export function inboxTokenRoutes(inbox: Inbox): readonly Route[] {
       },
     }),
     route({
+      method: 'get',
+      path: '/inbox-tokens/{id}',
+      summary: 'A token by which vouchers may be pushed here, but for its text',
+      permission: 'inbox:read',
+      params: TokenParam,
+      result: InboxToken,
+      handle: async ({ params: { id }, principal: { party } }) =>
+        tokenView(await inbox.findToken(party, id)),
+    }),
+    route({
       method: 'delete',
       path: '/inbox-tokens/{id}',
       summary: 'Take no more vouchers by a token',
       permission: 'inbox:write',
-      params: z.object({ id: z.string() }),
+      params: TokenParam,
       handle: ({ params, principal }) => inbox.revokeToken(params.id, principal),
     }),
   ]

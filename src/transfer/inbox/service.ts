@@ -118,6 +118,13 @@ export class Inbox {
     return store.listTokens(this.#services.database.db, party, limit, after)
   }
 
+  /** One that was revoked, too. Throws not-found. */
+  async findToken(party: string, id: string): Promise<InboxTokenRow> {
+    const row = await store.findToken.first(this.#services.database.db, { id })
+    if (row?.party === party) return row
+    throw new Problem('not-found', `there is no inbox token ${id}`)
+  }
+
   async revokeToken(id: string, { party, id: by }: Principal): Promise<void> {
     const { database, clock, events, audit } = this.#services
     const at = clock.now().toISOString()

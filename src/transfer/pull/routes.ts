@@ -48,6 +48,16 @@ export function transferSourceRoutes(pulls: PullService, partners: Partners): re
       },
     }),
     route({
+      method: 'get',
+      path: '/transfer-sources/{id}',
+      summary: 'How it goes with a partner that vouchers are pulled from',
+      permission: 'transfer:read',
+      params: SourceParam,
+      result: TransferSource,
+      handle: async ({ params: { id }, principal: { party } }) =>
+        viewOf(await pulls.find(party, id)),
+    }),
+    route({
       method: 'put',
       path: '/transfer-sources/{id}',
       summary: 'Say how often vouchers are pulled from a partner; null for only when asked to',

@@ -96,6 +96,11 @@ export class PullService {
     return Promise.all(sources.map((partner) => this.#viewOf(partner)))
   }
 
+  /** Throws not-found. */
+  async find(party: string, id: string): Promise<SourceView> {
+    return this.#viewOf(await this.#services.partners.find(party, id))
+  }
+
   /** `null`: only when asked to. */
   async schedule(by: Actor, id: string, everySeconds: number | null): Promise<SourceView> {
     const { database, partners, clock, audit } = this.#services

@@ -16,8 +16,9 @@ export interface LaneServices {
   settle(job: PushJob, outcome: Outcome, nextAt: Date): Promise<void>
 }
 
-/** Longer than a try takes: who dies in the middle of one leaves it to others after that. */
-const CLAIM_MS = 120_000
+/** Who dies in the middle of a try leaves it to others after this; who lives says so before. */
+const CLAIM_MS = 30_000
+const RENEW_MS = 10_000
 
 export class Lane implements Errands<PushJob> {
   readonly #partner: string
@@ -50,19 +51,44 @@ export class Lane implements Errands<PushJob> {
   }
 
   async #tryOne(job: PushJob, pauses: Pauses): Promise<Outcome | undefined> {
-    const { database, clock, attempt, settle, log } = this.#services
-    const until = after(clock.now(), CLAIM_MS).toISOString()
-    const isOurs = await database.commit((tx) =>
-      claim.run(tx, { id: job.id, seen: job.next_at, until }),
-    )
-    if (isOurs === 0) return undefined
+    const { clock, attempt, settle, log } = this.#services
+    const until = await this.#claim(job.id, job.next_at)
+    if (until === undefined) return undefined
+    const ended = new AbortController()
+    const kept = this.#keep(job.id, until, ended.signal)
     const outcome = await attempt(job).catch((err: unknown): Outcome => {
       log.error({ err, guid: job.guid }, 'a push failed')
       return { kind: 'later', reason: 'an internal error, see the log' }
     })
+    ended.abort()
+    await kept
     const asked = outcome.kind === 'later' ? outcome.pauseMs : undefined
     const pauseMs = asked ?? pauses.pauseMs(job.attempts + 1)
     await settle(job, outcome, after(clock.now(), pauseMs))
     return outcome
+  }
+
+  /** Until when it is ours; undefined where somebody else has it, or it is to be done at once. */
+  async #claim(id: string, seen: string): Promise<string | undefined> {
+    const { database, clock } = this.#services
+    const until = after(clock.now(), CLAIM_MS).toISOString()
+    const claimed = await database.commit((tx) => claim.run(tx, { id, seen, until }))
+    return claimed === 0 ? undefined : until
+  }
+
+  /** A partner may be slow, and several addresses may have to be asked. */
+  async #keep(id: string, claimed: string, ended: AbortSignal): Promise<void> {
+    const { clock, log } = this.#services
+    let until: string | undefined = claimed
+    while (until !== undefined) {
+      // Rejects when the try has ended.
+      await clock.sleep(RENEW_MS, ended).catch(() => {})
+      if (ended.aborted) return
+      try {
+        until = await this.#claim(id, until)
+      } catch (err) {
+        log.warn({ err }, 'a push goes on that others may take up')
+      }
+    }
   }
 }

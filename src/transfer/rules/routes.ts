@@ -1,6 +1,6 @@
 /** /api/v1/transfer-rules: to whom the vouchers of a model go by themselves. */
 import { z } from '@hono/zod-openapi'
-import { type Route, route } from '../../http/route.ts'
+import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../../http/route.ts'
 import { calledBy } from '../handover/routes.ts'
 import type { Rule, Rules } from './service.ts'
 
@@ -27,9 +27,11 @@ export function ruleRoutes(rules: Rules): readonly Route[] {
       path: '/transfer-rules',
       summary: 'List the rules by which vouchers are handed over',
       permission: 'transfer:read',
-      result: z.object({ items: z.array(RuleView), next: z.null() }),
-      async handle({ principal: { party } }) {
-        return { items: (await rules.list(party)).map(viewOf), next: null }
+      query: PageQuery,
+      result: pageOf(RuleView),
+      async handle({ query: { limit, cursor }, principal: { party } }) {
+        const found = await rules.list(party, limit + 1, positionOf(cursor))
+        return pageFrom(found, limit, ({ id }) => id, viewOf)
       },
     }),
     route({

@@ -106,8 +106,9 @@ export class Rules {
     return this.#named(row)
   }
 
-  async list(party: string): Promise<Rule[]> {
-    const rows = await store.listRulesOf.all(this.#services.database.db, { party })
+  /** In the order of their ids. */
+  async list(party: string, limit: number, after = ''): Promise<Rule[]> {
+    const rows = await store.listRules.all(this.#services.database.db, { party, limit, after })
     return Promise.all(rows.map((row) => this.#named(row)))
   }
 

@@ -28,6 +28,17 @@ export const listRulesOf = statement((db, p: { party: string }) =>
   db.selectFrom('transfer_rule').selectAll().where('party', '=', p.party).orderBy('id'),
 )
 
+export const listRules = statement(
+  (db, p: { readonly party: string; readonly after: string; readonly limit: number }) =>
+    db
+      .selectFrom('transfer_rule')
+      .selectAll()
+      .where('party', '=', p.party)
+      .where('id', '>', p.after)
+      .orderBy('id')
+      .limit(p.limit),
+)
+
 export const findRule = statement((db, p: { party: string; id: string }) =>
   db.selectFrom('transfer_rule').selectAll().where('id', '=', p.id).where('party', '=', p.party),
 )

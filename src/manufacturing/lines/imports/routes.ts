@@ -13,6 +13,8 @@ const Issuer = z
   .object({ fingerprint: Fingerprint, name: z.string(), created_at: z.string() })
   .openapi('OrderIssuer')
 
+const IssuerParam = z.object({ fingerprint: Fingerprint })
+
 export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly Route[] {
   return [
     route({
@@ -56,18 +58,28 @@ export function orderImportRoutes(imports: OrderImports, clock: Clock): readonly
       result: pageOf(Issuer),
       async handle({ query: { limit, cursor }, principal: { party } }) {
         const page = { party, limit: limit + 1, after: positionOf(cursor) }
-        const rows = await imports.listIssuers(page)
+        const rows = await imports.issuers.list(page)
         return pageFrom(rows, limit, ({ fingerprint }) => fingerprint, issuerView)
       },
+    }),
+    route({
+      method: 'get',
+      path: '/order-issuers/{fingerprint}',
+      summary: 'A key whose orders are taken in',
+      permission: 'order:read',
+      params: IssuerParam,
+      result: Issuer,
+      handle: async ({ params: { fingerprint }, principal: { party } }) =>
+        issuerView(await imports.issuers.find(party, fingerprint)),
     }),
     route({
       method: 'delete',
       path: '/order-issuers/{fingerprint}',
       summary: 'Take in no more orders signed with a key; those that are here stay',
       permission: 'order:write',
-      params: z.object({ fingerprint: Fingerprint }),
+      params: IssuerParam,
       handle: ({ params: { fingerprint }, principal }) =>
-        imports.forgetIssuer(fingerprint, principal),
+        imports.issuers.forget(fingerprint, principal),
     }),
   ]
 }

@@ -3,10 +3,8 @@
  * and only where the signer is somebody that this line was told to listen to.
  */
 import { hash } from 'node:crypto'
-import { type AuditLog, brief } from '../../../audit/log.ts'
-import type { Clock } from '../../../clock.ts'
+import type { NewEntry } from '../../../audit/log.ts'
 import type { Executor } from '../../../database/connection.ts'
-import type { Database } from '../../../database/open.ts'
 import type { Events } from '../../../events.ts'
 import { Problem } from '../../../http/problem.ts'
 import type { KeyInfo } from '../../../secrets/key-info.ts'
@@ -17,14 +15,11 @@ import type { NewOrder } from '../../orders/service.ts'
 import { type OrderRow, insertOrder } from '../../orders/store.ts'
 import type { Actor } from '../../stations/service.ts'
 import { type ShareDocument, type Signed, lineText, readShare, signClosing } from '../document.ts'
+import { Issuers, type IssuerServices } from './issuers.ts'
 import * as store from './store.ts'
-import type { IssuerRow } from './store.ts'
 
-export interface OrderImportServices {
-  readonly database: Database
-  readonly clock: Clock
-  readonly audit: Pick<AuditLog, 'append'>
-  readonly events: Pick<Events, 'orderImported' | 'orderIssuerTrusted' | 'orderIssuerForgotten'>
+export interface OrderImportServices extends Omit<IssuerServices, 'events'> {
+  readonly events: IssuerServices['events'] & Pick<Events, 'orderImported' | 'orderIssuerTrusted'>
   readonly parties: Makers
   readonly orders: {
     /** Checked, and stored nowhere yet. */
@@ -58,21 +53,15 @@ export interface Source extends Pick<ShareDocument, 'share' | 'order' | 'party' 
 }
 
 /** What is to be stored of an order that was taken in. */
-interface Taken {
-  readonly order: OrderRow
-  readonly source: Source
-  /** Whoever brings it has named the issuer, too. */
-  readonly isToldIssuer: boolean
-  readonly by: string
-}
-
 const NAME = /^[\w][\w .:+-]{0,99}$/
 
 export class OrderImports {
   readonly #services: OrderImportServices
+  readonly issuers: Issuers
 
   constructor(services: OrderImportServices) {
     this.#services = services
+    this.issuers = new Issuers(services)
   }
 
   /** Open at once: it was tried where it was placed. A repeat gives the order it led to before. */
@@ -89,8 +78,7 @@ export class OrderImports {
     const now = clock.now()
     await this.#check(document, wanted.issuer, party, now)
     const order = await this.#rowOf(document, source, wanted, party)
-    const isToldIssuer = wanted.issuer !== undefined
-    const { row, isTrusted } = await this.#store({ order, source, isToldIssuer, by })
+    const { row, isTrusted } = await this.#store(order, source, wanted, by)
     const { share, issuer } = source
     if (isTrusted) events.orderIssuerTrusted({ issuer, party: source.party, by })
     const isNew = row.id === order.id
@@ -124,15 +112,8 @@ export class OrderImports {
     if (trusted !== undefined && trusted !== signer) {
       throw refused('other-issuer', `it was signed by ${signer}, not by ${trusted}`)
     }
-    const known = await store.findIssuer.first(database.db, { party, fingerprint: signer })
-    if (!known && trusted === undefined) {
-      const next = 'have them tell you this fingerprint (firstlight order line), and repeat with'
-      throw refused(
-        'issuer-not-trusted',
-        `it was signed by ${signer}, at ${url}: ${next} --issuer`,
-        signer,
-      )
-    }
+    if (trusted === undefined)
+      await this.issuers.demand(database.db, party, { issuer: signer, url })
     if (!(new Date(expiresAt) > now)) {
       const next = 'close it where it was placed, and have another one made out'
       throw refused('expired', `it was good until ${expiresAt}: ${next}`)
@@ -186,43 +167,37 @@ export class OrderImports {
     return found
   }
 
-  async #store(taken: Taken): Promise<{ row: OrderRow; isTrusted: boolean }> {
+  async #store(
+    order: OrderRow,
+    source: Source,
+    wanted: WantedImport,
+    by: string,
+  ): Promise<{ row: OrderRow; isTrusted: boolean }> {
     const { database, audit } = this.#services
-    const { order, source, by } = taken
-    const { party, name } = order
+    const { issuers } = this
+    const { id, party, name, quantity } = order
+    const { share, issuer } = source
+    const imported: NewEntry = {
+      ...{ party, type: 'order-imported', by, subject: { id } },
+      detail: { name, quantity, share, issuer },
+    }
     return database.commit(
       async (tx) => {
-        const isTrusted = await this.#trust(tx, taken)
-        if ((await insertOrder.run(tx, order)) === 0) {
-          const known = await this.#findKnown(tx, party, source)
-          if (known) return { row: known, isTrusted }
-          const next = 'give this one another with --name'
-          throw new Problem('conflict', `there is an order ${name} already: ${next}`)
+        const isTrusted =
+          wanted.issuer === undefined
+            ? await issuers.demand(tx, party, source)
+            : await issuers.trust(tx, party, source, by)
+        if ((await insertOrder.run(tx, order)) > 0) {
+          await audit.append(tx, imported)
+          return { row: order, isTrusted }
         }
-        const { share, issuer } = source
-        const detail = { name: brief(name), quantity: order.quantity, share: brief(share), issuer }
-        const subject = { id: order.id }
-        await audit.append(tx, { party, type: 'order-imported', by, subject, detail })
-        return { row: order, isTrusted }
+        const known = await this.#findKnown(tx, party, source)
+        if (known) return { row: known, isTrusted }
+        const next = 'give this one another with --name'
+        throw new Problem('conflict', `there is an order ${name} already: ${next}`)
       },
       { durable: true },
     )
-  }
-
-  /** Whether it is trusted by this. One that was forgotten meanwhile is not taken for trusted. */
-  async #trust(tx: Executor, { order, source, isToldIssuer, by }: Taken): Promise<boolean> {
-    const { party, created_at } = order
-    const { issuer: fingerprint } = source
-    if (await store.findIssuer.first(tx, { party, fingerprint })) return false
-    if (!isToldIssuer) {
-      throw new Problem('conflict', `${fingerprint} is trusted no more: repeat with --issuer`)
-    }
-    const name = `${source.party} at ${source.url}`
-    const added = await store.insertIssuer.run(tx, { party, fingerprint, name, created_at })
-    if (added === 0) return false
-    const about = { by, subject: { id: fingerprint }, detail: { name: brief(name) } }
-    await this.#services.audit.append(tx, { party, type: 'order-issuer-trusted', ...about })
-    return true
   }
 
   /** The line's last word on an order, for who placed it. Throws conflict where it may make more. */
@@ -243,23 +218,6 @@ export class OrderImports {
     if (!signer) throw new Problem('conflict', 'the key that the order was given to is gone')
     const closedAt = closed_at ?? clock.now().toISOString()
     return { order, statement: await signClosing(signer, { share, made, closedAt }) }
-  }
-
-  listIssuers(page: Parameters<typeof store.listIssuers>[1]): Promise<IssuerRow[]> {
-    return store.listIssuers(this.#services.database.db, page)
-  }
-
-  /** What it has signed before stays. Throws not-found. */
-  async forgetIssuer(fingerprint: string, { id: by, party }: Actor): Promise<void> {
-    const { database, events, audit } = this.#services
-    const forget = async (tx: Executor) => {
-      const gone = await store.deleteIssuer.run(tx, { party, fingerprint })
-      if (gone === 0) throw new Problem('not-found', `there is no issuer ${fingerprint}`)
-      const about = { by, subject: { id: fingerprint } }
-      await audit.append(tx, { party, type: 'order-issuer-forgotten', ...about })
-    }
-    await database.commit(forget, { durable: true })
-    events.orderIssuerForgotten({ issuer: fingerprint, party, by })
   }
 }
 
@@ -287,7 +245,6 @@ function directivesOf({ rendezvousInfo }: ShareDocument): readonly unknown[] {
   throw new Problem('invalid-request', 'rendezvous_info: no list of directives')
 }
 
-function refused(check: string, detail: string, issuer?: string): Problem {
-  const members = issuer === undefined ? { check } : { check, issuer }
-  return new Problem('check-failed', detail, { members })
+function refused(check: string, detail: string): Problem {
+  return new Problem('check-failed', detail, { members: { check } })
 }

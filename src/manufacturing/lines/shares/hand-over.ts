@@ -8,6 +8,7 @@ import { FdoError } from '../../../../protocol/errors.ts'
 import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
 import { type Voucher, ownerKeyOf } from '../../../../protocol/voucher/voucher.ts'
 import { spkiOfCertificate } from '../../../../protocol/x509/certificate.ts'
+import type { AuditLog } from '../../../audit/log.ts'
 import type { Clock } from '../../../clock.ts'
 import type { Executor } from '../../../database/connection.ts'
 import type { Database } from '../../../database/open.ts'
@@ -30,6 +31,7 @@ export interface HandOverServices extends Pick<IntakeServices, 'findSerial'> {
   readonly database: Database
   readonly clock: Clock
   readonly events: Pick<Events, 'deviceManufactured'>
+  readonly audit: Pick<AuditLog, 'append'>
   readonly shares: Pick<Shares, 'find'>
   readonly vouchers: {
     voucherMade(tx: Executor, made: MadeVoucher): Promise<void>
@@ -114,7 +116,7 @@ export class HandOver {
 
   /** False where all of it is here already. */
   async #settle(tx: Executor, { share: id, device, genuine, by }: Delivery): Promise<boolean> {
-    const { vouchers, brought, clock } = this.#services
+    const { vouchers, brought, audit, clock } = this.#services
     const { party, guid, deviceId, voucher } = genuine
     const share = await store.findShare.first(tx, { party, id })
     const order = share && (await findOrder.first(tx, { party, id: share.order_id }))
@@ -137,13 +139,17 @@ export class HandOver {
     }
     if (known) await updateDevice.first(tx, row)
     else await insertDevice.run(tx, { ...row, number })
-    if (admission === 'same') return true
+    const detail = { ...deviceDetail(order, { ...row, number }), share: id }
+    if (admission === 'same') {
+      const subject = { guid, device: deviceId }
+      await audit.append(tx, { party, type: 'order-device-counted', by, subject, detail })
+      return true
+    }
     const deviceKey = keyOf(voucher)
     if (order.unique_serials === 1) {
       await checkSerial(this.#services, { party, serial, deviceKey }, tx)
     }
     const { guid: guidBytes, deviceInfo } = voucher.header.value
-    const detail = { ...deviceDetail(order, { ...row, number }), share: id }
     const made = { party, guid: guidBytes, serial, deviceInfo, deviceKey, voucher: voucher.bytes }
     await vouchers.voucherMade(tx, { ...made, by, detail })
     return true

@@ -56,14 +56,14 @@ export class Shares {
     const order = await orders.find(party, orderId)
     const now = clock.now()
     const row = await this.#rowOf(order, wanted, now)
-    const { id: share, quantity, line } = row
-    const issue = async (tx: Executor) => {
+    const { id, quantity, expires_at } = row
+    const detail = { order: order.id, line: wanted.line, quantity, expires_at }
+    const placeIt = async (tx: Executor) => {
       await place(tx, row, now.toISOString())
-      const detail = { share, quantity, line }
-      await audit.append(tx, { party, type: 'order-shared', by, subject: { id: orderId }, detail })
+      await audit.append(tx, { party, type: 'order-shared', by, subject: { id }, detail })
     }
-    await database.commit(issue, { durable: true })
-    events.orderShared({ order: order.id, share, quantity, by })
+    await database.commit(placeIt, { durable: true })
+    events.orderShared({ order: order.id, share: id, quantity, by })
     return row
   }
 
@@ -127,7 +127,7 @@ export class Shares {
   /** By the line's own word: what it has not made is the order's again. A repeat changes nothing. */
   async close(id: string, statement: string, { id: by, party }: Actor): Promise<ShareRow> {
     const { database, clock, events, audit } = this.#services
-    const { line, order_id } = await this.find(party, id)
+    const { line, order_id: order } = await this.find(party, id)
     const said = await readClosing(statement)
     if (said.signer !== line) {
       throw refused('other-line', `it was signed by ${said.signer}: the share is of line ${line}`)
@@ -137,13 +137,9 @@ export class Shares {
     const { made } = said
     const closeIt = async (tx: Executor) => {
       const given = await closeIn(tx, { party, id, made, at })
-      if (given === undefined) return undefined
-      const about = {
-        by,
-        subject: { id: order_id },
-        detail: { share: id, made, given_back: given },
-      }
-      await audit.append(tx, { party, type: 'order-share-closed', ...about })
+      const detail = { order, made, given_back: given ?? 0 }
+      const entry = { party, type: 'order-share-closed', by, subject: { id }, detail } as const
+      if (given !== undefined) await audit.append(tx, entry)
       return given
     }
     const given = await database.commit(closeIt, { durable: true })

@@ -59,6 +59,11 @@ describe('a table', () => {
     expect(lines.every((line) => line.length <= 40)).toBe(true)
   })
 
+  it('is whole where there is no terminal', () => {
+    const name = 'x'.repeat(200)
+    expect(table([{ name, count: 1 }], columns)).toContain(`${name}      1`)
+  })
+
   it('says so where there is nothing', () => {
     expect(table([], columns)).toBe('(none)')
   })

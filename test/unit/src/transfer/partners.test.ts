@@ -60,17 +60,17 @@ describe('a partner', () => {
       toPem('CERTIFICATE', certificateOf({ key: third, subject: 'x' })),
       'did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169',
     ]
-    const { json } = await create({ keys, push_url: 'https://a.example/v/', token: 'abc' })
+    const { json } = await create({ keys, push_url: 'https://a.example/v/', token: 'their-secret' })
     expect(json).toMatchObject({ push_url: 'https://a.example/v', pull_url: null, has_token: true })
     const shown = json.keys.map(({ fingerprint }: { fingerprint: string }) => fingerprint)
     expect(shown).toContain(hashOf(spkiOf(other)))
     expect(shown).toContain(hashOf(spkiOf(third)))
     expect(shown).toHaveLength(3)
-    expect(JSON.stringify(json)).not.toContain('abc')
+    expect(JSON.stringify(json)).not.toContain('their-secret')
   })
 
   it('keeps its token until told otherwise', async () => {
-    const { json } = await create({ token: 'abc' })
+    const { json } = await create({ token: 'their-secret' })
     const put = (body: object) => world.api('PUT', `/partners/${json.id}`, { name: 'P', ...body })
     expect((await put({})).json).toMatchObject({ name: 'P', has_token: true })
     expect((await put({ token: null })).json.has_token).toBe(false)

@@ -5,6 +5,7 @@ import { readReceipt } from '../../../../protocol/transfer/receipt.ts'
 import { parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { pauseMsOf } from '../../../../src/transfer/partner-error.ts'
 import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
+import { putJob } from '../../../../src/transfer/push/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import type { VoucherRow } from '../../../../src/vouchers/store.ts'
 import { PARTY, openTrade, someVouchers } from '../../../support/transfer-world.ts'
@@ -50,15 +51,19 @@ async function settled(world: Trade['seller']) {
   )
 }
 
+interface Answer {
+  readonly status: number
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
 /** Answers every push with this, and counts. */
-async function partnerAnswering(
-  answer: (calls: number) => { status: number; headers?: Record<string, string>; body?: string },
-) {
+async function partnerAnswering(answer: (calls: number) => Answer | Promise<Answer>) {
   let calls = 0
   const server = createServer((incoming, outgoing) => {
     incoming.resume()
-    incoming.on('end', () => {
-      const { status, headers = {}, body = '' } = answer(++calls)
+    incoming.on('end', async () => {
+      const { status, headers = {}, body = '' } = await answer(++calls)
       outgoing.writeHead(status, headers).end(body)
     })
   })
@@ -179,10 +184,56 @@ describe('what was sold', () => {
     )
     expect(await allOf(seller)).toMatchObject([{ state: 'waiting' }])
     seller.database.commit = commit
-    seller.clock.advance(130_000)
+    seller.clock.advance(30_000)
     expect(await settled(seller)).toMatchObject([{ state: 'delivered' }])
     expect(buyer.admitted).toHaveLength(1)
     expect(await listReceipts(buyer.database.db, PARTY, voucher.guid)).toHaveLength(1)
+  })
+
+  it('is taken up by itself half a minute after who was pushing it has died', async () => {
+    const made = await trade(1)
+    const { seller, buyer, partner } = made
+    const [{ guid, cbor } = expect.fail()] = made.sold
+    const job = {
+      id: 'fdot_1',
+      party: PARTY,
+      partner: partner.id,
+      guid,
+      voucher_hash: hashOf(cbor),
+    }
+    const next_at = new Date(seller.clock.now().getTime() + 30_000).toISOString()
+    await seller.database.commit((tx) => putJob.run(tx, { ...job, next_at }))
+    seller.transfer.start()
+    seller.clock.advance(29_999)
+    expect(await allOf(seller)).toMatchObject([{ state: 'waiting', attempts: 0 }])
+    seller.clock.advance(1)
+    expect(await settled(seller)).toMatchObject([{ state: 'delivered' }])
+    expect(buyer.admitted).toHaveLength(1)
+  })
+
+  it('is left to who is pushing it, however long that takes', async () => {
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    const { seller, target } = await pushTo(async () => {
+      await answered
+      return { status: 200 }
+    })
+    const untilOf = ([job]: readonly { next_at: string }[]) => Date.parse(job?.next_at ?? '')
+    await seller.until(
+      async () => target.calls(),
+      (calls) => calls === 1,
+    )
+    for (let i = 0; i < 6; i++) {
+      seller.clock.advance(10_000)
+      const wanted = seller.clock.now().getTime() + 30_000
+      await seller.until(
+        () => allOf(seller),
+        (items) => untilOf(items) === wanted,
+      )
+    }
+    answer()
+    expect(await settled(seller)).toMatchObject([{ state: 'delivered', attempts: 0 }])
+    expect(target.calls()).toBe(1)
   })
 })
 
