@@ -1,17 +1,16 @@
 /** The few places where databases differ. */
 import { type Kysely, sql } from 'kysely'
 
-/** Another process holds the lock: nothing has happened, try again. */
-export function isBusy(error: unknown): boolean {
-  return hasCode(error) && error.code.startsWith('SQLITE_BUSY')
-}
+const CONFLICTS = ['SQLITE_CONSTRAINT_PRIMARYKEY', 'SQLITE_CONSTRAINT_UNIQUE']
 
 /** A row that must be the only one of its kind is there already. */
 export function isConflict(error: unknown): boolean {
-  return (
-    hasCode(error) &&
-    (error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY' || error.code === 'SQLITE_CONSTRAINT_UNIQUE')
-  )
+  return CONFLICTS.includes(codeOf(error) ?? '')
+}
+
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
 }
 
 /** From now on rows come to this table and stay as they are, whatever statement wants otherwise. */
@@ -24,10 +23,4 @@ export async function makeAppendOnly(db: Kysely<unknown>, table: string): Promis
       begin select raise(abort, ${refusal}); end
     `.execute(db)
   }
-}
-
-function hasCode(error: unknown): error is { code: string } {
-  return (
-    typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-  )
 }

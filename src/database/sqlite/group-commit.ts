@@ -4,14 +4,11 @@
  * COMMIT; that of a durable one after the disk has it, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { apart } from './alongside.ts'
-import type { Connection, Executor } from './connection.ts'
-import { isBusy } from './portable.ts'
-
-export interface CommitOptions {
-  /** Survives a power cut, not only the end of the process. */
-  readonly durable?: boolean
-}
+import { apart } from '../alongside.ts'
+import type { Executor } from '../connection.ts'
+import type { CommitOptions } from '../database.ts'
+import { codeOf } from '../portable.ts'
+import type { Connection } from './connection.ts'
 
 interface Job {
   work(tx: Executor): Promise<unknown>
@@ -130,4 +127,9 @@ export class GroupCommit {
       await sleep(pause)
     }
   }
+}
+
+/** Another process holds the lock: nothing has happened, try again. */
+function isBusy(error: unknown): boolean {
+  return codeOf(error)?.startsWith('SQLITE_BUSY') ?? false
 }
