@@ -5,6 +5,8 @@ const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
   test: {
+    // With FIRSTLIGHT_TEST_DATABASE_URL set: see test/support/database.ts.
+    globalSetup: 'test/support/postgres.ts',
     projects: [
       {
         test: {

@@ -37,9 +37,24 @@ const ranges = list.pipe(
 const flag = z.enum(['0', '1']).transform((text) => text === '1')
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
 
-/** FIRSTLIGHT_… in the environment; in the file the same names in lower case without that prefix. */
+/**
+ * FIRSTLIGHT_… in the environment, and DATABASE_URL; in the file the same names in lower case without
+ * that prefix.
+ */
 const VARIABLES = z.strictObject({
   FIRSTLIGHT_DATA: path.default('./data'),
+  /** A PostgreSQL database; without it SQLite, below the data directory. */
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'postgres://USER@HOST/DATABASE')
+    .optional(),
+  /** How many connections to it at most, each process. */
+  FIRSTLIGHT_DATABASE_POOL: z
+    .string()
+    .regex(/^\d+$/, 'a number of connections')
+    .transform(Number)
+    .pipe(z.number().min(2).max(1000))
+    .prefault('10'),
   FIRSTLIGHT_ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).prefault(ROLES.join()),
   FIRSTLIGHT_HOST: list.pipe(z.array(z.string()).min(1)).prefault('127.0.0.1'),
   FIRSTLIGHT_PORT: port.prefault('8080'),
@@ -91,6 +106,9 @@ const CLIENT_VARIABLES = [
 export interface Config {
   readonly dataDir: string
   readonly databaseFile: string
+  /** Undefined: the file. */
+  readonly databaseUrl: string | undefined
+  readonly databaseConnections: number
   readonly masterKeyFile: string
   readonly adminTokenFile: string
   /** Where the root of our own CA is written for others to trust. */
@@ -126,8 +144,7 @@ export function loadConfig(environment: Environment, file?: string): Config {
   const fromFile = file === undefined ? {} : readConfigFile(file)
   const fromEnvironment = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) =>
-        name.startsWith('FIRSTLIGHT_') && !!value && !CLIENT_VARIABLES.includes(name),
+      ([name, value]) => isOurs(name) && !!value && !CLIENT_VARIABLES.includes(name),
     ),
   )
   const parsed = VARIABLES.safeParse({ ...fromFile, ...fromEnvironment })
@@ -140,6 +157,8 @@ function configOf(variables: z.output<typeof VARIABLES>): Config {
   const config: Config = {
     dataDir,
     databaseFile: join(dataDir, 'firstlight.sqlite'),
+    databaseUrl: variables.DATABASE_URL,
+    databaseConnections: variables.FIRSTLIGHT_DATABASE_POOL,
     masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
     adminTokenFile: join(dataDir, 'admin.token'),
     caFile: join(dataDir, 'ca.pem'),
@@ -193,10 +212,22 @@ function readConfigFile(file: string): Record<string, unknown> {
   if (!parsed.success) throw new ConfigError(`${file}: ${z.prettifyError(parsed.error)}`)
   return Object.fromEntries(
     Object.entries(parsed.data).map(([name, value]) => [
-      `FIRSTLIGHT_${name.toUpperCase()}`,
+      variableOf(name),
       typeof value === 'boolean' ? (value ? '1' : '0') : String(value),
     ]),
   )
+}
+
+const DATABASE_URL = 'DATABASE_URL'
+
+/** By the name that every host of PostgreSQL gives it, too. */
+function isOurs(name: string): boolean {
+  return name.startsWith('FIRSTLIGHT_') || name === DATABASE_URL
+}
+
+function variableOf(member: string): string {
+  const name = member.toUpperCase()
+  return name === DATABASE_URL ? name : `FIRSTLIGHT_${name}`
 }
 
 function describe(issue: z.core.$ZodIssue): string {

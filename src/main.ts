@@ -35,7 +35,12 @@ import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
-import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import {
+  checkMasterKey,
+  hasMasterKey,
+  loadMasterKey,
+  replaceSecretFile,
+} from './secrets/master-key.ts'
 import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
 import { Deliveries } from './webhooks/deliveries.ts'
@@ -150,12 +155,15 @@ export async function resetAdminToken(dataDir: string): Promise<string> {
 
 async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-  const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
-  const sealer = new Sealer(masterKey)
+  const { databaseUrl, databaseFile, databaseConnections: connections } = config
+  const masterKeyOf = (isUsed: boolean) => loadMasterKey(config.masterKeyFile, isUsed)
+  // Whether a database elsewhere has been used before, only it knows.
+  const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(config.databaseFile)
+  const database = await openDatabase(databaseUrl ?? databaseFile, { connections })
   let external: ExternalKeys | undefined
   try {
+    const sealer = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
     await checkMasterKey(database, sealer, config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
     const ground = { database, sealer, log, external }

@@ -51,19 +51,26 @@ function makeMasterKey(file: string): Bytes {
   return key
 }
 
+/** Whether there is something in the database that one opens. */
+export async function hasMasterKey(database: Database): Promise<boolean> {
+  return (await findMasterKeyCheck(database.db)) !== undefined
+}
+
 /**
- * Refuses a key that is not this database's. What it must open is sealed once, on the first start.
+ * Refuses a key that is not this database's. What it must open is sealed once, on the first start, by
+ * the first of several processes.
  */
 export async function checkMasterKey(
   database: Database,
   sealer: Sealer,
   file: string,
 ): Promise<void> {
-  const sealed = await findMasterKeyCheck(database.db)
-  if (!sealed) {
+  if (!(await hasMasterKey(database))) {
     const check = sealer.seal(CHECK, utf8(CHECK))
     await database.commit((tx) => storeMasterKeyCheck(tx, check), { durable: true })
-  } else if (!sealer.open(CHECK, sealed)) {
+  }
+  const sealed = await findMasterKeyCheck(database.db)
+  if (!sealed || !sealer.open(CHECK, sealed)) {
     throw new StartRefused(`${file} holds another key than the database was made with`)
   }
 }

@@ -3,7 +3,7 @@ import { type KeyObject, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { FakeClock } from '../../src/clock.ts'
-import { type Database, openDatabase } from '../../src/database/open.ts'
+import { type Database, openDatabase } from './database.ts'
 import { Pki, type PkiServices } from '../../src/pki/service.ts'
 
 export interface TestPki {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { SealingKeys } from '../../../../src/fdo/sealing-keys.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
 
