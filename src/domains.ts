@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
 import { algorithmFor } from '../protocol/crypto/public-key.ts'
 import type { Target } from '../protocol/types/rendezvous-plan.ts'
+import { afterCommit } from './database/connection.ts'
 import { HOME_PARTY } from './database/tables.ts'
 import { ConfigError } from './config.ts'
 import { deviceRoutes, groupRoutes } from './devices/routes.ts'
@@ -206,7 +207,7 @@ function manufacturingOf(
     vouchers: {
       async voucherMade(tx, made) {
         await vouchers.voucherMade(tx, made)
-        rules.wake(made.party)
+        afterCommit(tx, () => rules.wake(made.party))
       },
     },
     party: HOME_PARTY,

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { Bytes } from '../protocol/bytes.ts'
 import { DEFAULT_TYPE, X509, algorithmFor } from '../protocol/crypto/public-key.ts'
 import type { Config } from './config.ts'
+import { afterCommit } from './database/connection.ts'
 import type { Database } from './database/open.ts'
 import { Problem } from './http/problem.ts'
 import { OWNER } from './manufacturing/keys.ts'
@@ -36,7 +37,7 @@ export function transferOf(
     parties: partyPort(parties, keyStore),
   })
   ledger.watch({
-    held: async (_tx, { party }) => transfer.rules.wake(party),
+    held: async (tx, { party }) => afterCommit(tx, () => transfer.rules.wake(party)),
     released: async () => {},
   })
   return transfer

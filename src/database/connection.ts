@@ -32,6 +32,7 @@ export interface Entrance {
   first(statement: CompiledStatement, values: unknown[]): Promise<unknown>
   /** How many rows it changed. */
   run(statement: CompiledStatement, values: unknown[]): Promise<number>
+  afterCommit(effect: () => void): void
 }
 
 const entrances = new WeakMap<Executor, Entrance>()
@@ -45,6 +46,14 @@ export function entranceOf(executor: Executor): Entrance {
   const entrance = entrances.get(executor)
   if (!entrance) throw new Error('not an executor of this database')
   return entrance
+}
+
+/**
+ * Does this once the transaction has been committed, and not at all where it is not. It must not throw.
+ * For whoever is not in a transaction it is done at once.
+ */
+export function afterCommit(tx: Executor, effect: () => void): void {
+  entranceOf(tx).afterCommit(effect)
 }
 
 export function isOnPostgres(executor: Executor): boolean {

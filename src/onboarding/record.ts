@@ -3,7 +3,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { Devmod } from '../../protocol/fsim/devmod/messages.ts'
 import type { OwnerEffect } from '../../protocol/service-info/module.ts'
 import type { Run, To2OwnerEffect } from '../../protocol/to2/owner/state.ts'
-import type { Executor } from '../database/connection.ts'
+import { type Executor, afterCommit } from '../database/connection.ts'
 import type { DeviceService } from '../devices/service.ts'
 import { serialOf } from '../pki/der.ts'
 import type { Pki } from '../pki/service.ts'
@@ -107,7 +107,8 @@ export class DeviceRecord {
     uploads.removeRun(bearer).catch((err: unknown) => log.error({ err }, 'uploads left behind'))
     const { deviceId: id } = run
     const failed = { id, move: 'failed', detail: { guid }, error: reason } as const
-    if (await devices.moveDevice(tx, failed)) events.onboardingFailed({ guid, device: id, reason })
+    if (!(await devices.moveDevice(tx, failed))) return
+    afterCommit(tx, () => events.onboardingFailed({ guid, device: id, reason }))
   }
 }
 

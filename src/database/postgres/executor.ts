@@ -22,8 +22,10 @@ import type { Query, Result } from './connections.ts'
 
 /** Carries out a query that writes to this table, or to none. */
 export type Carrier = (query: Query, writes: TableName | undefined) => Promise<Result>
+/** See afterCommit. */
+type Later = (effect: () => void) => void
 
-export function executorOver(carry: Carrier): Executor {
+export function executorOver(carry: Carrier, later: Later): Executor {
   const executor = new Kysely<Tables>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
@@ -32,16 +34,18 @@ export function executorOver(carry: Carrier): Executor {
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   })
-  openEntrance(executor, new PostgresEntrance(carry))
+  openEntrance(executor, new PostgresEntrance(carry, later))
   return executor
 }
 
 class PostgresEntrance implements Entrance {
   readonly dialect = 'postgres'
+  readonly afterCommit: Later
   readonly #carry: Carrier
 
-  constructor(carry: Carrier) {
+  constructor(carry: Carrier, later: Later) {
     this.#carry = carry
+    this.afterCommit = later
   }
 
   async all(statement: CompiledStatement, values: unknown[]): Promise<unknown[]> {

@@ -34,6 +34,7 @@ export async function openPostgres(
           const transaction = new Transaction(client)
           const value = await transaction.run(accompaniedWork, options)
           changes.note(transaction.written)
+          for (const effect of transaction.effects) effect()
           return value
         }),
       (error) => {
@@ -53,7 +54,7 @@ export async function openPostgres(
     return result
   }
 
-  const db = executorOver(carryOut)
+  const db = executorOver(carryOut, (effect) => effect())
   return {
     db,
     commit(work, options) {

@@ -16,6 +16,8 @@ const BEGIN_LAZILY = `${BEGIN}; set local synchronous_commit = off`
 export class Transaction {
   /** Where it wrote. */
   readonly written = new Set<TableName>()
+  /** To be done once it is committed. */
+  readonly effects: (() => void)[] = []
   readonly #client: Client
   readonly #executor: Executor
   #isOpen = false
@@ -25,7 +27,10 @@ export class Transaction {
 
   constructor(client: Client) {
     this.#client = client
-    this.#executor = executorOver((query, writes) => this.#carryOut(query, writes))
+    this.#executor = executorOver(
+      (query, writes) => this.#carryOut(query, writes),
+      (effect) => this.effects.push(effect),
+    )
   }
 
   async run<T>(work: (tx: Executor) => Promise<T>, { durable }: CommitOptions): Promise<T> {

@@ -34,12 +34,24 @@ export class Connection {
   readonly #statements: PreparedStatements
   readonly #changes = new Map<TableName, number>()
   #open: Promise<void> | undefined
+  #effects: (() => void)[] = []
 
   constructor(sqlite: SQLite.Database) {
     this.sqlite = sqlite
     this.#statements = new PreparedStatements(sqlite)
-    this.outside = this.#executor(() => this.#open && this.#quiet())
-    this.inside = this.#executor(() => this.#insideOnly())
+    const outside = { wait: () => this.#open && this.#quiet(), later: (effect: Effect) => effect() }
+    this.outside = this.#executor(outside)
+    this.inside = this.#executor({
+      wait: () => this.#insideOnly(),
+      later: (effect) => this.#effects.push(effect),
+    })
+  }
+
+  /** What is to be done once what has been written since the last call is committed. */
+  takeEffects(): readonly Effect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
   }
 
   prepare(sql: string): SQLite.Statement {
@@ -94,8 +106,8 @@ export class Connection {
     if (!this.#open) throw new Error('a transaction was used after its end')
   }
 
-  #executor(wait: Wait): Executor {
-    const driver = new OneConnectionDriver(this, wait)
+  #executor(way: Way): Executor {
+    const driver = new OneConnectionDriver(this, way.wait)
     const executor = new Kysely<Tables>({
       dialect: {
         createAdapter: () => new SqliteAdapter(),
@@ -104,22 +116,30 @@ export class Connection {
         createQueryCompiler: () => new SqliteQueryCompiler(),
       },
     })
-    openEntrance(executor, new SqliteEntrance(this, wait))
+    openEntrance(executor, new SqliteEntrance(this, way))
     return executor
   }
 }
 
 /** Undefined where nothing is to be waited for: the hot path need not wait for a promise. */
 type Wait = () => Promise<void> | undefined
+type Effect = () => void
+
+interface Way {
+  readonly wait: Wait
+  readonly later: (effect: Effect) => void
+}
 
 class SqliteEntrance implements Entrance {
   readonly dialect = 'sqlite'
   readonly connection: Connection
+  readonly afterCommit: Way['later']
   readonly #wait: Wait
 
-  constructor(connection: Connection, wait: Wait) {
+  constructor(connection: Connection, { wait, later }: Way) {
     this.connection = connection
     this.#wait = wait
+    this.afterCommit = later
   }
 
   async all(statement: CompiledStatement, values: unknown[]): Promise<unknown[]> {

@@ -19,6 +19,8 @@ interface Job {
 
 interface Outcome {
   readonly job: Job
+  /** To be done after the commit: see afterCommit. */
+  readonly effects: readonly (() => void)[]
   settle(): void
 }
 
@@ -72,6 +74,7 @@ export class GroupCommit {
       for (const job of jobs) job.reject(error)
       return
     }
+    for (const { effects } of outcomes) for (const effect of effects) effect()
     const durable = outcomes.some(({ job }) => job.durable) ? this.#sync() : undefined
     for (const { job, settle } of outcomes) {
       if (job.durable) durable?.then(settle, job.reject)
@@ -80,20 +83,24 @@ export class GroupCommit {
   }
 
   async #each(jobs: readonly Job[]): Promise<Outcome[]> {
+    this.#connection.takeEffects()
     const [only] = jobs
     if (only && jobs.length === 1) {
       const value = await only.work(this.#connection.inside)
-      return [{ job: only, settle: () => only.resolve(value) }]
+      const effects = this.#connection.takeEffects()
+      return [{ job: only, effects, settle: () => only.resolve(value) }]
     }
     const outcomes: Outcome[] = []
     for (const job of jobs) {
       try {
         const value = await this.#inSavepoint(job)
-        outcomes.push({ job, settle: () => job.resolve(value) })
+        const effects = this.#connection.takeEffects()
+        outcomes.push({ job, effects, settle: () => job.resolve(value) })
       } catch (error) {
+        this.#connection.takeEffects()
         // Without a transaction (a full disk ends it) the others have lost their writes, too.
         if (!this.#connection.sqlite.inTransaction) throw error
-        outcomes.push({ job, settle: () => job.reject(error) })
+        outcomes.push({ job, effects: [], settle: () => job.reject(error) })
       }
     }
     return outcomes

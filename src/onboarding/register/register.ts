@@ -9,7 +9,7 @@ import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import { apart } from '../../database/alongside.ts'
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
 import type { Log } from '../../log.ts'
@@ -117,8 +117,7 @@ export class Register {
       if (origin === undefined || origins.has(origin)) continue
       origins.add(origin)
       await store.putJob.run(tx, { guid, party, directive, origin, next_at })
-      // It will look after this transaction: who reads outside waits for its end.
-      this.#placeAt(origin).wake()
+      afterCommit(tx, () => this.#placeAt(origin).wake())
     }
   }
 

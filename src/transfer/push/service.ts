@@ -4,7 +4,7 @@
  * twice, because we died before we had written down its answer, takes it once.
  */
 import { apart } from '../../database/alongside.ts'
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
 import type { ReceiptRow } from '../receipts/store.ts'
@@ -62,8 +62,7 @@ export class PushService {
     const row = { id: newId('fdot'), party, partner, guid, voucher_hash: voucherHash, next_at }
     await store.putJob.run(tx, row)
     const job = await store.findJobFor.first(tx, row)
-    // It will look after this transaction: who reads outside waits for its end.
-    this.#laneTo(partner).wake()
+    afterCommit(tx, () => this.#laneTo(partner).wake())
     return job?.id ?? row.id
   }
 
