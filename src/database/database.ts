@@ -24,6 +24,11 @@ export interface Database {
 }
 
 export interface CommitOptions {
+  /**
+   * One after the other, in all processes: of those with the same name one begins when the one before
+   * has been committed, and each of its statements sees all that has. Others are not waited for.
+   */
+  readonly turn?: string
   /** Survives a power cut, not only the end of the process. */
   readonly durable?: boolean
 }

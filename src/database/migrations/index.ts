@@ -11,6 +11,7 @@ import { webhooks } from './0008-webhooks.ts'
 import { orders } from './0009-orders.ts'
 import { callers } from './0010-callers.ts'
 import { voucherDeletion } from './0011-voucher-deletion.ts'
+import { auditPending } from './0017-audit-pending.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -24,4 +25,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-orders': orders,
   '0010-callers': callers,
   '0011-voucher-deletion': voucherDeletion,
+  '0017-audit-pending': auditPending,
 }

@@ -2,15 +2,15 @@
  * A transaction of its own for every commit, SERIALIZABLE: whatever is read in it is as if nobody
  * else were there, as the rest of the code takes for granted. What collides with others runs again.
  */
+import { createHash } from 'node:crypto'
 import type { Executor, TableName } from '../connection.ts'
 import type { CommitOptions } from '../database.ts'
 import type { Client, Query, Result } from './connections.ts'
 import { executorOver } from './executor.ts'
 import { OutcomeUnknown, isLoss, isPassing } from './failure.ts'
 
-const BEGIN = 'begin isolation level serializable'
 /** The server flushes it within a second; until then only its own end can lose it. */
-const BEGIN_LAZILY = `${BEGIN}; set local synchronous_commit = off`
+const LAZILY = '; set local synchronous_commit = off'
 
 /** One attempt at one transaction. */
 export class Transaction {
@@ -33,12 +33,21 @@ export class Transaction {
     )
   }
 
-  async run<T>(work: (tx: Executor) => Promise<T>, { durable }: CommitOptions): Promise<T> {
-    await this.#client.query(durable ? BEGIN : BEGIN_LAZILY)
+  async run<T>(work: (tx: Executor) => Promise<T>, options: CommitOptions): Promise<T> {
+    await this.#begin(options)
     this.#isOpen = true
     const value = await this.#attempt(work)
     await this.#commit()
     return value
+  }
+
+  /** Who waits for a turn sees what was committed meanwhile, so that nothing is left to collide. */
+  async #begin({ turn, durable }: CommitOptions): Promise<void> {
+    const level = turn === undefined ? 'serializable' : 'read committed'
+    await this.#client.query(`begin isolation level ${level}${durable ? '' : LAZILY}`)
+    if (turn === undefined) return
+    const lock = createHash('sha256').update(turn).digest().readBigInt64BE()
+    await this.#client.query('select pg_advisory_xact_lock($1)', [lock])
   }
 
   async #attempt<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
