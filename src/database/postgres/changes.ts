@@ -3,6 +3,7 @@
  * when the database tells of them, some milliseconds later. While nobody listens, everything counts
  * as changed.
  */
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { TableName } from '../connection.ts'
@@ -10,7 +11,6 @@ import { WATCHED, type WatchedTable } from '../watched.ts'
 import { settingsOf } from './connections.ts'
 
 const PAUSE_MS = 500
-/** A connection that is dead may look alive for long. */
 const HEARTBEAT_MS = 5_000
 const HEARTBEAT_PATIENCE_MS = 5_000
 
@@ -70,18 +70,27 @@ export class Changes {
       const schema = rows[0]?.schema ?? ''
       client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
       await client.query('listen firstlight_changes')
-      // Whatever happened before is seen by all who read from now on.
-      this.note(WATCHED)
-      this.#isListening = true
-      begun()
       const over = AbortSignal.any([lost.signal, this.#closed.signal])
       while (!over.aborted) {
+        await this.#hearItself(client, over)
+        // Whatever happened before is seen by all who read from now on.
+        if (!this.#isListening) this.note(WATCHED)
+        this.#isListening = true
+        begun()
         await sleep(HEARTBEAT_MS, undefined, { signal: over, ref: false }).catch(() => {})
-        if (!over.aborted) await client.query('select 1')
       }
     } finally {
       await client.end().catch(() => {})
     }
+  }
+
+  /** A connection may be dead without a word, and a proxy may not pass on what is told. */
+  async #hearItself(client: pg.Client, over: AbortSignal): Promise<void> {
+    const patience = AbortSignal.timeout(HEARTBEAT_PATIENCE_MS)
+    const heard = once(client, 'notification', { signal: AbortSignal.any([over, patience]) })
+    heard.catch(() => {})
+    await client.query('notify firstlight_changes')
+    await heard
   }
 
   #hear(schema: string, payload: string): void {

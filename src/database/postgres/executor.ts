@@ -61,7 +61,7 @@ class PostgresEntrance implements Entrance {
   }
 
   #carryOut({ sql, name, writes }: CompiledStatement, values: unknown[]): Promise<Result> {
-    return this.#carry({ text: sql, name, values }, writes)
+    return this.#carry({ text: sql, name, values: values.map(storable) }, writes)
   }
 }
 
@@ -88,9 +88,16 @@ class CarrierDriver implements Driver {
 }
 
 async function execute<R>(carry: Carrier, compiled: CompiledQuery): Promise<QueryResult<R>> {
-  const query = { text: compiled.sql, values: [...compiled.parameters] }
+  const query = { text: compiled.sql, values: compiled.parameters.map(storable) }
   const { rows, rowCount } = await carry(query, tableWrittenBy(compiled.query))
   return { rows: rows as R[], numAffectedRows: BigInt(rowCount ?? 0) }
+}
+
+/** PostgreSQL has no NUL in text: it becomes what everything becomes that is no Unicode. */
+function storable(value: unknown): unknown {
+  return typeof value === 'string' && value.includes('\0')
+    ? value.replaceAll('\0', '\ufffd')
+    : value
 }
 
 // eslint-disable-next-line require-yield

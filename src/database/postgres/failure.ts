@@ -1,5 +1,6 @@
 /** What a failure of PostgreSQL means for who asked. */
 import { codeOf } from '../portable.ts'
+import { DatabaseUnavailable } from '../unavailable.ts'
 
 /**
  * The transaction came between others: nothing of it has happened, and another try may see it
@@ -39,15 +40,15 @@ function isStale(error: unknown): boolean {
 }
 
 /** Whoever asks again learns whether it had come to pass. */
-export class OutcomeUnknown extends Error {
+export class OutcomeUnknown extends DatabaseUnavailable {
   override readonly name = 'OutcomeUnknown'
   /** SQLSTATE transaction_resolution_unknown. */
   readonly code = '08007'
 
   constructor(options: ErrorOptions) {
     super(
-      'the database was lost while it committed; asked again, it tells what became of it',
       options,
+      'the database was lost while it committed: asked again, it tells what became of it',
     )
   }
 }

@@ -7,7 +7,7 @@ import SQLite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alongside } from '../../../../src/database/alongside.ts'
 import { type Executor, afterCommit } from '../../../../src/database/connection.ts'
-import { type Database, openDatabase } from '../../../support/database.ts'
+import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
 import { statement } from '../../../../src/database/statement.ts'
 

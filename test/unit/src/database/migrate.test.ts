@@ -6,7 +6,7 @@ import SQLite from 'better-sqlite3'
 import { Kysely, Migrator, SqliteDialect } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { migrations } from '../../../../src/database/migrations/index.ts'
-import { type Database, openDatabase } from '../../../support/database.ts'
+import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { listParties, listStaleAddresses } from '../../../../src/onboarding/register/store.ts'
 

@@ -171,6 +171,15 @@ describe.runIf(isOnPostgres)('a statement', () => {
     expect(await database.commit((tx) => all.all(tx, {}))).toHaveLength(1)
   })
 
+  it('keeps text with NUL in it as if that were no Unicode, and finds it', async () => {
+    const find = statement((db, p: { name: string }) =>
+      db.selectFrom('setting').select('name').where('name', '=', p.name),
+    )
+    await put(database.db, 'a\0b')
+    expect(await names()).toEqual(['a\ufffdb'])
+    expect(await find.first(database.db, { name: 'a\0b' })).toEqual({ name: 'a\ufffdb' })
+  })
+
   it('orders and compares text by its bytes', async () => {
     for (const name of ['b', 'B', 'ä', 'a', '_', 'Z']) await put(database.db, name)
     expect(await names()).toEqual(['B', 'Z', '_', 'a', 'b', 'ä'])
