@@ -30,6 +30,7 @@ export async function openDatabase(path: string): Promise<Database> {
     async close() {
       await database.close()
       await drop(name)
+      kept.delete(name)
     },
   }
 }
@@ -55,7 +56,16 @@ function nameOf(path: string): string {
   return `test_${createHash('sha256').update(resolve(path)).digest('hex').slice(0, 20)}`
 }
 
+/** Of this file of tests; `:memory:` is gone when it is closed. */
+const kept = new Set<string>()
+
+export async function dropKept(): Promise<void> {
+  for (const name of kept) await drop(name)
+  kept.clear()
+}
+
 async function made(name: string): Promise<string> {
+  kept.add(name)
   try {
     await onServer(`create database ${name} template ${TEMPLATE}`)
   } catch (error) {
@@ -65,7 +75,7 @@ async function made(name: string): Promise<string> {
 }
 
 async function drop(name: string): Promise<void> {
-  await onServer(`drop database ${name} with (force)`)
+  await onServer(`drop database if exists ${name} with (force)`)
 }
 
 export async function onServer(sql: string): Promise<void> {
