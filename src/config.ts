@@ -95,12 +95,13 @@ const VARIABLES = z.strictObject({
   FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
 })
 
-/** The variables of the commands that call a service: known, and not the service's business. */
-const CLIENT_VARIABLES = [
+/** Of the commands that call a service, and of our tests: known, and not the service's business. */
+const OTHER_VARIABLES = [
   'FIRSTLIGHT_URL',
   'FIRSTLIGHT_TOKEN',
   'FIRSTLIGHT_TOKEN_FILE',
   'FIRSTLIGHT_CA',
+  'FIRSTLIGHT_TEST_DATABASE_URL',
 ]
 
 export interface Config {
@@ -144,7 +145,7 @@ export function loadConfig(environment: Environment, file?: string): Config {
   const fromFile = file === undefined ? {} : readConfigFile(file)
   const fromEnvironment = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) => isOurs(name) && !!value && !CLIENT_VARIABLES.includes(name),
+      ([name, value]) => isOurs(name) && !!value && !OTHER_VARIABLES.includes(name),
     ),
   )
   const parsed = VARIABLES.safeParse({ ...fromFile, ...fromEnvironment })

@@ -10,6 +10,7 @@ import {
   openVoucherWorld,
 } from '../../../support/voucher-world.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
+import { settleAll } from '../../../../src/audit/settle.ts'
 
 const TESTER = { id: 'tok_1', party: HOME_PARTY }
 const DAY_MS = 24 * 3_600_000
@@ -25,10 +26,11 @@ beforeEach(async () => {
 afterEach(() => world.database.close())
 
 const restore = (byte: number) => world.desk.restore(guidText(byte), TESTER)
-const logged = async () =>
-  (await world.database.db.selectFrom('audit_entry').select('type').orderBy('seq').execute()).map(
-    ({ type }) => type,
-  )
+const logged = async () => {
+  await settleAll(world.database)
+  const entries = world.database.db.selectFrom('audit_entry').select('type').orderBy('seq')
+  return (await entries.execute()).map(({ type }) => type)
+}
 
 describe('a deleted voucher', () => {
   it('is not there, is not served, and cannot be deleted once more', async () => {
