@@ -13,6 +13,7 @@ import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
 import { openDatabase } from './database/open.ts'
+import { DatabaseUnavailable } from './database/unavailable.ts'
 import { type Domains, buildDomains } from './domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -36,6 +37,7 @@ import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import {
+  StartRefused,
   checkMasterKey,
   hasMasterKey,
   loadMasterKey,
@@ -160,7 +162,7 @@ async function openServices(config: Config, fakes: Fakes) {
   // Whether a database elsewhere has been used before, only it knows.
   const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(databaseUrl ?? databaseFile, { connections })
+  const database = await openDatabase(databaseUrl ?? databaseFile, { connections }).catch(refused)
   let external: ExternalKeys | undefined
   try {
     const sealer = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
@@ -173,6 +175,12 @@ async function openServices(config: Config, fakes: Fakes) {
     await database.close()
     throw error
   }
+}
+
+/** What is wrong with DATABASE_URL, or behind it, its administrator has to put right. */
+function refused(cause: unknown): never {
+  if (!(cause instanceof DatabaseUnavailable)) throw cause
+  throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
 }
 
 async function closeServices({ keyStore, database }: Services): Promise<void> {

@@ -11,7 +11,11 @@ import {
 import pg from 'pg'
 import { migrations } from '../migrations/index.ts'
 import { WATCHED } from '../watched.ts'
+import { codeOf } from '../portable.ts'
+import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
+import { isLoss } from './failure.ts'
+import { patiently } from './patience.ts'
 import { SchemaCompiler } from './schema.ts'
 
 const PATIENCE_MS = 30_000
@@ -20,9 +24,7 @@ const LOCK = 0x0f_d0_00_01
 
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
 export async function migrate(url: string): Promise<void> {
-  const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
-  client.on('error', () => {})
-  await client.connect()
+  const client = await connected(url)
   try {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
@@ -30,6 +32,23 @@ export async function migrate(url: string): Promise<void> {
     await client.query('commit')
   } finally {
     await client.end()
+  }
+}
+
+/** A server that comes up at the same moment is waited for. */
+async function connected(url: string): Promise<pg.Client> {
+  const attempt = async () => {
+    const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
+    client.on('error', () => {})
+    await client.connect()
+    return client
+  }
+  try {
+    return await patiently(attempt, isLoss)
+  } catch (error) {
+    const cause = error instanceof DatabaseUnavailable ? error.cause : error
+    const reason = cause instanceof Error ? cause.message || codeOf(cause) : String(cause)
+    throw new DatabaseUnavailable({ cause }, `the database cannot be opened: ${reason}`)
   }
 }
 

@@ -1,7 +1,11 @@
 /** What PostgreSQL does otherwise: many transactions at once, and connections that are lost. */
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { loadConfig } from '../../../../src/config.ts'
 import { type Executor, afterCommit } from '../../../../src/database/connection.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
 import { statement } from '../../../../src/database/statement.ts'
@@ -11,6 +15,8 @@ import {
   openDatabase,
   withDatabase,
 } from '../../../support/database.ts'
+import { startService } from '../../../../src/main.ts'
+import { PATIENCE_MS, startTestService } from '../../../support/service.ts'
 
 const FOLDER = `/postgres-test/${process.pid}`
 let url: string
@@ -18,13 +24,14 @@ let database: Database
 let other: Database
 
 beforeEach(async () => {
+  if (!isOnPostgres) return
   url = (await withDatabase({ FIRSTLIGHT_DATA: FOLDER })).DATABASE_URL ?? ''
   database = await openDatabase(`${FOLDER}/firstlight.sqlite`)
   other = await openDatabase(`${FOLDER}/firstlight.sqlite`)
   await database.db.deleteFrom('setting').execute()
 })
 afterEach(async () => {
-  await Promise.all([database.close(), other.close()])
+  if (isOnPostgres) await Promise.all([database.close(), other.close()])
 })
 
 const aSetting = (name: string, value = '') => {
@@ -216,4 +223,40 @@ describe.runIf(isOnPostgres)('changesOf', () => {
     await other.commit((tx) => put(tx, 'a'))
     await until(() => database.changesOf('setting') > before)
   })
+})
+
+describe('a start', () => {
+  const start = (DATABASE_URL: string, folder: string) => {
+    const config = loadConfig({ FIRSTLIGHT_DATA: folder, FIRSTLIGHT_LOG: 'silent', DATABASE_URL })
+    return startService(config)
+  }
+
+  it('is refused where no server answers, without its password', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'firstlight-'))
+    const refused = await start('postgres://fdo:secret@127.0.0.1:1/fdo', folder).catch(String)
+    expect(refused).toMatch(/^StartRefused: DATABASE_URL: .*ECONNREFUSED/)
+    expect(refused).not.toContain('secret')
+    rmSync(folder, { recursive: true })
+  })
+
+  it.runIf(isOnPostgres)('is refused by the reason the server gives', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'firstlight-'))
+    const none = new URL(url)
+    none.pathname = '/nowhere'
+    await expect(start(none.href, folder)).rejects.toThrow('"nowhere" does not exist')
+    rmSync(folder, { recursive: true })
+  })
+
+  it.runIf(isOnPostgres)(
+    'is refused without the master key that the database was used with',
+    async () => {
+      const { service, folder, stop } = await startTestService()
+      expect(service.http).toContain('http')
+      await stop()
+      rmSync(join(folder, 'master.key'))
+      await expect(startTestService({}, { folder })).rejects.toThrow('master.key is missing')
+      rmSync(folder, { recursive: true })
+    },
+    PATIENCE_MS,
+  )
 })
