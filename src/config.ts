@@ -44,10 +44,7 @@ const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/
 const VARIABLES = z.strictObject({
   FIRSTLIGHT_DATA: path.default('./data'),
   /** A PostgreSQL database; without it SQLite, below the data directory. */
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'postgres://USER@HOST/DATABASE')
-    .optional(),
+  DATABASE_URL: z.string().refine(isPostgresUrl, 'postgres://USER@HOST/DATABASE').optional(),
   /** How many connections to it at most, each process. */
   FIRSTLIGHT_DATABASE_POOL: z
     .string()
@@ -269,6 +266,10 @@ function wordOrFile(variable: string, value: string, ...words: readonly string[]
     throw new ConfigError(`${variable}: neither ${words.join(' nor ')} nor a file: ${value}`)
   }
   return resolve(value)
+}
+
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
 }
 
 /** Listens on every address, and so is none that a device could be told. */

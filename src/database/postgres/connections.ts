@@ -32,9 +32,23 @@ const types = {
   },
 } as pg.CustomTypesConfig
 
+/**
+ * Plans that use indexes, from the first row on: one made while a table was small would read all of it
+ * when it is large, and whoever has read all of a table collides with all who write to it. The price
+ * of a plan then says nothing, by which it would be compiled.
+ */
+const PLANNING = '-c enable_seqscan=off -c jit=off'
+
+function withPlanning(url: string): string {
+  const all = new URL(url)
+  const given = all.searchParams.get('options') ?? ''
+  all.searchParams.set('options', `${PLANNING} ${given}`.trim())
+  return all.href
+}
+
 export function settingsOf(url: string): pg.ClientConfig {
   return {
-    connectionString: url,
+    connectionString: withPlanning(url),
     types,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_MS,

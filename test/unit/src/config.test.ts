@@ -112,6 +112,7 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: '59' }],
     ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: 'a week' }],
     ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://fdo@db.example:port/fdo' }],
     ['DATABASE_URL', { DATABASE_URL: 'mysql://fdo@db.example/fdo' }],
     ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: '1' }],
     ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: 'many' }],
