@@ -47,22 +47,25 @@ export function statement<Params extends object, Row>(
     return (known[dialect] ??= compile(build(executor, placeholders as Params)))
   }
 
+  /** Without an `async` of its own, of which the hot path has enough. */
+  function carryOut<Way extends 'all' | 'first' | 'run'>(
+    way: Way,
+    executor: Executor,
+    params: Params,
+  ): ReturnType<Entrance[Way]> {
+    try {
+      const entrance = entranceOf(executor)
+      const compiled = compiledFor(executor, entrance)
+      return entrance[way](compiled, compiled.bind(params)) as ReturnType<Entrance[Way]>
+    } catch (error) {
+      return Promise.reject(error) as ReturnType<Entrance[Way]>
+    }
+  }
+
   return {
-    async all(executor, params) {
-      const entrance = entranceOf(executor)
-      const compiled = compiledFor(executor, entrance)
-      return entrance.all(compiled, compiled.bind(params)) as Promise<Row[]>
-    },
-    async first(executor, params) {
-      const entrance = entranceOf(executor)
-      const compiled = compiledFor(executor, entrance)
-      return entrance.first(compiled, compiled.bind(params)) as Promise<Row | undefined>
-    },
-    async run(executor, params) {
-      const entrance = entranceOf(executor)
-      const compiled = compiledFor(executor, entrance)
-      return entrance.run(compiled, compiled.bind(params))
-    },
+    all: (executor, params) => carryOut('all', executor, params) as Promise<Row[]>,
+    first: (executor, params) => carryOut('first', executor, params) as Promise<Row | undefined>,
+    run: (executor, params) => carryOut('run', executor, params),
   }
 }
 
