@@ -67,7 +67,11 @@ export async function addDevices(
   const stamps = { created_at: '', updated_at: '' }
   for (const [id, party] of Object.entries(parties)) {
     const group = { party, name: 'g', scopes: '', ...stamps }
-    await db.insertInto('device_group').orIgnore().values(group).execute()
+    await db
+      .insertInto('device_group')
+      .values(group)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
     const device = { id, party, guid: id, serial: null, model: 'm', group_name: 'g', ...stamps }
     const state = { state: 'owned', last_error: null, onboarded_at: null } as const
     await db
