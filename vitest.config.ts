@@ -1,16 +1,21 @@
 /** Two groups of tests: those of the parts, and those that start the built program. */
 import { defineConfig } from 'vitest/config'
 
+const isOnPostgres = process.env['FIRSTLIGHT_TEST_DATABASE_URL'] !== undefined
+const setupFiles = isOnPostgres ? ['test/support/postgres-cleanup.ts'] : []
 const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
   test: {
+    // With FIRSTLIGHT_TEST_DATABASE_URL set: see test/support/database.ts.
+    globalSetup: isOnPostgres ? ['test/support/postgres.ts'] : [],
     projects: [
       {
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: PROGRAMS,
+          setupFiles,
           testTimeout: 20_000,
         },
       },
@@ -19,6 +24,7 @@ export default defineConfig({
           name: 'programs',
           include: PROGRAMS,
           globalSetup: 'test/support/build.ts',
+          setupFiles,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -44,9 +44,21 @@ const headerName = z
 const flag = z.enum(['0', '1']).transform((text) => text === '1')
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
 
-/** FIRSTLIGHT_… in the environment; in the file the same names in lower case without that prefix. */
+/**
+ * FIRSTLIGHT_… in the environment, and DATABASE_URL; in the file the same names in lower case without
+ * that prefix.
+ */
 const VARIABLES = z.strictObject({
   FIRSTLIGHT_DATA: path.default('./data'),
+  /** A PostgreSQL database; without it SQLite, below the data directory. */
+  DATABASE_URL: z.string().refine(isPostgresUrl, 'postgres://USER@HOST/DATABASE').optional(),
+  /** How many connections to it at most, each process. */
+  FIRSTLIGHT_DATABASE_POOL: z
+    .string()
+    .regex(/^\d+$/, 'a number of connections')
+    .transform(Number)
+    .pipe(z.number().min(2).max(1000))
+    .prefault('10'),
   FIRSTLIGHT_ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).prefault(ROLES.join()),
   FIRSTLIGHT_HOST: list.pipe(z.array(z.string()).min(1)).prefault('127.0.0.1'),
   FIRSTLIGHT_PORT: port.prefault('8080'),
@@ -89,17 +101,21 @@ const VARIABLES = z.strictObject({
   FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
 })
 
-/** The variables of the commands that call a service: known, and not the service's business. */
-const CLIENT_VARIABLES = [
+/** Of the commands that call a service, and of our tests: known, and not the service's business. */
+const OTHER_VARIABLES = [
   'FIRSTLIGHT_URL',
   'FIRSTLIGHT_TOKEN',
   'FIRSTLIGHT_TOKEN_FILE',
   'FIRSTLIGHT_CA',
+  'FIRSTLIGHT_TEST_DATABASE_URL',
 ]
 
 export interface Config {
   readonly dataDir: string
   readonly databaseFile: string
+  /** Undefined: the file. */
+  readonly databaseUrl: string | undefined
+  readonly databaseConnections: number
   readonly masterKeyFile: string
   readonly adminTokenFile: string
   /** Where the root of our own CA is written for others to trust. */
@@ -143,8 +159,7 @@ export function loadConfig(environment: Environment, file?: string): Config {
   const fromFile = file === undefined ? NO_FILE : read(file)
   const fromEnvironment = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) =>
-        name.startsWith('FIRSTLIGHT_') && !!value && !CLIENT_VARIABLES.includes(name),
+      ([name, value]) => isOurs(name) && !!value && !OTHER_VARIABLES.includes(name),
     ),
   )
   const parsed = VARIABLES.safeParse({ ...fromFile.variables, ...fromEnvironment })
@@ -177,6 +192,8 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
   const config: Omit<Config, 'tracing'> = {
     dataDir,
     databaseFile: join(dataDir, 'firstlight.sqlite'),
+    databaseUrl: variables.DATABASE_URL,
+    databaseConnections: variables.FIRSTLIGHT_DATABASE_POOL,
     masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
     adminTokenFile: join(dataDir, 'admin.token'),
     caFile: join(dataDir, 'ca.pem'),
@@ -213,6 +230,13 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
     )
   }
   return config
+}
+
+const DATABASE_URL = 'DATABASE_URL'
+
+/** By the name that every host of PostgreSQL gives it, too. */
+function isOurs(name: string): boolean {
+  return name.startsWith('FIRSTLIGHT_') || name === DATABASE_URL
 }
 
 /** The variable, and what is wrong with it. */
@@ -273,6 +297,10 @@ function wordOrFile(variable: string, value: string, ...words: readonly string[]
     throw new ConfigError(`${variable}: neither ${words.join(' nor ')} nor a file: ${value}`)
   }
   return resolve(value)
+}
+
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
 }
 
 /** Listens on every address, and so is none that a device could be told. */

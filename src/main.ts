@@ -12,7 +12,9 @@ import { identityProviderRoutes } from './callers/providers/routes.ts'
 import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { MigrationRefused, openDatabase } from './database/open.ts'
+import { MigrationRefused } from './database/migration-refused.ts'
+import { openDatabase } from './database/open.ts'
+import { DatabaseUnavailable } from './database/unavailable.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -42,6 +44,7 @@ import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
 import {
   StartRefused,
   checkMasterKey,
+  hasMasterKey,
   loadMasterKey,
   replaceSecretFile,
 } from './secrets/master-key.ts'
@@ -170,12 +173,16 @@ export async function resetAdminToken(dataDir: string): Promise<string> {
 
 async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-  const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
+  const { databaseUrl, databaseFile, databaseConnections: connections } = config
+  const masterKeyOf = (isUsed: boolean) => loadMasterKey(config.masterKeyFile, isUsed)
+  // Whether a database elsewhere has been used before, only it knows.
+  const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(config.databaseFile).catch(refuseStart)
+  const database = await openDatabase(databaseUrl ?? databaseFile, { connections }).catch(refused)
   let external: ExternalKeys | undefined
   try {
-    const sealer = await checkMasterKey(database, new Sealer(masterKey), config.masterKeyFile)
+    const opened = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
+    const sealer = await checkMasterKey(database, opened, config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
     const ground = { database, sealer, log, external }
     return await servicesOver(ground, config, fakes)
@@ -186,9 +193,11 @@ async function openServices(config: Config, fakes: Fakes) {
   }
 }
 
-/** What the database says about versions is for the administrator to put right. */
-function refuseStart(cause: unknown): never {
-  throw cause instanceof MigrationRefused ? new StartRefused(cause.message, { cause }) : cause
+/** What is wrong with the database, or behind DATABASE_URL, is for the administrator to put right. */
+function refused(cause: unknown): never {
+  if (cause instanceof MigrationRefused) throw new StartRefused(cause.message, { cause })
+  if (!(cause instanceof DatabaseUnavailable)) throw cause
+  throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
 }
 
 async function closeServices({ keyStore, database, tracer }: Services): Promise<void> {

@@ -8,9 +8,11 @@
  *     })
  */
 import type { Clock } from '../clock.ts'
-import type { Executor } from '../database/connection.ts'
-import { type AuditEntry, type Detail, type Subject, beginningOf, hashOf } from './entry.ts'
-import { addEntry, findHead } from './store.ts'
+import { type Executor, isOnPostgres } from '../database/connection.ts'
+import { type Detail, type Subject, beginningOf, bytesOf, hashOf } from './entry.ts'
+import type { Head } from './head.ts'
+import { addPending } from './pending/store.ts'
+import { type EntryDraft, addEntry, findHead } from './store.ts'
 import type { EntryType } from './types.ts'
 
 export interface NewEntry {
@@ -24,6 +26,7 @@ export interface NewEntry {
   readonly detail?: Detail
 }
 
+const NOTHING = new Uint8Array(0)
 const MOST_DETAIL_CHARACTERS = 8_192
 
 export class AuditLog {
@@ -34,24 +37,11 @@ export class AuditLog {
   }
 
   /** Several at once cost less than one by one: a party's head is read once. */
-  async append(tx: Executor, ...entries: readonly NewEntry[]): Promise<readonly AuditEntry[]> {
+  async append(tx: Executor, ...entries: readonly NewEntry[]): Promise<void> {
     const at = this.#clock.now().toISOString()
-    const heads = new Map<string, Pick<AuditEntry, 'seq' | 'hash'>>()
-    const appended: AuditEntry[] = []
-    for (const { party, type, by, subject, detail = null } of entries) {
-      refuseLong(type, detail)
-      const head = heads.get(party) ?? (await findHead(tx, party))
-      const content = {
-        ...{ party, at, type, by, subject, detail },
-        seq: (head?.seq ?? 0) + 1,
-        previous: head?.hash ?? beginningOf(party),
-      }
-      const entry = { ...content, hash: hashOf(content) }
-      await addEntry(tx, entry)
-      heads.set(party, entry)
-      appended.push(entry)
-    }
-    return appended
+    const drafts = entries.map((entry) => draftOf(entry, at))
+    if (isOnPostgres(tx)) for (const draft of drafts) await leave(tx, draft)
+    else await chain(tx, drafts)
   }
 }
 
@@ -61,6 +51,32 @@ const MOST_BRIEF_CHARACTERS = 256
 export function brief(text: string): string {
   const most = MOST_BRIEF_CHARACTERS
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`
+}
+
+/** Gives each its place behind the last of its party; to be called by one at a time. */
+export async function chain(tx: Executor, drafts: readonly EntryDraft[]): Promise<void> {
+  const heads = new Map<string, Pick<Head, 'seq' | 'hash'>>()
+  for (const draft of drafts) {
+    const { party } = draft
+    const head = heads.get(party) ?? (await findHead(tx, party))
+    const previous = head?.hash ?? beginningOf(party)
+    const content = { ...draft, seq: (head?.seq ?? 0) + 1, previous }
+    const entry = { ...content, hash: hashOf(content) }
+    await addEntry(tx, entry)
+    heads.set(party, entry)
+  }
+}
+
+function draftOf(entry: NewEntry, at: string): EntryDraft {
+  const { party, type, by, subject, detail = null } = entry
+  refuseLong(type, detail)
+  return { party, type, by, subject, detail, at }
+}
+
+/** Who appends learns at once of what cannot be hashed. */
+async function leave(tx: Executor, draft: EntryDraft): Promise<void> {
+  bytesOf({ ...draft, seq: 1, previous: NOTHING })
+  await addPending(tx, draft)
 }
 
 /** What comes from outside is cut short before it gets here: see `brief`. */

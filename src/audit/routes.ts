@@ -8,6 +8,7 @@ import { File, PageQuery, type Route, pageFrom, pageOf, positionOf, route } from
 import { type AuditEntry, beginningOf } from './entry.ts'
 import { parseCountersignature } from './head.ts'
 import { countersignatureLine, entryLine, entryView } from './lines.ts'
+import { settle } from './settle.ts'
 import {
   type CountersignatureRow,
   type WitnessRow,
@@ -79,7 +80,7 @@ const Time = z.iso.datetime({ offset: true }).transform((text) => new Date(text)
 const MOST_LINES = 2_000
 
 export interface AuditRoutesServices {
-  readonly database: Pick<Database, 'db'>
+  readonly database: Pick<Database, 'db' | 'commit'>
   readonly witnesses: Witnesses
 }
 
@@ -91,7 +92,8 @@ export function auditRoutes(services: AuditRoutesServices): readonly Route[] {
   ]
 }
 
-function logRoutes({ db }: Pick<Database, 'db'>): readonly Route[] {
+function logRoutes(database: AuditRoutesServices['database']): readonly Route[] {
+  const { db } = database
   return [
     route({
       method: 'get',
@@ -108,6 +110,7 @@ function logRoutes({ db }: Pick<Database, 'db'>): readonly Route[] {
       result: pageOf(AuditEntryDocument),
       async handle({ query: { limit, cursor, ...filter }, principal: { party } }) {
         const before = entryPosition(positionOf(cursor))
+        await settle(database, party)
         const entries = await listEntries(db, party, { ...filter, before, limit: limit + 1 })
         return pageFrom(entries, limit, ({ at, seq }) => `${at} ${seq}`, entryView)
       },
@@ -119,6 +122,7 @@ function logRoutes({ db }: Pick<Database, 'db'>): readonly Route[] {
       permission: 'audit:read',
       result: AuditHead,
       async handle({ principal: { party } }) {
+        await settle(database, party)
         const head = await findHead(db, party)
         const { seq, hash, at } = head ?? { seq: 0, hash: beginningOf(party), at: null }
         return { party, seq, hash: toHex(hash), at }
@@ -137,6 +141,7 @@ function logRoutes({ db }: Pick<Database, 'db'>): readonly Route[] {
       }),
       file: ['application/x-ndjson'],
       async handle({ query: { from, limit }, principal: { party } }) {
+        await settle(database, party)
         const entries = await entriesFrom(db, party, { from, limit })
         const to = entries.length < limit ? undefined : entries.at(-1)?.seq
         const signed = await countersignaturesOf(db, party, { from, to })

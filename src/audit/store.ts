@@ -7,7 +7,7 @@ import type {
   AuditEntryTable,
   AuditWitnessTable,
 } from '../database/tables/audit.ts'
-import type { AuditEntry, Detail } from './entry.ts'
+import type { AuditEntry, Detail, EntryContent } from './entry.ts'
 import type { Head } from './head.ts'
 
 export type WitnessRow = AuditWitnessTable
@@ -15,9 +15,8 @@ export type CountersignatureRow = AuditCountersignatureTable
 
 /**
  * In SQLite a transaction that writes is the only one, so that a head read inside it is the head it
- * is committed behind. In PostgreSQL this is where the party's chain has to be locked first
- * (`pg_advisory_xact_lock` on the party: locking the last row would not hold back the next insert);
- * without it the primary key still lets only one of two appenders commit.
+ * is committed behind. On PostgreSQL whoever appends has the party's turn: see settle.ts. Without it
+ * the primary key would still let only one of two appenders commit.
  */
 const lastOf = statement((db, p: { party: string }) =>
   db
@@ -59,13 +58,15 @@ export function findHead(db: Executor, party: string): Promise<Head | undefined>
 }
 
 export async function addEntry(tx: Executor, entry: AuditEntry): Promise<void> {
-  const { party, seq, at, type, by, subject, detail, previous, hash } = entry
-  const { guid = null, device = null, id = null } = subject
-  await add.run(tx, {
-    ...{ party, seq, at, type, by, previous, hash, guid, device_id: device, subject_id: id },
-    detail: detail && JSON.stringify(detail),
-  })
+  const { seq, previous, hash } = entry
+  await add.run(tx, { ...saidIn(entry), seq, previous, hash })
 }
+
+/** Has a place in the log, or will have. */
+export type EntryDraft = Omit<EntryContent, 'seq' | 'previous'>
+
+/** What of a row tells what happened. */
+type SaidRow = Omit<AuditEntryTable, 'seq' | 'previous' | 'hash'>
 
 /** Oldest first, from this number on. */
 export async function entriesFrom(
@@ -135,10 +136,20 @@ export async function listEntries(
   return (await query.execute()).map(entryOf)
 }
 
-function entryOf(row: AuditEntryTable): AuditEntry {
-  const { party, seq, at, type, by, guid, device_id, subject_id, detail, previous, hash } = row
+function entryOf({ seq, previous, hash, ...row }: AuditEntryTable): AuditEntry {
+  return { ...draftOf(row), seq, previous, hash }
+}
+
+export function saidIn({ party, at, type, by, subject, detail }: EntryDraft): SaidRow {
+  const { guid = null, device = null, id = null } = subject
+  const about = { guid, device_id: device, subject_id: id }
+  return { party, at, type, by, ...about, detail: detail && JSON.stringify(detail) }
+}
+
+export function draftOf(row: SaidRow): EntryDraft {
+  const { party, at, type, by, guid, device_id, subject_id, detail } = row
   return {
-    ...{ party, seq, at, type, by, previous, hash },
+    ...{ party, at, type, by },
     subject: {
       ...(guid !== null && { guid }),
       ...(device_id !== null && { device: device_id }),

@@ -1,5 +1,6 @@
 /** DI, and the orders behind it, joined to the other domains. Part of the composition root. */
 import { toHex } from '../../protocol/bytes.ts'
+import { afterCommit } from '../database/connection.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { ListenerName } from '../http/source.ts'
 import {
@@ -33,7 +34,7 @@ export function manufacturingOf(
     vouchers: {
       async voucherMade(tx, made) {
         await vouchers.voucherMade(tx, made)
-        rules.wakeFor(made.party, toHex(made.guid))
+        afterCommit(tx, () => rules.wakeFor(made.party, toHex(made.guid)))
       },
     },
     brought: new BroughtVouchers(ledger),

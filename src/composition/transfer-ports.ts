@@ -4,6 +4,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import { DEFAULT_TYPE, X509, algorithmFor } from '../../protocol/crypto/public-key.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import type { Config } from '../config.ts'
+import { afterCommit } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
 import { Problem } from '../http/problem.ts'
 import { OWNER } from '../manufacturing/keys.ts'
@@ -40,7 +41,7 @@ export function transferOf(
     parties: partyPort(parties, keyStore),
   })
   ledger.watch({
-    held: async (_tx, { party, guid }) => transfer.rules.wakeFor(party, guid),
+    held: async (tx, { party, guid }) => afterCommit(tx, () => transfer.rules.wakeFor(party, guid)),
     released: async () => {},
   })
   return transfer

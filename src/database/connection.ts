@@ -1,151 +1,64 @@
 /**
- * One SQLite connection, two ways in: from outside a transaction, which waits until none is open,
- * and from inside the one that is. So nobody reads what may yet be rolled back.
+ * What stores take, and what stands behind it: each Executor belongs to an entrance of one database,
+ * from outside its transactions or from inside one of them.
  */
-import type SQLite from 'better-sqlite3'
 import {
-  type CompiledQuery,
-  type DatabaseConnection,
   DeleteQueryNode,
-  type Driver,
   InsertQueryNode,
-  Kysely,
+  type Kysely,
   type OperationNode,
-  type QueryResult,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
   TableNode,
   UpdateQueryNode,
 } from 'kysely'
-import { PreparedStatements } from './prepared.ts'
 import type { Tables } from './tables.ts'
 
 /** What stores take: `database.db`, or the `tx` of a commit. */
 export type Executor = Kysely<Tables>
 
-export class Connection {
-  readonly sqlite: SQLite.Database
-  /** For use outside transactions. */
-  readonly outside: Executor
-  /** For use inside the transaction that is open. */
-  readonly inside: Executor
-  readonly #statements: PreparedStatements
-  readonly #changes = new Map<TableName, number>()
-  #open: Promise<void> | undefined
+export type TableName = keyof Tables
 
-  constructor(sqlite: SQLite.Database) {
-    this.sqlite = sqlite
-    this.#statements = new PreparedStatements(sqlite)
-    this.outside = this.#executor(() => this.#quiet())
-    this.inside = this.#executor(() => this.#insideOnly())
-  }
-
-  prepare(sql: string): SQLite.Statement {
-    return this.#statements.prepare(sql)
-  }
-
-  /** See Database.changesOf: of what others wrote, SQLite tells only that they did. */
-  changesOf(table: TableName): number {
-    const byOthers = this.prepare('pragma data_version').pluck().get() as number
-    return byOthers + this.#changesHere(table)
-  }
-
-  /** To be called before every statement, with the table that it writes to. */
-  noteChange(table: TableName | undefined): void {
-    if (table !== undefined) this.#changes.set(table, this.#changesHere(table) + 1)
-  }
-
-  #changesHere(table: TableName): number {
-    return this.#changes.get(table) ?? 0
-  }
-
-  /** Runs `work` with a transaction open; `begin` may be retried, nothing has happened yet. */
-  async transaction<T>(begin: () => Promise<void>, work: () => Promise<T>): Promise<T> {
-    await this.#quiet()
-    const { promise, resolve } = withResolvers()
-    this.#open = promise
-    try {
-      await begin()
-      const result = await work()
-      this.prepare('commit').run()
-      return result
-    } catch (error) {
-      // A full disk makes SQLite roll back by itself.
-      if (this.sqlite.inTransaction) this.prepare('rollback').run()
-      throw error
-    } finally {
-      this.#open = undefined
-      resolve()
-    }
-  }
-
-  /** Undefined at once, with no transaction open: the hot path need not wait for a promise. */
-  waitFor(executor: Executor): Promise<void> | undefined {
-    if (executor === this.inside) {
-      this.#insideOnly()
-      return undefined
-    }
-    return this.#open && this.#quiet()
-  }
-
-  async #quiet(): Promise<void> {
-    while (this.#open) await this.#open
-  }
-
-  #insideOnly(): void {
-    if (!this.#open) throw new Error('a transaction was used after its end')
-  }
-
-  #executor(entrance: () => Promise<void> | void): Executor {
-    const driver = new OneConnectionDriver(this, entrance)
-    const executor = new Kysely<Tables>({
-      dialect: {
-        createAdapter: () => new SqliteAdapter(),
-        createDriver: () => driver,
-        createIntrospector: (db) => new SqliteIntrospector(db),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
-      },
-    })
-    connections.set(executor, this)
-    return executor
-  }
+/** A query that Kysely has written for one dialect. */
+export interface CompiledStatement {
+  readonly sql: string
+  /** No two have the same: a database that is elsewhere keeps the prepared statement under it. */
+  readonly name: string
+  /** Undefined for a query that only reads. */
+  readonly writes: TableName | undefined
 }
 
-const connections = new WeakMap<Executor, Connection>()
-
-export function connectionOf(executor: Executor): Connection {
-  const connection = connections.get(executor)
-  if (!connection) throw new Error('not an executor of this database')
-  return connection
+export interface Entrance {
+  readonly dialect: 'sqlite' | 'postgres'
+  all(statement: CompiledStatement, values: unknown[]): Promise<unknown[]>
+  first(statement: CompiledStatement, values: unknown[]): Promise<unknown>
+  /** How many rows it changed. */
+  run(statement: CompiledStatement, values: unknown[]): Promise<number>
+  afterCommit(effect: () => void): void
 }
 
-class OneConnectionDriver implements Driver {
-  readonly #connection: DatabaseConnection
-  readonly #entrance: () => Promise<void> | void
+const entrances = new WeakMap<Executor, Entrance>()
 
-  constructor(connection: Connection, entrance: () => Promise<void> | void) {
-    this.#connection = { executeQuery: (query) => run(connection, query), streamQuery }
-    this.#entrance = entrance
-  }
-
-  async acquireConnection(): Promise<DatabaseConnection> {
-    await this.#entrance()
-    return this.#connection
-  }
-
-  beginTransaction(): Promise<void> {
-    return Promise.reject(new Error('use database.commit, which groups transactions'))
-  }
-
-  async init(): Promise<void> {}
-  async commitTransaction(): Promise<void> {}
-  async rollbackTransaction(): Promise<void> {}
-  async releaseConnection(): Promise<void> {}
-  async destroy(): Promise<void> {}
+/** From now on the executor's statements go in here. */
+export function openEntrance(executor: Executor, entrance: Entrance): void {
+  entrances.set(executor, entrance)
 }
 
-type TableName = keyof Tables
+export function entranceOf(executor: Executor): Entrance {
+  const entrance = entrances.get(executor)
+  if (!entrance) throw new Error('not an executor of this database')
+  return entrance
+}
+
+/**
+ * Does this once the transaction has been committed, and not at all where it is not. It must not throw.
+ * For whoever is not in a transaction it is done at once.
+ */
+export function afterCommit(tx: Executor, effect: () => void): void {
+  entranceOf(tx).afterCommit(effect)
+}
+
+export function isOnPostgres(executor: Executor): boolean {
+  return entranceOf(executor).dialect === 'postgres'
+}
 
 /** Undefined for a query that only reads. */
 export function tableWrittenBy(query: OperationNode): TableName | undefined {
@@ -157,23 +70,4 @@ export function tableWrittenBy(query: OperationNode): TableName | undefined {
 function nameOf(node: OperationNode | undefined): TableName {
   if (!node || !TableNode.is(node)) throw new Error('a write to something that has no name')
   return node.table.identifier.name as TableName
-}
-
-async function run<R>(connection: Connection, query: CompiledQuery): Promise<QueryResult<R>> {
-  const statement = connection.prepare(query.sql)
-  connection.noteChange(tableWrittenBy(query.query))
-  if (statement.reader) return { rows: statement.all(...query.parameters) as R[] }
-  const { changes } = statement.run(...query.parameters)
-  return { rows: [], numAffectedRows: BigInt(changes) }
-}
-
-// eslint-disable-next-line require-yield
-async function* streamQuery(): AsyncIterableIterator<never> {
-  throw new Error('this database answers whole queries only')
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
 }

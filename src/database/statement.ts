@@ -7,8 +7,13 @@
  *     await findToken.first(executor, { id })
  */
 import type { Compilable } from 'kysely'
-import type SQLite from 'better-sqlite3'
-import { type Executor, connectionOf, tableWrittenBy } from './connection.ts'
+import {
+  type CompiledStatement,
+  type Entrance,
+  type Executor,
+  entranceOf,
+  tableWrittenBy,
+} from './connection.ts'
 
 export interface Statement<Params, Row> {
   all(executor: Executor, params: Params): Promise<Row[]>
@@ -28,9 +33,7 @@ class Placeholder {
 
 const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) })
 
-interface Compiled<Params> {
-  readonly sql: string
-  readonly writes: ReturnType<typeof tableWrittenBy>
+interface Compiled<Params> extends CompiledStatement {
   bind(params: Params): unknown[]
 }
 
@@ -38,45 +41,41 @@ interface Compiled<Params> {
 export function statement<Params extends object, Row>(
   build: (db: Executor, p: Params) => Compilable<Row>,
 ): Statement<Params, Row> {
-  let known: Compiled<Params> | undefined
+  const known: Partial<Record<Entrance['dialect'], Compiled<Params>>> = {}
 
-  /** Runs it at once; waits only while another's transaction is open. */
-  async function execute<Result>(
+  function compiledFor(executor: Executor, { dialect }: Entrance): Compiled<Params> {
+    return (known[dialect] ??= compile(build(executor, placeholders as Params)))
+  }
+
+  /** Without an `async` of its own, of which the hot path has enough. */
+  function carryOut<Way extends 'all' | 'first' | 'run'>(
+    way: Way,
     executor: Executor,
     params: Params,
-    how: (prepared: SQLite.Statement, values: unknown[]) => Result,
-  ): Promise<Result> {
-    const connection = connectionOf(executor)
-    const wait = connection.waitFor(executor)
-    if (wait) await wait
-    const { sql, writes, bind } = (known ??= compile(build(executor, placeholders as Params)))
-    connection.noteChange(writes)
-    return how(connection.prepare(sql), bind(params))
+  ): ReturnType<Entrance[Way]> {
+    try {
+      const entrance = entranceOf(executor)
+      const compiled = compiledFor(executor, entrance)
+      return entrance[way](compiled, compiled.bind(params)) as ReturnType<Entrance[Way]>
+    } catch (error) {
+      return Promise.reject(error) as ReturnType<Entrance[Way]>
+    }
   }
 
   return {
-    all: (executor, params) => execute(executor, params, all<Row>),
-    first: (executor, params) => execute(executor, params, first<Row>),
-    run: (executor, params) => execute(executor, params, run),
+    all: (executor, params) => carryOut('all', executor, params) as Promise<Row[]>,
+    first: (executor, params) => carryOut('first', executor, params) as Promise<Row | undefined>,
+    run: (executor, params) => carryOut('run', executor, params),
   }
 }
 
-function all<Row>(prepared: SQLite.Statement, values: unknown[]): Row[] {
-  return prepared.all(...values) as Row[]
-}
-
-function first<Row>(prepared: SQLite.Statement, values: unknown[]): Row | undefined {
-  return prepared.get(...values) as Row | undefined
-}
-
-function run(prepared: SQLite.Statement, values: unknown[]): number {
-  return prepared.run(...values).changes
-}
+let compiledSoFar = 0
 
 function compile<Params extends object>(query: Compilable): Compiled<Params> {
   const { sql, parameters, query: node } = query.compile()
   return {
     sql,
+    name: `s${++compiledSoFar}`,
     writes: tableWrittenBy(node),
     bind: (params) =>
       parameters.map((value) =>

@@ -6,6 +6,7 @@
 import type {
   AuditCountersignatureTable,
   AuditEntryTable,
+  AuditPendingTable,
   AuditWitnessTable,
 } from './tables/audit.ts'
 import type {
@@ -113,6 +114,7 @@ export interface Tables {
 
   // ── audit: what happened, and who outside has seen how far it went
   audit_entry: AuditEntryTable
+  audit_pending: AuditPendingTable
   audit_witness: AuditWitnessTable
   audit_countersignature: AuditCountersignatureTable
 

@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { FdoError } from '../../protocol/errors.ts'
 import { isOutOfSpace } from '../database/portable.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 
 const STATUS = {
   'invalid-request': 400,
@@ -23,6 +24,8 @@ const STATUS = {
   'internal-error': 500,
   unavailable: 503,
 } as const
+
+const RETRY_AFTER_SECONDS = 5
 
 export type ProblemCode = keyof typeof STATUS
 
@@ -55,6 +58,10 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof FdoError) {
     return new Problem('invalid-request', error.message, { cause: error })
+  }
+  if (error instanceof DatabaseUnavailable) {
+    const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) }
+    return new Problem('unavailable', error.message, { cause: error, headers })
   }
   if (error instanceof HTTPException) {
     const code = (Object.keys(STATUS) as ProblemCode[]).find((one) => STATUS[one] === error.status)

@@ -4,7 +4,7 @@ import type { Devmod } from '../../protocol/fsim/devmod/messages.ts'
 import type { OwnerEffect } from '../../protocol/service-info/module.ts'
 import { PlanFailure } from '../../protocol/service-info/owner-work.ts'
 import type { Run, To2OwnerEffect } from '../../protocol/to2/owner/state.ts'
-import type { Executor } from '../database/connection.ts'
+import { type Executor, afterCommit } from '../database/connection.ts'
 import type { DeviceService } from '../devices/service.ts'
 import { serialOf } from '../pki/der.ts'
 import type { Pki } from '../pki/service.ts'
@@ -161,7 +161,8 @@ export class DeviceRecord {
     await this.#stepFailed(bearer, failure, tx)
     await this.#tried(tx, bearer, 'failed')
     const failed = { id, move: 'failed', detail: { guid }, error: reason } as const
-    if (await devices.moveDevice(tx, failed)) events.onboardingFailed({ guid, device: id, reason })
+    if (!(await devices.moveDevice(tx, failed))) return
+    afterCommit(tx, () => events.onboardingFailed({ guid, device: id, reason }))
   }
 
   /** With what the device said in the very message that it failed by. */

@@ -14,7 +14,7 @@ import {
 import { type Bytes, utf8 } from '../../protocol/bytes.ts'
 import type { Database } from '../database/open.ts'
 import { Sealer } from './seal.ts'
-import { findMasterKeyCheck, storeMasterKeyCheck } from './store.ts'
+import { findMasterKeyCheck, storeFirstMasterKeyCheck } from './store.ts'
 
 const KEY_BYTES = 32
 const CHECK = 'master-key-check'
@@ -65,22 +65,27 @@ export function sealCheck(sealer: Sealer): Bytes {
   return sealer.seal(CHECK, utf8(CHECK))
 }
 
+/** Whether there is something in the database that one opens. */
+export async function hasMasterKey(database: Database): Promise<boolean> {
+  return (await findMasterKeyCheck(database.db)) !== undefined
+}
+
 /**
- * Refuses a key that is not this database's. What it must open is sealed once, on the first start.
- * Gives the sealer to use: where a rotation was killed after it had sealed everything under the next
- * key, that key is put in its place.
+ * Refuses a key that is not this database's. What it must open is sealed once, on the first start, by
+ * the first of several processes. Gives the sealer to use: where a rotation was killed after it had
+ * sealed everything under the next key, that key is put in its place.
  */
 export async function checkMasterKey(
   database: Database,
   sealer: Sealer,
   file: string,
 ): Promise<Sealer> {
-  const sealed = await findMasterKeyCheck(database.db)
-  if (!sealed) {
+  if (!(await hasMasterKey(database))) {
     const check = sealCheck(sealer)
-    await database.commit((tx) => storeMasterKeyCheck(tx, check), { durable: true })
-    return sealer
+    await database.commit((tx) => storeFirstMasterKeyCheck(tx, check), { durable: true })
   }
+  const sealed = await findMasterKeyCheck(database.db)
+  if (!sealed) throw new Error('what tells the master key was stored, and is not there')
   if (sealer.open(CHECK, sealed)) return sealer
   const next = nextKeyFile(file)
   if (existsSync(next)) {

@@ -118,6 +118,17 @@ export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | un
   return row && Buffer.from(row.value, 'base64')
 }
 
+/** The first one stays. */
+export async function storeFirstMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
+  const value = Buffer.from(check).toString('base64')
+  const row = { party: HOME_PARTY, name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
+  await tx
+    .insertInto('setting')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing())
+    .execute()
+}
+
 /** Another one, where there is one already. */
 export async function storeMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
   const value = Buffer.from(check).toString('base64')

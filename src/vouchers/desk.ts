@@ -46,13 +46,25 @@ export class VoucherDesk {
       const verdicts = await Promise.all(
         some.map((encoded) => verify({ party, encoded, now: clock.now() }, this.#ledger.services)),
       )
-      results.push(
-        ...(await Promise.all(verdicts.map((verdict) => this.#settle(verdict, { by, from })))),
-      )
+      results.push(...(await this.#settleAll(verdicts, { by, from })))
       // Devices are waiting, too.
       await nextTurn()
     }
     return results
+  }
+
+  /** Those of one device one after the other: the last of them is the one that counts. */
+  #settleAll(verdicts: readonly Verdict[], bringer: Bringer): Promise<ImportResult[]> {
+    const lastOf = new Map<string, Promise<ImportResult>>()
+    const settled = verdicts.map((verdict) => {
+      if (isRefusal(verdict)) return this.#settle(verdict, bringer)
+      const before = lastOf.get(verdict.deviceId)
+      const settle = () => this.#settle(verdict, bringer)
+      const settling = before ? before.then(settle) : settle()
+      lastOf.set(verdict.deviceId, settling)
+      return settling
+    })
+    return Promise.all(settled)
   }
 
   async #settle(verdict: Verdict, bringer: Bringer): Promise<ImportResult> {

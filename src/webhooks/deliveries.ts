@@ -5,6 +5,7 @@
  */
 import type { AuditEntry } from '../audit/entry.ts'
 import type { AuditLog } from '../audit/log.ts'
+import { settleAll } from '../audit/settle.ts'
 import { entriesFrom } from '../audit/store.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
@@ -60,6 +61,7 @@ export class Deliveries {
   /** Begins what is due and not under way; what is for a party that is suspended waits. */
   async begin(): Promise<void> {
     const { database, clock, log, parties } = this.#services
+    await settleAll(database)
     for (const row of await this.#store.due(database.db, clock.now().toISOString())) {
       if (!(await parties.isActive(row.party)) || this.#underWay.has(row.id)) continue
       const delivery = this.#catchUp(row)
@@ -90,9 +92,9 @@ export class Deliveries {
       if (!last) return
       for (const entry of entries) {
         if (this.#isStopped() || !(await parties.isActive(row.party))) return
-        if (isWanted(row.types, entry.type) && !(await this.#deliver(row, entry))) return
+        if (isWanted(row, entry) && !(await this.#deliver(row, entry))) return
       }
-      if (!isWanted(row.types, last.type)) {
+      if (!isWanted(row, last)) {
         const progress = { id: row.id, revision: row.revision, to: last.seq }
         if (!(await database.commit((tx) => this.#store.move(tx, progress)))) return
       }

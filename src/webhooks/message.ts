@@ -46,8 +46,18 @@ export function secretText(secret: Bytes): string {
   return `whsec_${Buffer.from(secret).toString('base64')}`
 }
 
-/** Whether one of these types, or beginnings before a `*`, is the entry's. */
-export function isWanted(types: string, type: string): boolean {
+/** The entry about a webhook that begins. */
+export const ADDED = 'webhook-added'
+
+/**
+ * Whether one of its types, or beginnings before a `*`, is the entry's. It hears of what came after it
+ * was added, not of that itself.
+ */
+export function isWanted(
+  { id, types }: { readonly id: string; readonly types: string },
+  { type, subject }: Pick<AuditEntry, 'type' | 'subject'>,
+): boolean {
+  if (type === ADDED && subject.id === id) return false
   return types
     .split(' ')
     .some((one) => (one.endsWith('*') ? type.startsWith(one.slice(0, -1)) : type === one))

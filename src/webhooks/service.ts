@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { NewEntry, AuditLog } from '../audit/log.ts'
+import { settle } from '../audit/settle.ts'
 import { findHead, firstSince } from '../audit/store.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
@@ -9,7 +10,7 @@ import type { Database } from '../database/open.ts'
 import type { Principal } from '../http/authenticate.ts'
 import { Problem } from '../http/problem.ts'
 import type { Sealer } from '../secrets/seal.ts'
-import { headersOf, secretText, testMessage } from './message.ts'
+import { ADDED, headersOf, secretText, testMessage } from './message.ts'
 import { type OutboundCalls, outboundFailureOf } from './outbound.ts'
 import { type WebhookRow, WebhookStore } from './store.ts'
 import { NAME_PREFIXES } from '../prefixes.ts'
@@ -48,6 +49,7 @@ export class Webhooks {
 
   async list({ party }: Principal, limit: number, after?: string): Promise<WebhookState[]> {
     const { db } = this.#services.database
+    await settle(this.#services.database, party)
     const rows = await this.#store.list(db, party, limit, after)
     const head = await findHead(db, party)
     return rows.map((row) => ({ ...row, pending: Math.max(0, (head?.seq ?? 0) - row.cursor) }))
@@ -55,6 +57,7 @@ export class Webhooks {
 
   async find(id: string, principal: Principal): Promise<WebhookState> {
     const { db } = this.#services.database
+    await settle(this.#services.database, principal.party)
     const row = await this.#requireRow(db, id, principal)
     const head = await findHead(db, principal.party)
     return { ...row, pending: Math.max(0, (head?.seq ?? 0) - row.cursor) }
@@ -70,17 +73,20 @@ export class Webhooks {
     const id = `${NAME_PREFIXES.webhook}${randomBytes(12).toString('hex')}`
     const secret = randomBytes(32)
     const now = clock.now().toISOString()
+    await settle(database, party)
     const row = await database.commit(
       async (tx) => {
         const others = await this.#store.list(tx, party, MOST_OF_A_PARTY)
         if (others.length === MOST_OF_A_PARTY) {
           throw new Problem('conflict', `${MOST_OF_A_PARTY} webhooks are all there may be`)
         }
+        // Its own entry comes next, or something of the same moment.
+        const cursor = ((await findHead(tx, party))?.seq ?? 0) + 1
         const about = { subject: { id }, detail: { url: originOf(url), types } }
-        const [entry] = await audit.append(tx, { party, by, type: 'webhook-added', ...about })
+        await audit.append(tx, { party, by, type: ADDED, ...about })
         const made = {
           ...{ id, party, url, types: types.join(' '), secret: sealer.seal(contextOf(id), secret) },
-          ...{ state: 'active' as const, cursor: entry?.seq ?? 0, revision: 1 },
+          ...{ state: 'active' as const, cursor, revision: 1 },
           ...{ attempts: 0, failing_since: null, last_error: null, last_delivered_at: null },
           ...{ next_at: now, created_at: now },
         }
@@ -117,6 +123,7 @@ export class Webhooks {
 
   /** Everything from this entry or time on comes again, with the ids it had. */
   async replay(id: string, since: Since, principal: Principal): Promise<WebhookState> {
+    await settle(this.#services.database, principal.party)
     await this.#update(id, principal, async (tx) => {
       const seq = 'seq' in since ? since.seq : await firstSince(tx, principal.party, since.at)
       const head = (await findHead(tx, principal.party))?.seq ?? 0

@@ -73,7 +73,8 @@ const PARTS = ['routes.ts', 'service.ts', 'store.ts']
 /** Packages that only one place may know. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   'cbor-x': /^protocol\/cbor\/cbor\.ts$/,
-  'better-sqlite3': /^src\/database\//,
+  'better-sqlite3': /^src\/database\/sqlite\//,
+  pg: /^src\/database\/postgres\//,
   kysely: /^src\/(database\/|.*\/store\.ts$)/,
   '@hono/zod-openapi': /^src\/(http\/|.*\/(routes|view)\.ts$)/,
   zod: /^src\/(http\/|config(-file)?\.ts$)/,

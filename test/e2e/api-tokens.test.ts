@@ -1,8 +1,9 @@
 /** Tokens of the management API, and the first of them. */
 import { readFileSync, statSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FakeClock } from '../../src/clock.ts'
 import { resetAdminToken } from '../../src/main.ts'
+import { withDatabase } from '../support/database.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 
 const clock = new FakeClock()
@@ -109,7 +110,10 @@ describe('a restart', () => {
   it('after a reset takes the new administrator token, and no longer the old', async () => {
     const before = world.adminToken
     await world.stop()
+    const { DATABASE_URL } = await withDatabase({ FIRSTLIGHT_DATA: world.folder })
+    if (DATABASE_URL !== undefined) vi.stubEnv('DATABASE_URL', DATABASE_URL)
     const file = await resetAdminToken(world.folder)
+    vi.unstubAllEnvs()
     expect(file).toBe(`${world.folder}/admin.token`)
     world = await startTestService({}, { clock, folder: world.folder })
     expect(world.adminToken).not.toBe(before)

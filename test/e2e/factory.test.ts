@@ -20,6 +20,7 @@ import { httpTransport } from '../../src/fdo/client.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { deviceIdOf } from '../../src/vouchers/device-id.ts'
 import { recordedRun } from '../support/recorded-runs.ts'
+import { withDatabase } from '../support/database.ts'
 
 const DEVICES: Record<KeyKind, Signer> = {
   p256: signerOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
@@ -52,13 +53,15 @@ function newFolder(): string {
 }
 
 async function start(variables: Record<string, string> = {}, folder = newFolder()) {
-  const config = loadConfig({
-    FIRSTLIGHT_DATA: folder,
-    FIRSTLIGHT_PORT: '0',
-    FIRSTLIGHT_TLS_PORT: 'off',
-    FIRSTLIGHT_LOG: 'silent',
-    ...variables,
-  })
+  const config = loadConfig(
+    await withDatabase({
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_LOG: 'silent',
+      ...variables,
+    }),
+  )
   const started = await startService(config)
   running.push(started)
   return started

@@ -13,6 +13,7 @@ import { StartRefused } from '../../src/secrets/master-key.ts'
 import { certificateOf, ecKey } from '../support/certificates.ts'
 import { call } from '../support/listening.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
+import { isOnPostgres } from '../support/database.ts'
 
 let world: TestService | undefined
 const start = async (variables: Record<string, string>) =>
@@ -129,7 +130,8 @@ describe('a start', slow, () => {
   it('keeps its secrets to itself', async () => {
     const { folder } = await start({})
     expect(statSync(folder).mode & 0o077).toBe(0)
-    for (const file of ['master.key', 'admin.token', 'firstlight.sqlite']) {
+    const database = isOnPostgres ? [] : ['firstlight.sqlite']
+    for (const file of ['master.key', 'admin.token', ...database]) {
       expect([file, statSync(`${folder}/${file}`).mode & 0o077]).toEqual([file, 0])
     }
   })

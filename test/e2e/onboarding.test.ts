@@ -10,6 +10,7 @@ import { readCredentialFile, writeCredentialFile } from '../../src/simulator/cre
 import { manufactureDevice } from '../../src/simulator/manufacture.ts'
 import { fetchDeviceToken } from '../../src/simulator/token.ts'
 import { fdoTransport } from '../../src/simulator/transport.ts'
+import { withDatabase } from '../support/database.ts'
 
 let folder: string
 let service: RunningService
@@ -18,12 +19,14 @@ const url = () => service.http ?? ''
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'firstlight-'))
   service = await startService(
-    loadConfig({
-      FIRSTLIGHT_DATA: join(folder, 'data'),
-      FIRSTLIGHT_PORT: '0',
-      FIRSTLIGHT_TLS_PORT: '0',
-      FIRSTLIGHT_LOG: 'error',
-    }),
+    loadConfig(
+      await withDatabase({
+        FIRSTLIGHT_DATA: join(folder, 'data'),
+        FIRSTLIGHT_PORT: '0',
+        FIRSTLIGHT_TLS_PORT: '0',
+        FIRSTLIGHT_LOG: 'error',
+      }),
+    ),
   )
 }, 60_000)
 

@@ -9,6 +9,7 @@ import { certificatesToPem, fromPem } from '../../protocol/x509/pem.ts'
 import { loadConfig } from '../../src/config.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { onboard, openTestPki } from '../support/pki.ts'
+import { withDatabase } from '../support/database.ts'
 
 const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 
@@ -29,13 +30,15 @@ function newFolder(): string {
 }
 
 async function start(variables: Record<string, string> = {}, folder = newFolder()) {
-  const config = loadConfig({
-    FIRSTLIGHT_DATA: folder,
-    FIRSTLIGHT_PORT: '0',
-    FIRSTLIGHT_TLS_PORT: '0',
-    FIRSTLIGHT_LOG: 'silent',
-    ...variables,
-  })
+  const config = loadConfig(
+    await withDatabase({
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: '0',
+      FIRSTLIGHT_LOG: 'silent',
+      ...variables,
+    }),
+  )
   const service = await startService(config)
   running.push(service)
   return { service, ca: readFileSync(join(folder, 'ca.pem')), folder }

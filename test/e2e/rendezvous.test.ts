@@ -16,6 +16,7 @@ import { type HttpTransport, httpTransport } from '../../src/fdo/client.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { ownerSignOf, worldOf } from '../support/registering.ts'
 import { sell } from '../support/vouchers.ts'
+import { withDatabase } from '../support/database.ts'
 
 const { parts, voucher, owner, device } = await worldOf()
 const [manufacturer, , nextOwner] = parts.signers
@@ -27,14 +28,16 @@ let service: RunningService
 let client: HttpTransport
 
 async function start(trust: Record<string, string> = { FIRSTLIGHT_TRUST: 'any' }): Promise<void> {
-  const config = loadConfig({
-    FIRSTLIGHT_DATA: folder,
-    FIRSTLIGHT_ROLES: 'rendezvous',
-    FIRSTLIGHT_PORT: '0',
-    FIRSTLIGHT_TLS_PORT: 'off',
-    FIRSTLIGHT_LOG: 'silent',
-    ...trust,
-  })
+  const config = loadConfig(
+    await withDatabase({
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_ROLES: 'rendezvous',
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_LOG: 'silent',
+      ...trust,
+    }),
+  )
   service = await startService(config)
   client = httpTransport(service.http!)
 }

@@ -6,15 +6,15 @@ const world = await AuditWorld.open(path)
 const tell = (seq: number) => process.stdout.write(`${JSON.stringify({ seq })}\n`)
 
 if (mode === 'hold') {
-  await world.append(anEntry())
+  const { seq } = await world.append(anEntry())
   await world.database.commit(async (tx) => {
-    const [entry] = await world.audit.append(tx, anEntry())
-    tell(entry?.seq ?? 0)
+    await world.audit.append(tx, anEntry())
+    tell(seq + 1)
     // Something has to keep the process alive.
     await new Promise((resolve) => setTimeout(resolve, 600_000))
   })
 }
 for (;;) {
   const batch = Array.from({ length: 5 }, () => world.append(anEntry(), anEntry()))
-  for (const [, entry] of await Promise.all(batch)) tell(entry?.seq ?? 0)
+  for (const { seq } of await Promise.all(batch)) tell(seq)
 }

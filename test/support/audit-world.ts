@@ -7,10 +7,11 @@ import { countersign } from '../../src/audit/head.ts'
 import { countersignatureLine, entryLine } from '../../src/audit/lines.ts'
 import { AuditLog, type NewEntry } from '../../src/audit/log.ts'
 import { auditRoutes } from '../../src/audit/routes.ts'
-import { entriesFrom } from '../../src/audit/store.ts'
+import { settle } from '../../src/audit/settle.ts'
+import { entriesFrom, findHead } from '../../src/audit/store.ts'
 import { Witnesses } from '../../src/audit/witnesses.ts'
 import { FakeClock } from '../../src/clock.ts'
-import { type Database, openDatabase } from '../../src/database/open.ts'
+import { type Database, isOnPostgres, openDatabase } from './database.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
@@ -48,8 +49,15 @@ export class AuditWorld {
     this.witnesses = new Witnesses(this)
   }
 
-  append(...entries: readonly NewEntry[]): Promise<readonly AuditEntry[]> {
-    return this.database.commit((tx) => this.audit.append(tx, ...entries))
+  /** Gives the last of its party's log. */
+  async append(...entries: readonly NewEntry[]): Promise<AuditEntry> {
+    await this.database.commit((tx) => this.audit.append(tx, ...entries))
+    const party = entries.at(-1)?.party ?? HOME_PARTY
+    await settle(this.database, party)
+    const from = (await findHead(this.database.db, party))?.seq ?? 0
+    const [last] = await entriesFrom(this.database.db, party, { from, limit: 1 })
+    if (!last) throw new Error('nothing was appended')
+    return last
   }
 
   /** So many entries about one voucher each. */
@@ -58,7 +66,8 @@ export class AuditWorld {
       await this.append(anEntry({ party, subject: { guid: guid(i) } }))
   }
 
-  entries(party = HOME_PARTY): Promise<AuditEntry[]> {
+  async entries(party = HOME_PARTY): Promise<AuditEntry[]> {
+    await settle(this.database, party)
     return entriesFrom(this.database.db, party, { from: 1, limit: 1_000_000 })
   }
 
@@ -72,8 +81,9 @@ export class AuditWorld {
 
   /** Writes what no statement of ours would: as one does who holds the database. */
   async tamper(statement: string, table = 'audit_entry'): Promise<void> {
+    const where = isOnPostgres ? ` on ${table}` : ''
     for (const change of ['update', 'delete'])
-      await this.#run(`drop trigger if exists ${table}_no_${change}`)
+      await this.#run(`drop trigger if exists ${table}_no_${change}${where}`)
     await this.#run(statement)
   }
 

@@ -3,7 +3,7 @@ import { type KeyObject, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
 import { FakeClock } from '../../src/clock.ts'
-import { type Database, openDatabase } from '../../src/database/open.ts'
+import { type Database, openDatabase } from './database.ts'
 import { Pki, type PkiServices } from '../../src/pki/service.ts'
 
 export interface TestPki {
@@ -67,7 +67,11 @@ export async function addDevices(
   const stamps = { created_at: '', updated_at: '' }
   for (const [id, party] of Object.entries(parties)) {
     const group = { party, name: 'g', scopes: '', ...stamps }
-    await db.insertInto('device_group').orIgnore().values(group).execute()
+    await db
+      .insertInto('device_group')
+      .values(group)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
     const device = { id, party, guid: id, serial: null, model: 'm', group_name: 'g', ...stamps }
     const state = { state: 'owned', last_error: null, onboarded_at: null } as const
     await db

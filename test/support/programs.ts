@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { withDatabase } from './database.ts'
 
 export const MAIN = 'dist/src/cli/main.js'
 /** The machine may be busy, and a first start has RSA keys to find. */
@@ -26,9 +27,13 @@ function environment(variables: Variables): NodeJS.ProcessEnv {
 }
 
 /** Runs one command to its end. */
-export function firstlight(args: readonly string[], variables: Variables = {}): Promise<Ended> {
+export async function firstlight(
+  args: readonly string[],
+  variables: Variables = {},
+): Promise<Ended> {
+  const env = environment(await withDatabase(variables))
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: environment(variables),
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = { stdout: '', stderr: '' }
@@ -83,10 +88,11 @@ export class ServeProcess {
   }
 
   /** Resolves with the line that says it is ready. */
-  start(): Promise<Ready> {
+  async start(): Promise<Ready> {
     const [program = '', ...args] = this.#command
+    const env = environment(await withDatabase(this.#variables))
     const child = spawn(program, args, {
-      env: environment(this.#variables),
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child

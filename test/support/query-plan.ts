@@ -1,6 +1,7 @@
 /** How the database goes about what it is asked. */
 import { vi } from 'vitest'
-import { type Executor, connectionOf } from '../../src/database/connection.ts'
+import type { Executor } from '../../src/database/connection.ts'
+import { connectionOf } from '../../src/database/sqlite/connection.ts'
 
 /** The plan of every statement about the table that `work` runs, one text each. */
 export async function plansOf(

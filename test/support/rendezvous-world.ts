@@ -7,7 +7,7 @@ import { AcceptOwner, HelloAck, OwnerSign } from '../../protocol/to0/messages.ts
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
 import { AuditLog } from '../../src/audit/log.ts'
 import { FakeClock } from '../../src/clock.ts'
-import { openDatabase } from '../../src/database/open.ts'
+import { openDatabase } from './database.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { createEvents } from '../../src/events.ts'
 import type { MountedRole } from '../../src/fdo/mounted-role.ts'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../../src/config.ts'
 import { type Fakes, type RunningService, startService } from '../../src/main.ts'
 import { type RawAnswer, call } from './listening.ts'
+import { withDatabase } from './database.ts'
 
 /** RSA keys have to be found, and the machine may be busy. */
 export const PATIENCE_MS = 120_000
@@ -38,13 +39,15 @@ export async function startTestService(
     ...fakes
   }: Fakes & { folder?: string } = {},
 ): Promise<TestService> {
-  const config = loadConfig({
-    FIRSTLIGHT_DATA: folder,
-    FIRSTLIGHT_PORT: '0',
-    FIRSTLIGHT_TLS_PORT: 'off',
-    FIRSTLIGHT_LOG: 'silent',
-    ...variables,
-  })
+  const config = loadConfig(
+    await withDatabase({
+      FIRSTLIGHT_DATA: folder,
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: 'off',
+      FIRSTLIGHT_LOG: 'silent',
+      ...variables,
+    }),
+  )
   const service = await startService(config, fakes)
   const adminToken = readFileSync(config.adminTokenFile, 'utf8').trim()
   let stopped: Promise<void> | undefined

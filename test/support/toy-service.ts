@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { realClock } from '../../src/clock.ts'
-import { openDatabase } from '../../src/database/open.ts'
+import { openDatabase } from './database.ts'
 import { Exchange } from '../../src/fdo/exchange.ts'
 import { FdoHttp } from '../../src/fdo/http.ts'
 import { fdoRoutes } from '../../src/fdo/routes.ts'

@@ -16,6 +16,7 @@ import { certificateOf, ecKey } from './certificates.ts'
 import { call, listening } from './listening.ts'
 import { openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf } from './vouchers.ts'
+import { afterCommit } from '../../src/database/connection.ts'
 
 export const PARTY = 'fdop_acme'
 export const TESTER = { id: 'test', party: PARTY }
@@ -96,7 +97,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     ...options.services,
   })
   world.ledger.watch({
-    held: async (_tx, held) => transfer.rules.wakeFor(held.party, held.guid),
+    held: async (tx, held) => afterCommit(tx, () => transfer.rules.wakeFor(held.party, held.guid)),
     released: async () => {},
   })
   let party: string = PARTY

@@ -19,7 +19,7 @@ export function backupCommand(): Command {
     .requiredOption('--out <file>', 'where it goes')
   return run<BackupOptions>(addDataOptions(backup), async (options, output) => {
     const config = await configOf(options)
-    const { sqliteDump } = await import('../../database/dump.ts')
+    const { sqliteDump } = await import('../../database/sqlite/dump.ts')
     const { recipientOf } = await import('../../operations/backup/envelope.ts')
     const { backUp } = await import('../../operations/backup/back-up.ts')
     const { realClock: clock } = await import('../../clock.ts')

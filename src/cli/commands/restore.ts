@@ -39,7 +39,7 @@ export function restoreCommand(): Command {
       return output.result(checked, (one) => facts(Object.entries(one)))
     }
     const config = await configOf(options)
-    const { sqliteDump } = await import('../../database/dump.ts')
+    const { sqliteDump } = await import('../../database/sqlite/dump.ts')
     const { realClock: clock } = await import('../../clock.ts')
     const services = { config, clock, dumpOf: sqliteDump }
     const { manifest, held, forks } = await restoreBackup(services, file, key)

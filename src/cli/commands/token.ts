@@ -54,8 +54,8 @@ export function tokenCommand(): Command {
       .requiredOption('--data <dir>', 'the data directory of the service'),
     async ({ data }, output) => {
       const { loadConfig } = await import('../../config.ts')
-      const { databaseFile } = loadConfig({ ...process.env, FIRSTLIGHT_DATA: data })
-      if (!existsSync(databaseFile)) {
+      const { databaseFile, databaseUrl } = loadConfig({ ...process.env, FIRSTLIGHT_DATA: data })
+      if (databaseUrl === undefined && !existsSync(databaseFile)) {
         throw new CliFailure(
           'failed',
           `${data} is no data directory: there is no ${databaseFile}`,

@@ -16,6 +16,7 @@ import { orderShares } from './0014-order-shares.ts'
 import { retirement } from './0013-retirement.ts'
 import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
+import { auditPending } from './0017-audit-pending.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -34,4 +35,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0013-retirement': retirement,
   '0015-hardening': hardening,
   '0018-plans': plans,
+  '0017-audit-pending': auditPending,
 }

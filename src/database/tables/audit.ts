@@ -1,4 +1,5 @@
 /** The logs, and who outside has seen how far they went. */
+import type { Generated } from 'kysely'
 import type { Bytes } from '../../../protocol/bytes.ts'
 
 /** What happened, for each party a chain of its own: see audit/entry.ts. Never changed or removed. */
@@ -19,6 +20,14 @@ export interface AuditEntryTable {
   /** SHA-256, 32 bytes: of the entry before, and its own. */
   previous: Bytes
   hash: Bytes
+}
+
+/**
+ * What happened and has no place in its party's chain yet: on PostgreSQL, where many write at once.
+ * What is there has been committed; it gets its place before anybody reads the log.
+ */
+export interface AuditPendingTable extends Omit<AuditEntryTable, 'seq' | 'previous' | 'hash'> {
+  id: Generated<number>
 }
 
 /** Who outside the installation may countersign heads of a party's log. */

@@ -15,7 +15,7 @@ import type { Database } from '../../database/open.ts'
 import type { IdempotencyTable } from '../../database/tables/http.ts'
 import type { Sealer } from '../../secrets/seal.ts'
 import { type Principal, callerOf } from '../authenticate.ts'
-import { Problem, problemOf } from '../problem.ts'
+import { Problem, type ProblemCode, problemOf } from '../problem.ts'
 import { leaseUntil, underLease } from './lease.ts'
 import * as store from './store.ts'
 import type { Runner } from './store.ts'
@@ -125,9 +125,12 @@ export class Idempotency {
   }
 }
 
+/** What was answered so may have had its effect. */
+const UNCERTAIN: readonly ProblemCode[] = ['internal-error', 'unavailable']
+
 /** One that was refused has come to nothing. Of one that failed otherwise the record tells. */
 async function forget(tx: Executor, name: Runner, error: unknown): Promise<void> {
-  const isRefused = problemOf(error).code !== 'internal-error'
+  const isRefused = !UNCERTAIN.includes(problemOf(error).code)
   const remove = isRefused ? store.removeRefused : store.removeWithoutEffect
   await remove.run(tx, name)
 }

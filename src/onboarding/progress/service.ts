@@ -48,10 +48,8 @@ export class Progress {
 
   /** One device, whenever something of it changes. */
   lookAt(id: string, view: (progress: DeviceProgress) => unknown): Look {
-    const hasChanged = this.#changes()
     let last = ''
     return async () => {
-      if (!hasChanged()) return []
       const device = await this.#services.devices.find(id)
       if (!device) return []
       const progress = await this.of(device)
@@ -67,12 +65,10 @@ export class Progress {
   async lookAtAll(party: string, after: number | undefined): Promise<Look> {
     const { db } = this.#services.database
     const newest = async () => Number((await store.findLastEvent.first(db, {}))?.seq ?? 0)
-    const hasChanged = this.#changes()
     const seen = new Seen(Math.min(after ?? Infinity, await newest()))
     let since = (await store.findLastProgress.first(db, {}))?.updated_at ?? ''
     let isWhole = true
     return async () => {
-      if (isWhole && !hasChanged()) return []
       const end = await newest()
       const page = { party, after: seen.before, limit: MOST_AT_ONCE }
       const rows = await store.listPartyEvents(db, page)
@@ -83,18 +79,6 @@ export class Progress {
       const moved = await store.listPartyProgress(db, { party, since, limit: MOST_AT_ONCE })
       since = moved.at(-1)?.updated_at ?? since
       return [...happened, ...moved.map((row) => ({ event: 'progress', data: progressEvent(row) }))]
-    }
-  }
-
-  /** Cheap, where nothing has been written. */
-  #changes(): () => boolean {
-    const { database } = this.#services
-    let last: string | undefined
-    return () => {
-      const now = `${database.changesOf('device_event')} ${database.changesOf('onboarding_progress')}`
-      const isNew = now !== last
-      last = now
-      return isNew
     }
   }
 }

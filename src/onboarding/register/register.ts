@@ -8,7 +8,7 @@ import { encodeAs } from '../../../protocol/cbor/schema.ts'
 import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
@@ -111,8 +111,7 @@ export class Register {
       if (origin === undefined || origins.has(origin)) continue
       origins.add(origin)
       await store.putJob.run(tx, { guid, party, directive, origin, next_at })
-      // It will look after this transaction: who reads outside waits for its end.
-      this.#places.wake(origin)
+      afterCommit(tx, () => this.#places.wake(origin))
     }
   }
 

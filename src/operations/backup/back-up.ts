@@ -1,7 +1,7 @@
 /** A back-up from beginning to end: the keys tried before, the file made, and that it was made kept. */
 import { AuditLog } from '../../audit/log.ts'
 import type { Config } from '../../config.ts'
-import { KNOWN_MIGRATIONS } from '../../database/dump.ts'
+import { KNOWN_MIGRATIONS } from '../../database/sqlite/dump.ts'
 import { type Database, openDatabase } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import type { Recipient } from './envelope.ts'

@@ -2,6 +2,7 @@
 import { toHex } from '../../../protocol/bytes.ts'
 import { ApiTokens } from '../../api-tokens/service.ts'
 import { AuditLog } from '../../audit/log.ts'
+import { beginningOf } from '../../audit/entry.ts'
 import { findHead } from '../../audit/store.ts'
 import type { Clock } from '../../clock.ts'
 import { type Database, openDatabase } from '../../database/open.ts'
@@ -54,7 +55,7 @@ async function record(
       for (const party of parties) {
         const head = await findHead(tx, party)
         const detail = { made_at, version }
-        const [entry] = await audit.append(tx, {
+        await audit.append(tx, {
           party,
           type: 'restored',
           by: 'system',
@@ -64,7 +65,7 @@ async function record(
         forks.push({
           party,
           seq: head?.seq ?? 0,
-          hash: toHex(entry?.previous ?? new Uint8Array(0)),
+          hash: toHex(head?.hash ?? beginningOf(party)),
         })
       }
       return forks

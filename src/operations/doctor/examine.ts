@@ -1,7 +1,7 @@
 /** Looks an installation over, whether it runs or not, and changes nothing. */
 import type { Clock } from '../../clock.ts'
 import { type Config, isWildcard } from '../../config.ts'
-import { sqliteDump } from '../../database/dump.ts'
+import { sqliteDump } from '../../database/sqlite/dump.ts'
 import { openDatabase } from '../../database/open.ts'
 import {
   checkBackup,

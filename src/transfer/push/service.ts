@@ -3,7 +3,7 @@
  * transaction that sells it, so that nothing sold is forgotten; a partner that was sent a voucher
  * twice, because we died before we had written down its answer, takes it once.
  */
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
@@ -78,8 +78,7 @@ export class PushService {
     }
     await store.putJob.run(tx, row)
     const job = await store.findJobFor.first(tx, row)
-    // It will look after this transaction: who reads outside waits for its end.
-    this.#lanes.wake(partner)
+    afterCommit(tx, () => this.#lanes.wake(partner))
     return job?.id ?? row.id
   }
 

@@ -5,7 +5,7 @@
 import type { PublicKey } from '../../../protocol/crypto/public-key.ts'
 import { type AuditLog, brief } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
 import type { Log } from '../../log.ts'
@@ -55,7 +55,7 @@ export class Rules {
     services.partners.onRemoval((tx, partner) => refuseRemoval(tx, partner))
     services.partners.onChange(async (tx, partner, party) => {
       await store.removeRefusalsTo(tx, partner)
-      this.wake(party)
+      afterCommit(tx, () => this.wake(party))
     })
   }
 

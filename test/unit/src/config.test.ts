@@ -39,6 +39,8 @@ describe('loadConfig', () => {
       uniqueSerials: false,
       outboundAllow: undefined,
       to0Seconds: 2_592_000,
+      databaseUrl: undefined,
+      databaseConnections: 10,
     })
   })
 
@@ -53,9 +55,13 @@ describe('loadConfig', () => {
       FIRSTLIGHT_DI_ALLOW: '10.0.0.0/8,192.168.1.7,fd00::/8',
       FIRSTLIGHT_UNIQUE_SERIALS: '1',
       FIRSTLIGHT_OUTBOUND_ALLOW: '10.1.0.0/16',
+      DATABASE_URL: 'postgres://fdo@db.example/fdo',
+      FIRSTLIGHT_DATABASE_POOL: '25',
     })
     expect(config).toMatchObject({
       databaseFile: '/srv/fdo/firstlight.sqlite',
+      databaseUrl: 'postgres://fdo@db.example/fdo',
+      databaseConnections: 25,
       roles: ['rendezvous', 'owner'],
       hosts: ['0.0.0.0', '::'],
       port: 0,
@@ -74,6 +80,14 @@ describe('loadConfig', () => {
       tlsPort: undefined,
       roles: ['owner'],
       uniqueSerials: true,
+    })
+  })
+
+  it('knows the database by the same name in the file, in lower case', () => {
+    const path = file({ database_url: 'postgresql://db.example/fdo', database_pool: 3 })
+    expect(loadConfig({}, path)).toMatchObject({
+      databaseUrl: 'postgresql://db.example/fdo',
+      databaseConnections: 3,
     })
   })
 
@@ -98,6 +112,10 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: '59' }],
     ['FIRSTLIGHT_TO0_SECONDS', { FIRSTLIGHT_TO0_SECONDS: 'a week' }],
     ['FIRSTLIGHT_LOG', { FIRSTLIGHT_LOG: 'loud' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://fdo@db.example:port/fdo' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://fdo@db.example/fdo' }],
+    ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: '1' }],
+    ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: 'many' }],
     ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
     ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
     ['FIRSTLIGHT_TRUST', { FIRSTLIGHT_TRUST: '/none.pem' }],

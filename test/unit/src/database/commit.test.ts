@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import SQLite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alongside } from '../../../../src/database/alongside.ts'
-import type { Executor } from '../../../../src/database/connection.ts'
+import { type Executor, afterCommit } from '../../../../src/database/connection.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
 import { statement } from '../../../../src/database/statement.ts'
@@ -126,6 +126,29 @@ describe('commit', () => {
     await expect(work).rejects.toThrow('no')
     await turn()
     expect(seen).toEqual([undefined, undefined])
+  })
+
+  it('does what is to follow a job after its commit, and drops that of one that fails', async () => {
+    const order: string[] = []
+    const job = (name: string, isGood: boolean) =>
+      database.commit(async (tx) => {
+        afterCommit(tx, () => order.push(`after ${name}`))
+        await put.run(tx, { name })
+        order.push(name)
+        if (!isGood) throw new Error('no')
+      })
+    const all = [job('a', true), job('b', false), job('c', true)]
+    await Promise.allSettled(all)
+    expect(order).toEqual(['a', 'b', 'c', 'after a', 'after c'])
+    await expect(job('d', false)).rejects.toThrow('no')
+    await job('e', true)
+    expect(order.slice(5)).toEqual(['d', 'e', 'after e'])
+  })
+
+  it('does at once what is to follow no transaction', () => {
+    let done = false
+    afterCommit(database.db, () => (done = true))
+    expect(done).toBe(true)
   })
 
   it('keeps the order of jobs', async () => {

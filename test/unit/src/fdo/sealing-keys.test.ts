@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase, isOnPostgres } from '../../../support/database.ts'
 import { SealingKeys } from '../../../../src/fdo/sealing-keys.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
 
@@ -65,19 +65,23 @@ describe('a sealing key', () => {
     expect(text(await keys.open('here', next))).toBe('next')
   })
 
-  it('is gone from the database and its log when a second has replaced it', async () => {
-    const keys = await load()
-    const [first] = await rows()
-    const wrapped = Buffer.from(first?.wrapped ?? [])
-    const isThere = () => [path, `${path}-wal`].some((file) => readFileSync(file).includes(wrapped))
-    expect(isThere()).toBe(true)
-    for (let i = 0; i < 2; i++) {
-      clock.advance(10 * MINUTE_MS)
-      await keys.replaceIfDue()
-    }
-    expect((await rows()).map(({ id }) => id)).toEqual([2, 3])
-    expect(isThere()).toBe(false)
-  })
+  it.skipIf(isOnPostgres)(
+    'is gone from the database and its log when a second has replaced it',
+    async () => {
+      const keys = await load()
+      const [first] = await rows()
+      const wrapped = Buffer.from(first?.wrapped ?? [])
+      const isThere = () =>
+        [path, `${path}-wal`].some((file) => readFileSync(file).includes(wrapped))
+      expect(isThere()).toBe(true)
+      for (let i = 0; i < 2; i++) {
+        clock.advance(10 * MINUTE_MS)
+        await keys.replaceIfDue()
+      }
+      expect((await rows()).map(({ id }) => id)).toEqual([2, 3])
+      expect(isThere()).toBe(false)
+    },
+  )
 
   it('is made once where several need one at the same time', async () => {
     const keys = await load()

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from '@hono/zod-openapi'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { Idempotency } from '../../../../src/http/idempotency/service.ts'
@@ -205,6 +205,19 @@ describe('an ETag', () => {
   })
 })
 
+/** A POST that has begun goes on to its effect when it is told to. */
+function held() {
+  let go = () => {}
+  const gone = new Promise<void>((resolve) => (go = resolve))
+  const begun = new Promise<void>((resolve) => {
+    beforeEffect = () => {
+      resolve()
+      return gone
+    }
+  })
+  return { go, begun }
+}
+
 describe('an Idempotency-Key', () => {
   const post = (call: ReturnType<typeof appFor>, key: string, value = 'x', headers = {}) =>
     call('POST', '/things', { 'idempotency-key': key, ...headers }, { value })
@@ -249,11 +262,10 @@ describe('an Idempotency-Key', () => {
   })
 
   it('of a request under way is answered so', async () => {
-    let go = () => {}
-    beforeEffect = () => new Promise((resolve) => (go = resolve))
+    const { go, begun } = held()
     const call = appFor()
     const first = post(call, 'k')
-    await expect.poll(async () => (await post(call, 'k')).status).toBe(409)
+    await begun
     const second = await post(call, 'k')
     expect(second.body).toMatchObject({ code: 'in-progress' })
     expect(second.headers.get('retry-after')).toBe('30')
@@ -264,10 +276,11 @@ describe('an Idempotency-Key', () => {
   })
 
   it('whose process died before the effect is carried out by the repeat', async () => {
-    beforeEffect = () => new Promise(() => {})
+    const { begun } = held()
     void post(appFor('fdoa_1', stuck()), 'k')
     const call = appFor()
-    await expect.poll(async () => (await post(call, 'k')).status).toBe(409)
+    await begun
+    expect((await post(call, 'k')).status).toBe(409)
     beforeEffect = async () => {}
     clock.advance(29_000)
     expect((await post(call, 'k')).status).toBe(409)
@@ -286,10 +299,10 @@ describe('an Idempotency-Key', () => {
   })
 
   it('taken over from one that is only slow keeps that one from having an effect', async () => {
-    let go = () => {}
-    beforeEffect = () => new Promise((resolve) => (go = resolve))
+    const { go, begun } = held()
     const slow = post(appFor('fdoa_1', stuck()), 'k')
-    await expect.poll(async () => (await post(appFor(), 'k')).status).toBe(409)
+    await begun
+    expect((await post(appFor(), 'k')).status).toBe(409)
     clock.advance(31_000)
     beforeEffect = async () => {}
     expect((await post(appFor(), 'k')).status).toBe(201)

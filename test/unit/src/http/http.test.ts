@@ -13,6 +13,7 @@ import {
   scopesWithin,
 } from '../../../../src/http/permissions.ts'
 import { problemOf } from '../../../../src/http/problem.ts'
+import { DatabaseUnavailable } from '../../../../src/database/unavailable.ts'
 import { RateLimit } from '../../../../src/http/rate-limit.ts'
 import { route } from '../../../../src/http/route.ts'
 import { Load } from '../../../../src/load.ts'
@@ -153,6 +154,11 @@ describe('an error', () => {
     expect(problemOf(new HTTPException(415)).code).toBe('unsupported-media-type')
     expect(problemOf(new HTTPException(418)).code).toBe('invalid-request')
     expect(problemOf(new Error('secret'))).toMatchObject({ code: 'internal-error', message: '' })
+    expect(problemOf(new DatabaseUnavailable({ cause: new Error('secret') }))).toMatchObject({
+      code: 'unavailable',
+      message: expect.not.stringContaining('secret'),
+      headers: { 'retry-after': '5' },
+    })
   })
 
   it('that is a bug shows in the log, and its text stays there', async () => {

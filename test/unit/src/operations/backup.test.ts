@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../../src/config.ts'
-import { sqliteDump } from '../../../../src/database/dump.ts'
+import { sqliteDump } from '../../../../src/database/sqlite/dump.ts'
 import { openDatabase } from '../../../../src/database/open.ts'
 import { backUp } from '../../../../src/operations/backup/back-up.ts'
 import { type Recipient, recipientOf } from '../../../../src/operations/backup/envelope.ts'

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hash } from 'node:crypto'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import type { ExternalKey } from '../../../../src/secrets/external-keys.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../../../protocol/bytes.ts'
 import { PS256 } from '../../../../protocol/cose/algorithms.ts'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { KeyRefused } from '../../../../src/secrets/key-files/refused.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import {

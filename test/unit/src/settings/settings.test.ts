@@ -4,7 +4,7 @@ import { describeRendezvousInfo } from '../../../../protocol/types/rendezvous-te
 import { describeTo2Addresses } from '../../../../protocol/types/to2-address.ts'
 import { AuditLog } from '../../../../src/audit/log.ts'
 import { FakeClock } from '../../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../../src/database/open.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { permissionsOf } from '../../../../src/http/permissions.ts'
 import { silentLog } from '../../../../src/log.ts'

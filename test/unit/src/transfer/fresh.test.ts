@@ -1,7 +1,7 @@
 /** What a device that has just been made costs the rules: it alone is looked at. */
 import { CompiledQuery } from 'kysely'
 import { expect, it, vi } from 'vitest'
-import { openDatabase } from '../../../../src/database/open.ts'
+import { openDatabase } from '../../../support/database.ts'
 import { freshQuery, listFresh } from '../../../../src/transfer/rules/store.ts'
 import { Sweep } from '../../../../src/transfer/rules/sweep.ts'
 import { FakeClock } from '../../../../src/clock.ts'

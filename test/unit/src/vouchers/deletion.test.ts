@@ -1,6 +1,7 @@
 /** A voucher deleted, had back, or forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
+import { isOnPostgres } from '../../../support/database.ts'
 import { plansOf } from '../../../support/query-plan.ts'
 import {
   type VoucherWorld,
@@ -9,6 +10,7 @@ import {
   openVoucherWorld,
 } from '../../../support/voucher-world.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
+import { settleAll } from '../../../../src/audit/settle.ts'
 
 const TESTER = { id: 'tok_1', party: HOME_PARTY }
 const DAY_MS = 24 * 3_600_000
@@ -24,10 +26,11 @@ beforeEach(async () => {
 afterEach(() => world.database.close())
 
 const restore = (byte: number) => world.desk.restore(guidText(byte), TESTER)
-const logged = async () =>
-  (await world.database.db.selectFrom('audit_entry').select('type').orderBy('seq').execute()).map(
-    ({ type }) => type,
-  )
+const logged = async () => {
+  await settleAll(world.database)
+  const entries = world.database.db.selectFrom('audit_entry').select('type').orderBy('seq')
+  return (await entries.execute()).map(({ type }) => type)
+}
 
 describe('a deleted voucher', () => {
   it('is not there, is not served, and cannot be deleted once more', async () => {
@@ -82,14 +85,17 @@ describe('a deleted voucher', () => {
     await expect(restore(0xa1)).rejects.toThrow('no voucher')
   })
 
-  it('is looked for by index, as what is retired is: every minute, among millions', async () => {
-    const { db } = world.database
-    const plans = await plansOf(db, 'voucher', () => world.vouchers.retireStale())
-    expect(plans).toHaveLength(2)
-    expect(plans[0] + plans[1]!).not.toContain('SCAN')
-    expect(plans.filter((plan) => /INDEX voucher_replaced/.test(plan))).toHaveLength(1)
-    expect(plans.filter((plan) => /INDEX voucher_deleted/.test(plan))).toHaveLength(1)
-  })
+  it.skipIf(isOnPostgres)(
+    'is looked for by index, as what is retired is: every minute, among millions',
+    async () => {
+      const { db } = world.database
+      const plans = await plansOf(db, 'voucher', () => world.vouchers.retireStale())
+      expect(plans).toHaveLength(2)
+      expect(plans[0] + plans[1]!).not.toContain('SCAN')
+      expect(plans.filter((plan) => /INDEX voucher_replaced/.test(plan))).toHaveLength(1)
+      expect(plans.filter((plan) => /INDEX voucher_deleted/.test(plan))).toHaveLength(1)
+    },
+  )
 
   it('is restored over the API by who may delete', async () => {
     const call = { method: 'POST' }

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connectionOf } from '../../../../../src/database/connection.ts'
+import { type Entrance, type Executor, entranceOf } from '../../../../../src/database/connection.ts'
 import { HOME_PARTY } from '../../../../../src/database/tables.ts'
 import type { PlanDocument } from '../../../../../src/onboarding/plans/document.ts'
 import { Trials } from '../../../../../src/onboarding/plans/trials.ts'
 import { AuditLog } from '../../../../../src/audit/log.ts'
 import { createEvents } from '../../../../../src/events.ts'
 import { silentLog } from '../../../../../src/log.ts'
+import { isOnPostgres } from '../../../../support/database.ts'
 import { type OnboardingWorld, openOnboardingWorld } from '../../../../support/onboarding-world.ts'
 
 const DOCUMENT: PlanDocument = {
@@ -166,17 +167,25 @@ describe('a device on trial', () => {
   })
 })
 
-describe('a plan of one party', () => {
+describe.skipIf(isOnPostgres)('a plan of one party', () => {
   const asked: string[] = []
   beforeEach(async () => {
     await world.removePlan('default')
-    const connection = connectionOf(world.database.db)
-    const prepare = connection.prepare.bind(connection)
-    connection.prepare = (sql) => {
-      asked.push(sql)
-      return prepare(sql)
-    }
+    listenTo(world.database.db)
+    await world.database.commit(async (tx) => listenTo(tx))
   })
+  function listenTo(executor: Executor): void {
+    const entrance = entranceOf(executor)
+    for (const way of ['all', 'first', 'run'] as const) {
+      const carryOut = entrance[way].bind(entrance) as Entrance['all']
+      const heard: Entrance['all'] = (statement, values) => {
+        asked.push(statement.sql)
+        return carryOut(statement, values)
+      }
+      Object.assign(entrance, { [way]: heard })
+    }
+  }
+
   /** The statements of one TO2, by how often. */
   async function statementsOf(byte: number): Promise<Record<string, number>> {
     const device = await world.addDevice(byte)

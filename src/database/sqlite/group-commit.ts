@@ -4,14 +4,11 @@
  * COMMIT; that of a durable one after the disk has it, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { apart } from './alongside.ts'
-import type { Connection, Executor } from './connection.ts'
-import { isBusy } from './portable.ts'
-
-export interface CommitOptions {
-  /** Survives a power cut, not only the end of the process. */
-  readonly durable?: boolean
-}
+import { apart } from '../alongside.ts'
+import type { Executor } from '../connection.ts'
+import type { CommitOptions } from '../database.ts'
+import { codeOf } from '../portable.ts'
+import type { Connection } from './connection.ts'
 
 interface Job {
   work(tx: Executor): Promise<unknown>
@@ -22,6 +19,8 @@ interface Job {
 
 interface Outcome {
   readonly job: Job
+  /** To be done after the commit: see afterCommit. */
+  readonly effects: readonly (() => void)[]
   settle(): void
 }
 
@@ -75,6 +74,7 @@ export class GroupCommit {
       for (const job of jobs) job.reject(error)
       return
     }
+    for (const { effects } of outcomes) for (const effect of effects) effect()
     const durable = outcomes.some(({ job }) => job.durable) ? this.#sync() : undefined
     for (const { job, settle } of outcomes) {
       if (job.durable) durable?.then(settle, job.reject)
@@ -83,20 +83,24 @@ export class GroupCommit {
   }
 
   async #each(jobs: readonly Job[]): Promise<Outcome[]> {
+    this.#connection.takeEffects()
     const [only] = jobs
     if (only && jobs.length === 1) {
       const value = await only.work(this.#connection.inside)
-      return [{ job: only, settle: () => only.resolve(value) }]
+      const effects = this.#connection.takeEffects()
+      return [{ job: only, effects, settle: () => only.resolve(value) }]
     }
     const outcomes: Outcome[] = []
     for (const job of jobs) {
       try {
         const value = await this.#inSavepoint(job)
-        outcomes.push({ job, settle: () => job.resolve(value) })
+        const effects = this.#connection.takeEffects()
+        outcomes.push({ job, effects, settle: () => job.resolve(value) })
       } catch (error) {
+        this.#connection.takeEffects()
         // Without a transaction (a full disk ends it) the others have lost their writes, too.
         if (!this.#connection.sqlite.inTransaction) throw error
-        outcomes.push({ job, settle: () => job.reject(error) })
+        outcomes.push({ job, effects: [], settle: () => job.reject(error) })
       }
     }
     return outcomes
@@ -130,4 +134,9 @@ export class GroupCommit {
       await sleep(pause)
     }
   }
+}
+
+/** Another process holds the lock: nothing has happened, try again. */
+export function isBusy(error: unknown): boolean {
+  return codeOf(error)?.startsWith('SQLITE_BUSY') ?? false
 }

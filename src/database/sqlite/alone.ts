@@ -1,6 +1,6 @@
 /** A database that nobody else has open, for what must not happen behind a service's back. */
 import SQLite from 'better-sqlite3'
-import { isBusy } from './portable.ts'
+import { isBusy } from './group-commit.ts'
 
 /** Somebody else has it open: a service, most likely. */
 export class DatabaseInUse extends Error {

@@ -4,8 +4,8 @@
  */
 import { constants, copyFileSync } from 'node:fs'
 import SQLite from 'better-sqlite3'
-import { migrations } from './migrations/index.ts'
-import type { Tables } from './tables.ts'
+import { migrations } from '../migrations/index.ts'
+import type { Tables } from '../tables.ts'
 
 export interface DatabaseDump {
   /** Which kind it is, as a back-up says. */

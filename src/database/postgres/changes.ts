@@ -1,0 +1,100 @@
+/**
+ * What has changed since, by whomever: commits of this process are noted at once, those of others
+ * when the database tells of them, some milliseconds later. While nobody listens, everything counts
+ * as changed.
+ */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import type { TableName } from '../connection.ts'
+import { WATCHED, type WatchedTable } from '../watched.ts'
+import { settingsOf } from './connections.ts'
+
+const PAUSE_MS = 500
+const HEARTBEAT_MS = 5_000
+const HEARTBEAT_PATIENCE_MS = 5_000
+
+export class Changes {
+  readonly #moves = new Map<TableName, number>()
+  readonly #closed = new AbortController()
+  readonly #url: string
+  #isListening = false
+  #run: Promise<void> | undefined
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  of(table: WatchedTable): number {
+    if (!this.#isListening) this.note([table])
+    return this.#moves.get(table) ?? 0
+  }
+
+  note(tables: Iterable<TableName>): void {
+    for (const table of tables) this.#moves.set(table, (this.#moves.get(table) ?? 0) + 1)
+  }
+
+  /** Resolves once the first attempt to listen is over; goes on until `close`. */
+  async listen(): Promise<void> {
+    await new Promise<void>((begun) => {
+      this.#run = this.#listenOn(begun)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#run
+  }
+
+  async #listenOn(begun: () => void): Promise<void> {
+    const { signal } = this.#closed
+    while (!signal.aborted) {
+      await this.#listenOnce(begun).catch(() => {
+        // The server is away: until it is back nothing is taken for unchanged.
+      })
+      this.#isListening = false
+      begun()
+      await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {})
+    }
+  }
+
+  /** Until the connection ends. */
+  async #listenOnce(begun: () => void): Promise<void> {
+    const client = new pg.Client({ ...settingsOf(this.#url), query_timeout: HEARTBEAT_PATIENCE_MS })
+    const lost = new AbortController()
+    client.on('error', () => lost.abort())
+    client.on('end', () => lost.abort())
+    try {
+      await client.connect()
+      const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
+      const schema = rows[0]?.schema ?? ''
+      client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
+      await client.query('listen firstlight_changes')
+      const over = AbortSignal.any([lost.signal, this.#closed.signal])
+      while (!over.aborted) {
+        await this.#hearItself(client, over)
+        // Whatever happened before is seen by all who read from now on.
+        if (!this.#isListening) this.note(WATCHED)
+        this.#isListening = true
+        begun()
+        await sleep(HEARTBEAT_MS, undefined, { signal: over, ref: false }).catch(() => {})
+      }
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+
+  /** A connection may be dead without a word, and a proxy may not pass on what is told. */
+  async #hearItself(client: pg.Client, over: AbortSignal): Promise<void> {
+    const patience = AbortSignal.timeout(HEARTBEAT_PATIENCE_MS)
+    const heard = once(client, 'notification', { signal: AbortSignal.any([over, patience]) })
+    heard.catch(() => {})
+    await client.query('notify firstlight_changes')
+    await heard
+  }
+
+  #hear(schema: string, payload: string): void {
+    const table = WATCHED.find((name) => payload === `${schema}.${name}`)
+    if (table) this.note([table])
+  }
+}

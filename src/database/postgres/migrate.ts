@@ -1,0 +1,129 @@
+/** Brings a PostgreSQL database's tables up to date, whoever else starts at the same moment. */
+import {
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  Migrator,
+  PostgresAdapter,
+  PostgresIntrospector,
+  sql,
+} from 'kysely'
+import pg from 'pg'
+import { migrations } from '../migrations/index.ts'
+import { WATCHED } from '../watched.ts'
+import { codeOf } from '../portable.ts'
+import { DatabaseUnavailable } from '../unavailable.ts'
+import { settingsOf } from './connections.ts'
+import { isLoss } from './failure.ts'
+import { patiently } from './patience.ts'
+import { SchemaCompiler } from './schema.ts'
+
+const PATIENCE_MS = 30_000
+/** Any number that nobody else takes for a lock of this database. */
+const LOCK = 0x0f_d0_00_01
+
+/** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
+export async function migrate(url: string): Promise<void> {
+  const client = await connected(url)
+  try {
+    await client.query('begin')
+    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+    await migrateOver(client)
+    await client.query('commit')
+  } finally {
+    await client.end()
+  }
+}
+
+/** A server that comes up at the same moment is waited for. */
+async function connected(url: string): Promise<pg.Client> {
+  const attempt = async () => {
+    const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
+    client.on('error', () => {})
+    await client.connect()
+    return client
+  }
+  try {
+    return await patiently(attempt, isLoss)
+  } catch (error) {
+    const cause = error instanceof DatabaseUnavailable ? error.cause : error
+    const reason = cause instanceof Error ? cause.message || codeOf(cause) : String(cause)
+    throw new DatabaseUnavailable({ cause }, `the database cannot be opened: ${reason}`)
+  }
+}
+
+async function migrateOver(client: pg.Client): Promise<void> {
+  const db = new Kysely<unknown>({
+    dialect: {
+      createAdapter: () => new LockedAdapter(),
+      createDriver: () => new OneClientDriver(client),
+      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+      createQueryCompiler: () => new SchemaCompiler(),
+    },
+  })
+  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
+  const migrationTableSchema = rows[0]?.schema
+  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
+  const provider = { getMigrations: async () => migrations }
+  const { error } = await new Migrator({ db, provider, migrationTableSchema }).migrateToLatest()
+  if (error) throw error
+  await watch(db)
+}
+
+/** What is listened to in changes.ts: written by whomever, each change is told. */
+async function watch(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create or replace function tell_change() returns trigger language plpgsql as $$
+    begin
+      perform pg_notify('firstlight_changes', tg_table_schema || '.' || tg_table_name);
+      return null;
+    end $$
+  `.execute(db)
+  const { rows } = await sql<{ name: string }>`
+    select relname as name from pg_trigger join pg_class on pg_class.oid = tgrelid
+    where tgname = 'tell_change' and relnamespace = current_schema()::regnamespace
+  `.execute(db)
+  for (const table of WATCHED) {
+    if (rows.some(({ name }) => name === table)) continue
+    await sql`
+      create trigger tell_change after insert or update or delete or truncate
+      on ${sql.table(table)} for each statement execute function tell_change()
+    `.execute(db)
+  }
+}
+
+/** One transaction and one lock are around everything. */
+class LockedAdapter extends PostgresAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return false
+  }
+  override async acquireMigrationLock(): Promise<void> {}
+  override async releaseMigrationLock(): Promise<void> {}
+}
+
+class OneClientDriver implements Driver {
+  readonly #connection: DatabaseConnection
+
+  constructor(client: pg.Client) {
+    this.#connection = {
+      async executeQuery({ sql: text, parameters }) {
+        const { rows, rowCount } = await client.query(text, [...parameters])
+        return { rows, numAffectedRows: BigInt(rowCount ?? 0) }
+      },
+      streamQuery: () => {
+        throw new Error('migrations read whole answers')
+      },
+    }
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return this.#connection
+  }
+
+  async init(): Promise<void> {}
+  async beginTransaction(): Promise<void> {}
+  async commitTransaction(): Promise<void> {}
+  async rollbackTransaction(): Promise<void> {}
+  async releaseConnection(): Promise<void> {}
+  async destroy(): Promise<void> {}
+}

@@ -1,0 +1,84 @@
+/** A database of a PostgreSQL server, which several processes may share. */
+import { accompanied } from '../alongside.ts'
+import type { TableName } from '../connection.ts'
+import type { Database } from '../database.ts'
+import { isConflict } from '../portable.ts'
+import { Changes } from './changes.ts'
+import { Connections, type Query, type Result } from './connections.ts'
+import { executorOver } from './executor.ts'
+import { OutcomeUnknown, isPassing } from './failure.ts'
+import { migrate } from './migrate.ts'
+import { patiently } from './patience.ts'
+import { Transaction } from './transaction.ts'
+
+/** Enough for what one core has to do, and few enough for a server with its usual limit of 100. */
+const CONNECTIONS = 10
+
+export async function openPostgres(
+  url: string,
+  { connections: most = CONNECTIONS }: { readonly connections?: number | undefined },
+): Promise<Database> {
+  await migrate(url)
+  const connections = new Connections(url, most)
+  const changes = new Changes(url)
+  await changes.listen()
+  const underWay = new Set<Promise<unknown>>()
+
+  const commit: Database['commit'] = (work, options = {}) => {
+    const accompaniedWork = accompanied(work)
+    // Of two that look and then insert the same, the second may learn of it by the key alone.
+    let conflicts = 0
+    return patiently(
+      () =>
+        connections.use(async (client) => {
+          const transaction = new Transaction(client)
+          const value = await transaction.run(accompaniedWork, options)
+          changes.note(transaction.written)
+          for (const effect of transaction.effects) effect()
+          return value
+        }),
+      (error) => {
+        if (error instanceof OutcomeUnknown) return false
+        return isPassing(error) || (isConflict(error) && conflicts++ === 0)
+      },
+    )
+  }
+
+  /** One statement, outside transactions. A write that may have come to pass is not repeated. */
+  async function carryOut(query: Query, writes: TableName | undefined): Promise<Result> {
+    const result = await patiently(
+      () => connections.use((client) => client.query(query)),
+      (error) => writes === undefined && isPassing(error),
+    )
+    if (writes !== undefined) changes.note([writes])
+    return result
+  }
+
+  const db = executorOver(carryOut, (effect) => effect())
+  return {
+    db,
+    commit(work, options) {
+      const committing = commit(work, options)
+      const settled = committing.catch(() => {}).finally(() => underWay.delete(settled))
+      underWay.add(settled)
+      return committing
+    },
+    changesOf: (table) => changes.of(table),
+    async isAlive() {
+      try {
+        await connections.use((client) => client.query('select 1'))
+        return true
+      } catch {
+        // Whatever it is, there is no working with it now.
+        return false
+      }
+    },
+    // The server's log of changes is its own; what lies there is sealed.
+    async emptyLog() {},
+    async close() {
+      while (underWay.size > 0) await Promise.all(underWay)
+      await changes.close()
+      await connections.close()
+    },
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The database of a test: SQLite's, or one of its own on the PostgreSQL server that
+ * FIRSTLIGHT_TEST_DATABASE_URL names (`npm run test:postgres`). What a test calls by a path, or by
+ * the folder of a service, is there again under that name, for other processes as well.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import pg from 'pg'
+import { type Database, openDatabase as open } from '../../src/database/open.ts'
+
+const SERVER = process.env['FIRSTLIGHT_TEST_DATABASE_URL']
+const IN_MEMORY = ':memory:'
+/** Migrated once, and copied: see test/support/postgres.ts. */
+export const TEMPLATE = 'firstlight_template'
+/** A file of tests opens many at once, and each is used by one test. */
+const CONNECTIONS = 4
+const DUPLICATE_DATABASE = '42P04'
+
+export const isOnPostgres = SERVER !== undefined
+
+export type { Database } from '../../src/database/open.ts'
+
+export async function openDatabase(path: string): Promise<Database> {
+  if (!isOnPostgres) return open(path)
+  const name = path === IN_MEMORY ? `test_${randomBytes(10).toString('hex')}` : nameOf(path)
+  const database = await open(await made(name), { connections: CONNECTIONS })
+  if (path !== IN_MEMORY) return database
+  return {
+    ...database,
+    async close() {
+      await database.close()
+      await drop(name)
+      kept.delete(name)
+    },
+  }
+}
+
+/** The variables of a service, and on PostgreSQL the database that belongs to its folder. */
+export async function withDatabase<V extends Readonly<Record<string, string | undefined>>>(
+  variables: V,
+): Promise<V & { readonly DATABASE_URL?: string }> {
+  const folder = variables['FIRSTLIGHT_DATA']
+  if (!isOnPostgres || folder === undefined) return variables
+  const url = await made(nameOf(join(folder, 'firstlight.sqlite')))
+  return { ...variables, DATABASE_URL: url, FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS) }
+}
+
+/** Another connection to the database of this path. */
+export function urlOf(name: string): string {
+  const url = new URL(SERVER ?? '')
+  url.pathname = `/${name}`
+  return url.href
+}
+
+function nameOf(path: string): string {
+  return `test_${createHash('sha256').update(resolve(path)).digest('hex').slice(0, 20)}`
+}
+
+/** Of this file of tests; `:memory:` is gone when it is closed. */
+const kept = new Set<string>()
+
+export async function dropKept(): Promise<void> {
+  for (const name of kept) await drop(name)
+  kept.clear()
+}
+
+async function made(name: string): Promise<string> {
+  kept.add(name)
+  try {
+    await onServer(`create database ${name} template ${TEMPLATE}`)
+  } catch (error) {
+    if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error
+  }
+  return urlOf(name)
+}
+
+async function drop(name: string): Promise<void> {
+  await onServer(`drop database if exists ${name} with (force)`)
+}
+
+export async function onServer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: SERVER })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
