@@ -1,6 +1,7 @@
 /** Settings from a file: JSON, with the environment's names in lower case and without their prefix. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { memberOf, variableOf } from './config-variables.ts'
 
 export interface ConfigFile {
   /** By the names they have in the environment. */
@@ -11,7 +12,6 @@ export interface ConfigFile {
 
 export const NO_FILE: ConfigFile = { variables: {}, placeOf: () => '' }
 
-const PREFIX = 'FIRSTLIGHT_'
 const NAME = /^[a-z][a-z0-9_]*$/
 
 const value = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
@@ -32,11 +32,11 @@ export function readConfigFile(file: string): ConfigFile {
         `${place(line)}: ${name} must be text, a number, true, false or a list of texts`,
       )
     }
-    variables[PREFIX + name.toUpperCase()] = written(parsed.data)
+    variables[variableOf(name)] = written(parsed.data)
   }
   return {
     variables,
-    placeOf: (variable) => place(lineOf(variable.slice(PREFIX.length).toLowerCase(), text)),
+    placeOf: (variable) => place(lineOf(memberOf(variable), text)),
   }
 }
 

@@ -1,114 +1,21 @@
 /**
- * Environment and file → typed Config. Every variable and every default is in the table below; an
- * unknown variable or a bad value stops the start with a message that names it.
+ * Environment and file → typed Config. An unknown variable or a bad value stops the start with a
+ * message that names it.
  */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { z } from 'zod'
-import { isRange } from './addresses.ts'
+import type { z } from 'zod'
 import { type ConfigFile, NO_FILE, readConfigFile } from './config-file.ts'
-import { LOG_LEVELS } from './log.ts'
+import { OTHER_VARIABLES, ROLES, VARIABLES, isOurs } from './config-variables.ts'
+import type { LOG_LEVELS } from './log.ts'
 import { type TracingSettings, tracingFrom } from './tracing/settings.ts'
 
-const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
 export type RoleName = (typeof ROLES)[number]
 
 /** A mistake in the configuration; the message names the variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
-
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-)
-const path = z.string().min(1)
-const port = z.union([
-  z.literal('off').transform(() => undefined),
-  z
-    .string()
-    .regex(/^\d+$/, 'a port number, 0 for any that is free, or off')
-    .transform(Number)
-    .pipe(z.number().max(65_535)),
-])
-const ranges = list.pipe(
-  z.array(z.string().refine(isRange, 'addresses or ranges such as 10.0.0.0/8')),
-)
-/** A forwarding header says who called, not what they showed. */
-const headerName = z
-  .string()
-  .regex(/^(?!x-forwarded|x-real-ip$|forwarded$)[a-z][a-z0-9-]*$/i, 'a header such as Client-Cert')
-  .transform((text) => text.toLowerCase())
-const flag = z.enum(['0', '1']).transform((text) => text === '1')
-const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
-
-/**
- * FIRSTLIGHT_… in the environment, and DATABASE_URL; in the file the same names in lower case without
- * that prefix.
- */
-const VARIABLES = z.strictObject({
-  FIRSTLIGHT_DATA: path.default('./data'),
-  /** A PostgreSQL database; without it SQLite, below the data directory. */
-  DATABASE_URL: z.string().refine(isPostgresUrl, 'postgres://USER@HOST/DATABASE').optional(),
-  /** How many connections to it at most, each process. */
-  FIRSTLIGHT_DATABASE_POOL: z
-    .string()
-    .regex(/^\d+$/, 'a number of connections')
-    .transform(Number)
-    .pipe(z.number().min(2).max(1000))
-    .prefault('10'),
-  FIRSTLIGHT_ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).prefault(ROLES.join()),
-  FIRSTLIGHT_HOST: list.pipe(z.array(z.string()).min(1)).prefault('127.0.0.1'),
-  FIRSTLIGHT_PORT: port.prefault('8080'),
-  FIRSTLIGHT_TLS_PORT: port.prefault('8443'),
-  FIRSTLIGHT_TLS_CERT: path.optional(),
-  FIRSTLIGHT_TLS_KEY: path.optional(),
-  /** Where devices and owners reach this service; as bound, unless that is a wildcard. */
-  FIRSTLIGHT_PUBLIC_URL: url.optional(),
-  /** Whose Forwarded and X-Forwarded-For headers are believed, */
-  FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
-  /** and in which header they hand on a client's certificate. */
-  FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: headerName.optional(),
-  FIRSTLIGHT_MASTER_KEY_FILE: path.optional(),
-  /** A token with keys in it: its PKCS#11 module, its label, and a file with its PIN. */
-  FIRSTLIGHT_PKCS11_MODULE: path.optional(),
-  FIRSTLIGHT_PKCS11_TOKEN: path.optional(),
-  FIRSTLIGHT_PKCS11_PIN_FILE: path.optional(),
-  FIRSTLIGHT_LOG: z.enum(LOG_LEVELS).default('info'),
-
-  /** Who may speak DI, */
-  FIRSTLIGHT_DI_ALLOW: ranges.prefault('127.0.0.0/8,::1/128'),
-  /** and, if set, whose certificate they must show: a PEM file of CAs. */
-  FIRSTLIGHT_DI_CLIENT_CA: path.optional(),
-  /** Refuses a second device key under a serial number that is known. */
-  FIRSTLIGHT_UNIQUE_SERIALS: flag.prefault('0'),
-  /** To whom DI extends a voucher: self, none, or a PEM file of public keys or certificates. */
-  FIRSTLIGHT_FIRST_OWNER: path.default('self'),
-  /** Device CAs accepted beside our own: any, or a PEM file. */
-  FIRSTLIGHT_TRUST: path.optional(),
-
-  /** For how long vouchers are to be registered, in seconds: a rendezvous may grant less. */
-  FIRSTLIGHT_TO0_SECONDS: z
-    .string()
-    .regex(/^\d+$/, 'seconds')
-    .transform(Number)
-    .pipe(z.number().min(60).max(0xffff_ffff))
-    .prefault('2592000'),
-
-  /** Addresses that are not public, and may yet be connected to where somebody else named them. */
-  FIRSTLIGHT_OUTBOUND_ALLOW: ranges.optional(),
-})
-
-/** Of the commands that call a service, and of our tests: known, and not the service's business. */
-const OTHER_VARIABLES = [
-  'FIRSTLIGHT_URL',
-  'FIRSTLIGHT_TOKEN',
-  'FIRSTLIGHT_TOKEN_FILE',
-  'FIRSTLIGHT_CA',
-  'FIRSTLIGHT_TEST_DATABASE_URL',
-]
 
 export interface Config {
   readonly dataDir: string
@@ -232,13 +139,6 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
   return config
 }
 
-const DATABASE_URL = 'DATABASE_URL'
-
-/** By the name that every host of PostgreSQL gives it, too. */
-function isOurs(name: string): boolean {
-  return name.startsWith('FIRSTLIGHT_') || name === DATABASE_URL
-}
-
 /** The variable, and what is wrong with it. */
 function describe(issue: z.core.$ZodIssue): (readonly [string, string])[] {
   if (issue.code === 'unrecognized_keys') {
@@ -297,10 +197,6 @@ function wordOrFile(variable: string, value: string, ...words: readonly string[]
     throw new ConfigError(`${variable}: neither ${words.join(' nor ')} nor a file: ${value}`)
   }
   return resolve(value)
-}
-
-function isPostgresUrl(text: string): boolean {
-  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
 }
 
 /** Listens on every address, and so is none that a device could be told. */

@@ -1,22 +1,12 @@
 /** The composition root: configuration → database → domains → listeners, and back down again. */
-import { existsSync, mkdirSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
-import { ApiTokens } from './api-tokens/service.ts'
-import { AuditLog } from './audit/log.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { Witnesses } from './audit/witnesses.ts'
 import { clientRoutes } from './callers/clients/routes.ts'
-import { MachineClients } from './callers/clients/service.ts'
 import { identityProviderRoutes } from './callers/providers/routes.ts'
-import { IdentityProviders } from './callers/providers/service.ts'
-import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { MigrationRefused } from './database/migration-refused.ts'
-import { openDatabase } from './database/open.ts'
-import { DatabaseUnavailable } from './database/unavailable.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
-import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
 import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
@@ -28,33 +18,17 @@ import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { watchBacklogs } from './composition/gauges/backlogs.ts'
-import { measured, requestTimes, signatureTimes } from './composition/gauges/measured.ts'
+import { requestTimes } from './composition/gauges/measured.ts'
+import { type Fakes, closeServices, openServices } from './composition/services.ts'
 import { Load } from './load.ts'
 import { Keys } from './keys/service.ts'
 import { openListeners } from './composition/listeners.ts'
-import { type Log, createLog } from './log.ts'
-import { Metrics } from './metrics.ts'
-import { Outbound } from './outbound/outbound.ts'
-import { OutboundPolicy } from './outbound/policy.ts'
 import { partyRoutes } from './parties/routes.ts'
-import { Parties } from './parties/service.ts'
-import { pooledRandomBytes } from './randomness.ts'
-import type { ExternalKeys } from './secrets/external-keys.ts'
-import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
-import {
-  StartRefused,
-  checkMasterKey,
-  hasMasterKey,
-  loadMasterKey,
-  replaceSecretFile,
-} from './secrets/master-key.ts'
-import { openTokenKeys } from './secrets/pkcs11/keys.ts'
-import { Sealer } from './secrets/seal.ts'
+import { replaceSecretFile } from './secrets/master-key.ts'
 import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
-import { Tracer } from './tracing/tracer.ts'
 import { countVouchers, findOrderFor } from './composition/voucher-keys.ts'
 
 export interface RunningService {
@@ -70,11 +44,6 @@ export interface RunningService {
   /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
   stop(): Promise<void>
 }
-
-/** What tests put in the place of the real thing. */
-export type Fakes = Partial<
-  Pick<Services, 'clock' | 'randomBytes' | 'log'> & Pick<KeyStoreServices, 'signerOf'>
->
 
 const DRAIN_MS = 10_000
 const SWEEP_MS = 60_000
@@ -169,83 +138,6 @@ export async function resetAdminToken(dataDir: string): Promise<string> {
   await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
   await closeServices(services)
   return config.adminTokenFile
-}
-
-async function openServices(config: Config, fakes: Fakes) {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-  const { databaseUrl, databaseFile, databaseConnections: connections } = config
-  const masterKeyOf = (isUsed: boolean) => loadMasterKey(config.masterKeyFile, isUsed)
-  // Whether a database elsewhere has been used before, only it knows.
-  const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
-  const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(databaseUrl ?? databaseFile, { connections }).catch(refused)
-  let external: ExternalKeys | undefined
-  try {
-    const opened = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
-    const sealer = await checkMasterKey(database, opened, config.masterKeyFile)
-    external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
-    const ground = { database, sealer, log, external }
-    return await servicesOver(ground, config, fakes)
-  } catch (error) {
-    await external?.stop()
-    await database.close()
-    throw error
-  }
-}
-
-/** What is wrong with the database, or behind DATABASE_URL, is for the administrator to put right. */
-function refused(cause: unknown): never {
-  if (cause instanceof MigrationRefused) throw new StartRefused(cause.message, { cause })
-  if (!(cause instanceof DatabaseUnavailable)) throw cause
-  throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
-}
-
-async function closeServices({ keyStore, database, tracer }: Services): Promise<void> {
-  await tracer?.stop()
-  await keyStore.close()
-  await database.close()
-}
-
-interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'external'> {
-  readonly log: Log
-}
-
-async function servicesOver(
-  { sealer, log, external, ...ground }: Ground,
-  config: Config,
-  fakes: Fakes,
-): Promise<Services> {
-  const { clock = realClock } = fakes
-  const metrics = new Metrics()
-  const database = measured(ground.database, metrics)
-  const events = createEvents(log, metrics)
-  const audit = new AuditLog({ clock })
-  const parties = await Parties.open({ database, clock, audit })
-  const outbound = new Outbound(new OutboundPolicy(config))
-  return {
-    config,
-    clock,
-    log,
-    metrics,
-    tracer: config.tracing && new Tracer({ clock, log, settings: config.tracing }),
-    events,
-    audit,
-    database,
-    sealer,
-    randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
-    keyStore: await KeyStore.open({
-      ...{ database, clock, sealer, external },
-      signatures: signatureTimes(metrics),
-      ...(fakes.signerOf && { signerOf: fakes.signerOf }),
-    }),
-    parties,
-    apiTokens: new ApiTokens({ database, clock, events, audit, parties }),
-    machines: new MachineClients({ database, clock, events, audit, parties }),
-    identityProviders: new IdentityProviders({
-      ...{ database, clock, log, events, audit, parties, outbound },
-    }),
-    outbound,
-  }
 }
 
 function appOf(

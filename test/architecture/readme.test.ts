@@ -10,7 +10,7 @@ const all = (text: string, pattern: RegExp) => Array.from(text.matchAll(pattern)
 
 describe('the README', () => {
   it('has each variable of the environment in its table, once', () => {
-    const variables = all(read('src/config.ts'), /^ {2}((?:FIRSTLIGHT|DATABASE)_\w+):/gm)
+    const variables = all(read('src/config-variables.ts'), /^ {2}((?:FIRSTLIGHT|DATABASE)_\w+):/gm)
     const listed = all(readme, /^\| `((?:FIRSTLIGHT|DATABASE)_\w+)` /gm)
     expect(variables.length).toBeGreaterThan(15)
     expect(listed.toSorted()).toEqual(variables.toSorted())

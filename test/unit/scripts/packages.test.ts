@@ -50,7 +50,7 @@ interface StatefulSet {
 
 describe('the packages', () => {
   it('name no variable that is none', () => {
-    const known = readFileSync('src/config.ts', 'utf8')
+    const known = readFileSync('src/config-variables.ts', 'utf8')
     const files = readdirSync(FOLDER).filter((name) => name !== 'master.key')
     const named = files.flatMap((file) =>
       [...textOf(file).matchAll(/FIRSTLIGHT_[A-Z0-9_]+/g)].map(([name]) => ({ file, name })),
