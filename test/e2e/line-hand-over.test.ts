@@ -100,6 +100,12 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
     for (let i = 0; i < 2; i++) {
       expect((await close(part, statement)).json).toMatchObject({ state: 'closed', reserved: 1 })
     }
+    const entries = '/audit?type=order-share-closed'
+    const { items } = await central.must<{ items: object[] }>('GET', entries)
+    // Said twice, it is told once.
+    expect(items).toMatchObject([
+      { subject: { id: part }, detail: { order: id, made: 2, given_back: 3 } },
+    ])
     expect(await central.order(id)).toMatchObject({ made: 1, reserved: 1 })
     expect(await handOver(central, part, [other!])).toMatchObject([{ ok: true }])
     expect(await central.order(id)).toMatchObject({ made: 2, reserved: 0 })
