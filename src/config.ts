@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { isRange } from './addresses.ts'
 import { type ConfigFile, NO_FILE, readConfigFile } from './config-file.ts'
 import { LOG_LEVELS } from './log.ts'
+import { type TracingSettings, tracingFrom } from './tracing/settings.ts'
 
 const ROLES = ['manufacturer', 'rendezvous', 'owner'] as const
 export type RoleName = (typeof ROLES)[number]
@@ -131,6 +132,8 @@ export interface Config {
   readonly to0Seconds: number
   /** Undefined: as it befits where this service is reached itself. See outbound/policy.ts. */
   readonly outboundAllow: readonly string[] | undefined
+  /** Where traces go, by OpenTelemetry's own variables. */
+  readonly tracing: TracingSettings | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -145,7 +148,7 @@ export function loadConfig(environment: Environment, file?: string): Config {
     ),
   )
   const parsed = VARIABLES.safeParse({ ...fromFile.variables, ...fromEnvironment })
-  if (parsed.success) return configOf(parsed.data)
+  if (parsed.success) return { ...configOf(parsed.data), tracing: tracingOf(environment) }
   const mistakes = parsed.error.issues.flatMap(describe).map(([variable, what]) => {
     const isFromFile = variable in fromFile.variables && !(variable in fromEnvironment)
     return `${isFromFile ? `${fromFile.placeOf(variable)}: ` : ''}${variable}: ${what}`
@@ -161,9 +164,17 @@ function read(file: string): ConfigFile {
   }
 }
 
-function configOf(variables: z.output<typeof VARIABLES>): Config {
+function tracingOf(environment: Environment): Config['tracing'] {
+  try {
+    return tracingFrom(environment)
+  } catch (cause) {
+    throw new ConfigError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'> {
   const dataDir = resolve(variables.FIRSTLIGHT_DATA)
-  const config: Config = {
+  const config: Omit<Config, 'tracing'> = {
     dataDir,
     databaseFile: join(dataDir, 'firstlight.sqlite'),
     masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),

@@ -47,7 +47,22 @@ export interface Facts {
   rendezvousPolicyChanged: { by: string }
   onboardingStarted: { guid: string; device: string }
   deviceOnboarded: { guid: string; device: string; previousGuid: string }
+  /** It shows a credential that was signed after the back-up this service was restored from. */
+  deviceMovedOn: { device: string; serial: string; since: string }
   onboardingFailed: { guid: string; device: string; reason: string }
+  planChanged: { party: string; plan: string; version: number; by: string }
+  planApproved: { party: string; plan: string; version: number; by: string }
+  planRolloutChanged: {
+    party: string
+    plan: string
+    version: number
+    share: number
+    state: string
+    by: string
+  }
+  /** By itself: too many devices have failed with it. */
+  planStopped: { party: string; plan: string; version: number; failed: number; onboarded: number }
+  planRemoved: { party: string; plan: string; by: string }
   certificateIssued: { serial: string; device: string; profile: string }
   accessTokenIssued: { device: string; scopes: string }
   clientTokenIssued: { client: string; party: string; scopes: string }
@@ -101,7 +116,13 @@ const NAMES: Record<keyof Facts, string> = {
   rendezvousPolicyChanged: 'rendezvous-policy-changed',
   onboardingStarted: 'onboarding-started',
   deviceOnboarded: 'device-onboarded',
+  deviceMovedOn: 'device-moved-on',
   onboardingFailed: 'onboarding-failed',
+  planChanged: 'plan-changed',
+  planApproved: 'plan-approved',
+  planRolloutChanged: 'plan-rollout-changed',
+  planStopped: 'plan-stopped',
+  planRemoved: 'plan-removed',
   certificateIssued: 'certificate-issued',
   accessTokenIssued: 'access-token-issued',
   clientTokenIssued: 'client-token-issued',

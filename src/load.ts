@@ -13,7 +13,8 @@ const LATE_MS = 150
 const LATE_SAMPLES = 4
 /** No later than that, once: what was waiting has been done. */
 const CAUGHT_UP_MS = 40
-const MOST_BEGUN = 256
+/** Fewer than may wait for a first half of Diffie-Hellman: they would be refused there. */
+const MOST_BEGUN = 120
 /** What those who are turned away are told, in seconds: not all the same, lest they return together. */
 const RETRY_AFTER = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const
 
@@ -38,9 +39,14 @@ export class Load {
     return this.#turnedAway
   }
 
-  /** Whether something new may begin now; if so, `end` must follow. */
+  /** Whether something new may begin now. */
+  get mayBegin(): boolean {
+    return !this.#behind && this.#begun < this.#most
+  }
+
+  /** The same, and it has begun; if so, `end` must follow. */
   begin(): boolean {
-    if (this.#behind || this.#begun >= this.#most) return false
+    if (!this.mayBegin) return false
     this.#begun++
     return true
   }

@@ -12,7 +12,7 @@ import { identityProviderRoutes } from './callers/providers/routes.ts'
 import { IdentityProviders } from './callers/providers/service.ts'
 import { realClock } from './clock.ts'
 import { type Config, loadConfig } from './config.ts'
-import { openDatabase } from './database/open.ts'
+import { MigrationRefused, openDatabase } from './database/open.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
 import { createEvents } from './events.ts'
 import { Exchange } from './fdo/exchange.ts'
@@ -25,6 +25,8 @@ import { expectBody } from './http/body-deadline.ts'
 import type { Listener } from './http/listen.ts'
 import { Idempotency } from './http/idempotency/service.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { watchBacklogs } from './composition/gauges/backlogs.ts'
+import { measured, requestTimes, signatureTimes } from './composition/gauges/measured.ts'
 import { Load } from './load.ts'
 import { Keys } from './keys/service.ts'
 import { openListeners } from './composition/listeners.ts'
@@ -37,14 +39,20 @@ import { Parties } from './parties/service.ts'
 import { pooledRandomBytes } from './randomness.ts'
 import type { ExternalKeys } from './secrets/external-keys.ts'
 import { KeyStore, type KeyStoreServices } from './secrets/key-store.ts'
-import { checkMasterKey, loadMasterKey, replaceSecretFile } from './secrets/master-key.ts'
+import {
+  StartRefused,
+  checkMasterKey,
+  loadMasterKey,
+  replaceSecretFile,
+} from './secrets/master-key.ts'
 import { openTokenKeys } from './secrets/pkcs11/keys.ts'
 import { Sealer } from './secrets/seal.ts'
 import { Deliveries } from './webhooks/deliveries.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 import { Webhooks } from './webhooks/service.ts'
 import type { Services } from './services.ts'
-import { countVouchers } from './composition/voucher-keys.ts'
+import { Tracer } from './tracing/tracer.ts'
+import { countVouchers, findOrderFor } from './composition/voucher-keys.ts'
 
 export interface RunningService {
   readonly http: string | null
@@ -54,6 +62,8 @@ export interface RunningService {
   readonly domains: Domains
   /** FDO without a socket. */
   readonly exchange: Exchange
+  /** Takes up what has changed in the files of the listener's certificate. */
+  reload(): void
   /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
   stop(): Promise<void>
 }
@@ -87,18 +97,17 @@ async function startOver(services: Services): Promise<RunningService> {
     publicUrl: () => publicUrl,
     tlsUrl: () => tlsUrl,
   })
+  watchBacklogs(services)
   const keys = await SealingKeys.load(services)
   const exchange = new Exchange({ ...services, keys, roles: domains.roles })
-  metrics.watch('firstlight_fdo_messages', 'FDO messages', 'outcome', () => exchange.counts)
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const load = new Load()
-  metrics.watch(
-    'firstlight_turned_away',
-    'Requests put off under load',
-    'what',
-    () => load.turnedAway,
-  )
+  metrics.watch({
+    ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
+    ...{ type: 'counter', labels: ['what'] },
+    samples: () => Array.from(load.turnedAway, ([what, count]) => [[what], count] as const),
+  })
   const fdo = new FdoHttp({ exchange, load, trustedProxies: config.trustedProxies })
   const idempotency = new Idempotency(services)
   const webhooks = new Webhooks(services)
@@ -150,7 +159,7 @@ async function startOver(services: Services): Promise<RunningService> {
   }
 }
 
-/** For a stopped service whose administrator has lost the token; gives the file of the new one. */
+/** For an administrator who has lost the token, whether the service runs or not; gives its file. */
 export async function resetAdminToken(dataDir: string): Promise<string> {
   const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
   const services = await openServices({ ...config, pkcs11: undefined }, {})
@@ -162,12 +171,11 @@ export async function resetAdminToken(dataDir: string): Promise<string> {
 async function openServices(config: Config, fakes: Fakes) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const masterKey = loadMasterKey(config.masterKeyFile, existsSync(config.databaseFile))
-  const sealer = new Sealer(masterKey)
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(config.databaseFile)
+  const database = await openDatabase(config.databaseFile).catch(refuseStart)
   let external: ExternalKeys | undefined
   try {
-    await checkMasterKey(database, sealer, config.masterKeyFile)
+    const sealer = await checkMasterKey(database, new Sealer(masterKey), config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
     const ground = { database, sealer, log, external }
     return await servicesOver(ground, config, fakes)
@@ -178,7 +186,13 @@ async function openServices(config: Config, fakes: Fakes) {
   }
 }
 
-async function closeServices({ keyStore, database }: Services): Promise<void> {
+/** What the database says about versions is for the administrator to put right. */
+function refuseStart(cause: unknown): never {
+  throw cause instanceof MigrationRefused ? new StartRefused(cause.message, { cause }) : cause
+}
+
+async function closeServices({ keyStore, database, tracer }: Services): Promise<void> {
+  await tracer?.stop()
   await keyStore.close()
   await database.close()
 }
@@ -188,12 +202,13 @@ interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'externa
 }
 
 async function servicesOver(
-  { database, sealer, log, external }: Ground,
+  { sealer, log, external, ...ground }: Ground,
   config: Config,
   fakes: Fakes,
 ): Promise<Services> {
   const { clock = realClock } = fakes
   const metrics = new Metrics()
+  const database = measured(ground.database, metrics)
   const events = createEvents(log, metrics)
   const audit = new AuditLog({ clock })
   const parties = await Parties.open({ database, clock, audit })
@@ -203,6 +218,7 @@ async function servicesOver(
     clock,
     log,
     metrics,
+    tracer: config.tracing && new Tracer({ clock, log, settings: config.tracing }),
     events,
     audit,
     database,
@@ -210,6 +226,7 @@ async function servicesOver(
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({
       ...{ database, clock, sealer, external },
+      signatures: signatureTimes(metrics),
       ...(fakes.signerOf && { signerOf: fakes.signerOf }),
     }),
     parties,
@@ -232,12 +249,13 @@ function appOf(
   fdo: FdoHttp,
   isRunning: () => boolean,
 ) {
-  const { config, database, apiTokens, machines, identityProviders } = services
+  const { config, database, apiTokens, machines, identityProviders, metrics } = services
   const { trustedProxies } = config
   return createApp({
     ...services,
     trustedProxies,
     findPrincipal: findPrincipalOf(services, domains),
+    requests: requestTimes(metrics),
     resourceMetadata: domains.tokens.resourceMetadata,
     isReady: async () => isRunning() && (await database.isAlive()),
     routes: [
@@ -245,7 +263,7 @@ function appOf(
       ...apiTokenRoutes(apiTokens),
       ...clientRoutes(machines),
       ...identityProviderRoutes(identityProviders),
-      ...keyRoutes(new Keys({ ...services, countVouchers })),
+      ...keyRoutes(new Keys({ ...services, countVouchers, findOrderFor })),
       ...auditRoutes({ database, witnesses: new Witnesses(services) }),
       ...webhookRoutes(services.webhooks),
       ...domains.routes,

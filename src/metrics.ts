@@ -1,57 +1,99 @@
 /**
- * What Prometheus reads. Counts are kept as plain numbers, and the library that writes them down is
- * not loaded before somebody asks: it would delay every start.
+ * What Prometheus reads. Numbers are kept by whoever counts (measures.ts); the library that tells of
+ * the process and of Node is not loaded before somebody asks: it would delay every start.
  */
 import type { Registry } from 'prom-client'
+import { Counter, Histogram, type Sample, sampleLine } from './measures.ts'
 
-/** A label's values and their counts. */
-type Counts = ReadonlyMap<string, number>
-
-interface Watched {
+interface Described {
+  readonly name: string
   readonly help: string
-  readonly label: string
-  readonly counts: () => Counts
+  readonly labels: readonly string[]
+}
+
+/** Read whenever it is asked for. */
+export interface Watched extends Described {
+  /** A counter's numbers only grow. */
+  readonly type: 'counter' | 'gauge'
+  readonly samples: () => Iterable<Sample> | Promise<Iterable<Sample>>
+}
+
+interface Timed extends Described {
+  readonly histogram: Histogram
 }
 
 export class Metrics {
-  readonly #watched = new Map<string, Watched>()
-  readonly #events = new Map<string, number>()
+  readonly #watched: Watched[] = []
+  readonly #timed: Timed[] = []
+  readonly #events = new Counter()
   #registry: Promise<Registry> | undefined
 
   constructor() {
-    this.watch('firstlight_events', 'Business events, by name', 'event', () => this.#events)
+    const labels = ['event']
+    const help = 'Business events, by name'
+    this.#count({ name: 'firstlight_events_total', help, labels }, this.#events)
   }
 
   countEvent(event: string): void {
-    this.#events.set(event, (this.#events.get(event) ?? 0) + 1)
+    this.#events.add(event)
   }
 
-  /** Reads `counts`, which only grow, whenever it is asked for. */
-  watch(name: string, help: string, label: string, counts: () => Counts): void {
-    this.#watched.set(name, { help, label, counts })
+  counter(name: string, help: string, ...labels: readonly string[]): Counter {
+    const counter = new Counter()
+    this.#count({ name, help, labels }, counter)
+    return counter
+  }
+
+  histogram(
+    name: string,
+    help: string,
+    {
+      labels = [],
+      bounds,
+    }: { readonly labels?: readonly string[]; readonly bounds: readonly number[] },
+  ): Histogram {
+    const histogram = new Histogram(bounds)
+    this.#timed.push({ name, help, labels, histogram })
+    return histogram
+  }
+
+  /** What cannot be read is left out, and the rest told all the same. */
+  watch(watched: Watched): void {
+    this.#watched.push(watched)
   }
 
   async text(): Promise<string> {
-    this.#registry ??= this.#register()
-    return (await this.#registry).metrics()
+    this.#registry ??= registryOfNode()
+    const lines: string[] = []
+    for (const watched of this.#watched) lines.push(...(await linesOf(watched)))
+    for (const { name, help, labels, histogram } of this.#timed) {
+      lines.push(...headOf(name, help, 'histogram'), ...histogram.lines(name, labels))
+    }
+    return `${lines.join('\n')}\n${await (await this.#registry).metrics()}`
   }
 
-  async #register(): Promise<Registry> {
-    const { Counter, Registry, collectDefaultMetrics } = await import('prom-client')
-    const registry = new Registry()
-    collectDefaultMetrics({ register: registry })
-    for (const [name, { help, label, counts }] of this.#watched) {
-      new Counter({
-        name: `${name}_total`,
-        help,
-        labelNames: [label],
-        registers: [registry],
-        collect() {
-          this.reset()
-          for (const [value, count] of counts()) this.inc({ [label]: value }, count)
-        },
-      })
-    }
-    return registry
+  #count(described: Described, counter: Counter): void {
+    this.watch({ ...described, type: 'counter', samples: () => counter.samples() })
   }
+}
+
+async function linesOf({ name, help, type, labels, samples }: Watched): Promise<readonly string[]> {
+  try {
+    const lines = Array.from(await samples(), (sample) => sampleLine(name, labels, sample))
+    return [...headOf(name, help, type), ...lines]
+  } catch {
+    // A database that does not answer, say: what is missing is seen to be missing.
+    return []
+  }
+}
+
+function headOf(name: string, help: string, type: string): readonly string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+}
+
+async function registryOfNode(): Promise<Registry> {
+  const { Registry, collectDefaultMetrics } = await import('prom-client')
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return registry
 }

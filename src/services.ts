@@ -14,6 +14,7 @@ import type { Outbound } from './outbound/outbound.ts'
 import type { Parties } from './parties/service.ts'
 import type { KeyStore } from './secrets/key-store.ts'
 import type { Sealer } from './secrets/seal.ts'
+import type { Tracer } from './tracing/tracer.ts'
 
 export interface Services {
   readonly config: Config
@@ -21,6 +22,8 @@ export interface Services {
   readonly randomBytes: RandomBytes
   readonly log: Log
   readonly metrics: Metrics
+  /** Undefined where nothing is traced. */
+  readonly tracer: Tracer | undefined
   readonly events: Events
   readonly audit: AuditLog
   readonly database: Database

@@ -90,6 +90,7 @@ export type OwnerEffect =
   | { readonly type: 'step-skipped'; readonly step: string; readonly reason: string }
   | { readonly type: 'certificate-issued'; readonly certificate: Bytes; readonly module: string }
   | { readonly type: 'file-delivered'; readonly name: string; readonly length: number }
+  | { readonly type: 'upload-begun'; readonly name: string }
   | {
       readonly type: 'upload-data'
       readonly name: string
@@ -102,8 +103,15 @@ export type OwnerEffect =
       readonly command: string
       readonly stream: 'stdout' | 'stderr'
       readonly bytes: Bytes
+      /** The loop's to say. */
+      readonly step?: string
     }
-  | { readonly type: 'command-exited'; readonly command: string; readonly exitCode: number }
+  | {
+      readonly type: 'command-exited'
+      readonly command: string
+      readonly exitCode: number
+      readonly step?: string
+    }
 
 /**
  * Where a module stands when it is its turn to speak.
@@ -174,6 +182,13 @@ export interface OwnerModuleDefinition<Task, State> {
     outbox: ModuleOutbox,
     context: OwnerModuleContext,
   ): Spoken<State> | Promise<Spoken<State>>
+  /** How far it is with the file that is under way. */
+  progress?(state: State): BytesDone | undefined
+}
+
+export interface BytesDone {
+  readonly done: number
+  readonly total: number
 }
 
 export interface OwnerModule<Task = unknown> {
@@ -186,6 +201,7 @@ export interface OwnerModule<Task = unknown> {
     context: OwnerModuleContext,
   ): Promise<{ readonly run: OwnerRun; readonly effects: readonly OwnerEffect[] }>
   resume(packed: Bytes): OwnerRun
+  progress(packed: Bytes): BytesDone | undefined
 }
 
 /** A module at work, during one message. */
@@ -232,6 +248,7 @@ export function ownerModule<Task, State>(
       return { run: runOf(state), effects }
     },
     resume: (packed) => runOf(decodeAs(stateSchema, packed, `${name} state`)),
+    progress: (packed) => definition.progress?.(decodeAs(stateSchema, packed, `${name} state`)),
   }
 }
 

@@ -22,10 +22,15 @@ const FIRST_HOLD_MS = 50
 /** A step that the plan requires did not work out. */
 export class PlanFailure extends FdoError {
   readonly step: string
+  readonly reason: string
+  /** What came with the message that it failed by: to be written down, though nothing follows. */
+  readonly effects: readonly OwnerEffect[]
 
-  constructor(step: string, reason: string) {
+  constructor(step: string, reason: string, effects: readonly OwnerEffect[] = []) {
     super('INTERNAL_SERVER_ERROR', `step "${step}" of the plan: ${reason}`)
     this.step = step
+    this.reason = reason
+    this.effects = effects
   }
 }
 
@@ -76,7 +81,7 @@ export class OwnerWork {
       } else {
         // A module that is not at work has nobody waiting for this: a late word of a step past.
         const at = this.#running.find((running) => running.module.name === module)
-        if (at) this.#effects.push(...(await at.run.receive(message, value, this.#context)))
+        if (at) this.#note(at.step, await at.run.receive(message, value, this.#context))
       }
     }
     // What comes after the plan was made changes nothing.
@@ -127,10 +132,10 @@ export class OwnerWork {
     return waiting
   }
 
-  async #speakOnce({ module, run }: Running, silent: number): Promise<ModuleStatus> {
+  async #speakOnce({ step, module, run }: Running, silent: number): Promise<ModuleStatus> {
     const outbox = moduleOutbox(this.#outbox, module.name)
     const { status, effects } = await run.speak(outbox, this.#context)
-    this.#effects.push(...effects)
+    this.#note(step, effects)
     if (status.type !== 'waiting') return status
     this.#maxHoldMs = Math.min(this.#maxHoldMs, status.maxHoldMs ?? this.#maxHoldMs)
     return silent < status.patience ? status : status.silence
@@ -174,7 +179,7 @@ export class OwnerWork {
       return undefined
     }
     const { run, effects } = await module.start(task, this.device as Devmod, this.#context)
-    this.#effects.push(...effects)
+    this.#note(step, effects)
     const begun = { step, way, module, run }
     this.#activate(module.name)
     this.#replace(instead, begun)
@@ -205,8 +210,16 @@ export class OwnerWork {
     this.#running = old || !by ? rest : [...rest, by]
   }
 
+  /** A module does not know in which step it is at work. */
+  #note({ name }: PlanStep, effects: readonly OwnerEffect[]): void {
+    for (const effect of effects) {
+      const isOfProgram = effect.type === 'command-output' || effect.type === 'command-exited'
+      this.#effects.push(isOfProgram ? { ...effect, step: name } : effect)
+    }
+  }
+
   #fail(step: PlanStep, reason: string): void {
-    if (step.required) throw new PlanFailure(step.name, reason)
+    if (step.required) throw new PlanFailure(step.name, reason, this.#effects)
     this.#effects.push({ type: 'step-skipped', step: step.name, reason })
   }
 

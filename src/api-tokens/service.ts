@@ -107,14 +107,25 @@ export class ApiTokens {
     await this.#makeAdmin(keep)
   }
 
-  /** Another administrator token, in place of any that were before. */
+  /**
+   * Another administrator token, in place of any that were before: those stop working with the same
+   * commit, whoever else serves this database.
+   */
   async replaceFirst(keep: (token: string) => void): Promise<void> {
-    const { database, clock } = this.#services
-    const now = clock.now().toISOString()
-    for (const { id } of await this.#store.listNamed(database.db, HOME_ADMIN)) {
-      await database.commit((tx) => this.#discard(tx, { party: HOME_PARTY, id, at: now }, SYSTEM))
+    const { database, clock, audit } = this.#services
+    const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
+    keep(token)
+    const at = clock.now().toISOString()
+    const replace = async (tx: Executor) => {
+      for (const { id } of await this.#store.listNamed(tx, HOME_ADMIN)) {
+        await this.#discard(tx, { party: HOME_PARTY, id, at }, SYSTEM)
+      }
+      await this.#store.add(tx, row)
+      const entry = { party: HOME_PARTY, by: 'system', type: 'token-created' } as const
+      const detail = { name: row.name, scopes: row.scopes }
+      await audit.append(tx, { ...entry, subject: { id: row.id }, detail })
     }
-    await this.#makeAdmin(keep)
+    await database.commit(replace, { durable: true })
   }
 
   /** Kept before it is stored: if the process dies between, the next start makes another. */

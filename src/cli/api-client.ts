@@ -26,6 +26,8 @@ export interface ApiCall {
   readonly length?: number | undefined
   readonly contentType?: string
   readonly accept?: string
+  /** Where a stream of events is to go on. */
+  readonly lastEventId?: string | undefined
   /** A status besides 2xx whose answer is wanted. */
   readonly orStatus?: number
 }
@@ -105,6 +107,7 @@ export class ApiClient {
   #exchange(url: URL, call: ApiCall): Promise<IncomingMessage> {
     const { method = 'GET', body, length, contentType = JSON_TYPE, accept = JSON_TYPE } = call
     const headers: Record<string, string> = { accept }
+    if (call.lastEventId !== undefined) headers['last-event-id'] = call.lastEventId
     if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
     if (body !== undefined) {
       const known = isStream(body) ? length : Buffer.byteLength(body)

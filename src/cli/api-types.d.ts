@@ -227,6 +227,7 @@ interface Schemas {
         readonly next_at: string
       }[]
     }
+    readonly plan: { readonly name: string; readonly version: number } | null
     readonly history: readonly {
       readonly at: string
       readonly type: string
@@ -483,11 +484,130 @@ interface Schemas {
       readonly groups?: readonly string[]
       readonly models?: readonly string[]
     }
+    readonly rules?: readonly Schemas['PlanRule'][]
+    readonly priority?: number
+    readonly rollout?: Schemas['PlanRollout']
     readonly steps: readonly Schemas['PlanStep'][]
+    readonly status: 'in-force' | 'awaiting-approval' | 'rolling-out' | 'stopped'
+    readonly in_force: number | null
+    readonly trial: {
+      readonly version: number
+      readonly share: number
+      readonly state: 'rolling' | 'stopped'
+    } | null
+    readonly digest: string
+    readonly changed_by: string | null
     readonly created_at: string | null
     readonly updated_at: string | null
   }
+  PlanRule: {
+    readonly devices?: readonly string[]
+    readonly groups?: readonly string[]
+    readonly models?: readonly string[]
+    readonly serial?: { readonly from: string; readonly to: string }
+    readonly devmod?: {
+      readonly os?: readonly string[]
+      readonly arch?: readonly string[]
+      readonly version?: readonly string[]
+      readonly device?: readonly string[]
+      readonly sep?: readonly string[]
+      readonly bin?: readonly string[]
+      readonly sn?: readonly string[]
+      readonly pathsep?: readonly string[]
+      readonly nl?: readonly string[]
+      readonly tmp?: readonly string[]
+      readonly dir?: readonly string[]
+      readonly progenv?: readonly string[]
+      readonly mudurl?: readonly string[]
+      readonly modules?: readonly string[]
+    }
+  }
+  PlanRollout: {
+    readonly share?: number
+    readonly max_failed?: number
+    readonly max_failed_percent?: number
+    readonly watch?: number
+  }
   PlanStep: unknown
+  PlanVersion: {
+    readonly name: string
+    readonly version: number
+    readonly digest: string
+    readonly runs_programs: boolean
+    readonly created_at: string
+    readonly created_by: string
+    readonly approved_at: string | null
+    readonly approved_by: string | null
+  }
+  WholePlanVersion: Schemas['PlanVersion'] & {
+    readonly description?: string
+    readonly credential?: 'new' | 'reuse'
+    readonly applies_to?: {
+      readonly devices?: readonly string[]
+      readonly groups?: readonly string[]
+      readonly models?: readonly string[]
+    }
+    readonly rules?: readonly Schemas['PlanRule'][]
+    readonly priority?: number
+    readonly rollout?: Schemas['PlanRollout']
+    readonly steps: readonly Schemas['PlanStep'][]
+  }
+  PlanTrial: {
+    readonly version: number
+    readonly share: number
+    readonly state: 'rolling' | 'stopped'
+    readonly onboarded: number
+    readonly failed: number
+    readonly running: number
+    readonly max_failed: number
+    readonly max_failed_percent: number
+    readonly watch: number
+  }
+  DryRun: {
+    readonly device: string
+    readonly plan: string
+    readonly version: number
+    readonly because: readonly {
+      readonly plan: string
+      readonly version: number | null
+      readonly outcome: 'chosen' | 'passed-over' | 'not-for-it' | 'undecided'
+      readonly because: string
+    }[]
+    readonly devmod_known: boolean
+    readonly steps: readonly {
+      readonly name: string
+      readonly type: string
+      readonly modules: readonly string[]
+      readonly required: boolean
+      readonly would: 'be-sent' | 'be-skipped' | 'fail' | 'depend-on-devmod'
+      readonly problem: string | null
+      readonly sent: Readonly<Record<string, unknown>>
+    }[]
+  }
+  OnboardingProgress: {
+    readonly device: string
+    readonly guid: string
+    readonly state: string
+    readonly outcome: 'none' | 'running' | 'onboarded' | 'failed'
+    readonly error: string | null
+    readonly plan: { readonly name: string; readonly version: number } | null
+    readonly message: number | null
+    readonly rounds: number | null
+    readonly received_bytes: number | null
+    readonly steps: readonly {
+      readonly name: string
+      readonly state: 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
+      readonly module: string | null
+      readonly reason: string | null
+      readonly bytes: { readonly done: number; readonly total: number } | null
+      readonly stdout: string | null
+      readonly stderr: string | null
+    }[]
+    readonly steps_left: number | null
+    readonly started_at: string | null
+    readonly ended_at: string | null
+    readonly updated_at: string | null
+  }
   Content: { readonly ref: string; readonly length: number }
   Upload: {
     readonly id: number
@@ -677,6 +797,11 @@ export interface Operations {
     json: undefined
     result: Schemas['Device']
   }
+  'GET /devices/{device}/progress': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['OnboardingProgress']
+  }
   'GET /devices/{device}/uploads': {
     query: { limit?: number; cursor?: string }
     json: undefined
@@ -731,6 +856,14 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Schemas['Key']
+  }
+  'GET /onboardings': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: {
+      readonly items: readonly Schemas['OnboardingProgress'][]
+      readonly next: string | null
+    }
   }
   'GET /openapi.json': {
     query: Record<never, never>
@@ -816,6 +949,21 @@ export interface Operations {
     query: Record<never, never>
     json: undefined
     result: Schemas['Plan']
+  }
+  'GET /plans/{name}/rollout': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['PlanTrial']
+  }
+  'GET /plans/{name}/versions': {
+    query: { limit?: number; cursor?: string }
+    json: undefined
+    result: { readonly items: readonly Schemas['PlanVersion'][]; readonly next: string | null }
+  }
+  'GET /plans/{name}/versions/{version}': {
+    query: Record<never, never>
+    json: undefined
+    result: Schemas['WholePlanVersion']
   }
   'GET /registrations': {
     query: { limit?: number; cursor?: string; owner_key?: string; state?: 'live' | 'ended' }
@@ -1034,6 +1182,11 @@ export interface Operations {
     json: { readonly name: string }
     result: Schemas['Party']
   }
+  'PATCH /plans/{name}/rollout': {
+    query: Record<never, never>
+    json: { readonly share?: number; readonly state?: 'rolling' | 'stopped' }
+    result: Schemas['PlanTrial']
+  }
   'PATCH /webhooks/{id}': {
     query: Record<never, never>
     json: { readonly url?: string; readonly types?: readonly string[]; readonly enabled?: boolean }
@@ -1058,6 +1211,43 @@ export interface Operations {
     query: Record<never, never>
     json: { readonly auth?: unknown }
     result: Schemas['Client'] & { readonly client_secret?: string }
+  }
+  'POST /devices/{device}/dry-run': {
+    query: Record<never, never>
+    json: {
+      readonly plan?: string
+      readonly version?: number
+      readonly document?: {
+        readonly description?: string
+        readonly credential?: 'new' | 'reuse'
+        readonly applies_to?: {
+          readonly devices?: readonly string[]
+          readonly groups?: readonly string[]
+          readonly models?: readonly string[]
+        }
+        readonly rules?: readonly Schemas['PlanRule'][]
+        readonly priority?: number
+        readonly rollout?: Schemas['PlanRollout']
+        readonly steps: readonly Schemas['PlanStep'][]
+      }
+      readonly devmod?: {
+        readonly os?: string
+        readonly arch?: string
+        readonly version?: string
+        readonly device?: string
+        readonly sep?: string
+        readonly bin?: string
+        readonly sn?: string
+        readonly pathsep?: string
+        readonly nl?: string
+        readonly tmp?: string
+        readonly dir?: string
+        readonly progenv?: string
+        readonly mudurl?: string
+        readonly modules?: readonly string[]
+      }
+    }
+    result: Schemas['DryRun']
   }
   'POST /devices/{device}/register': {
     query: Record<never, never>
@@ -1270,9 +1460,17 @@ export interface Operations {
         readonly groups?: readonly string[]
         readonly models?: readonly string[]
       }
+      readonly rules?: readonly Schemas['PlanRule'][]
+      readonly priority?: number
+      readonly rollout?: Schemas['PlanRollout']
       readonly steps: readonly Schemas['PlanStep'][]
       readonly name: string
     }
+    result: Schemas['Plan']
+  }
+  'POST /plans/{name}/versions/{version}/approve': {
+    query: Record<never, never>
+    json: { readonly digest: string; readonly share?: number }
     result: Schemas['Plan']
   }
   'POST /stations': {
@@ -1394,6 +1592,9 @@ export interface Operations {
         readonly groups?: readonly string[]
         readonly models?: readonly string[]
       }
+      readonly rules?: readonly Schemas['PlanRule'][]
+      readonly priority?: number
+      readonly rollout?: Schemas['PlanRollout']
       readonly steps: readonly Schemas['PlanStep'][]
       readonly version?: number
     }

@@ -70,6 +70,10 @@ export function failureOf(error: unknown): CliFailure {
   if (error instanceof Error && error.name === 'FdoError') {
     return new CliFailure('check-failed', message, { ...checkOf(error), cause: error })
   }
+  if (error instanceof Error && error.name === 'OperationRefused') {
+    const { code, next } = error as Error & { code: string; next?: string }
+    return new CliFailure('failed', message, { code, ...(next && { next }), cause: error })
+  }
   const code = systemCode(error)
   if (code !== undefined && isOfCertificate(code)) {
     return new CliFailure('unreachable', message, {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** `firstlight`: finds the command, and loads no more than that command needs. */
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { CliFailure, EXIT } from './failure.ts'
 import { reportFailure } from './output.ts'
+import { version } from './version.ts'
 
 interface CommandEntry {
   readonly description: string
@@ -35,6 +35,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the device agent, and the devices of the service',
     load: async () => (await import('./commands/device.ts')).deviceCommand(),
   },
+  plan: {
+    description: 'what devices get when they are onboarded',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  watch: {
+    description: 'onboarding, as it happens',
+    load: async () => (await import('./commands/watch.ts')).watchCommand(),
+  },
   station: {
     description: 'from where devices may be made',
     load: async () => (await import('./commands/station.ts')).stationCommand(),
@@ -46,10 +54,6 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   group: {
     description: 'what devices may do, by the group they are in',
     load: async () => (await import('./commands/group.ts')).groupCommand(),
-  },
-  plan: {
-    description: 'what devices get when they are onboarded',
-    load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   setting: {
     description: 'where devices are told to look',
@@ -95,6 +99,22 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'tokens of the management API',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),
   },
+  backup: {
+    description: 'database and keys in one file, while the service runs',
+    load: async () => (await import('./commands/backup.ts')).backupCommand(),
+  },
+  restore: {
+    description: 'a back-up becomes the data directory of a service',
+    load: async () => (await import('./commands/restore.ts')).restoreCommand(),
+  },
+  doctor: {
+    description: 'is this installation well, and if not, what is to be done?',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  },
+  'master-key': {
+    description: 'what all keys of the service are sealed under',
+    load: async () => (await import('./commands/master-key.ts')).masterKeyCommand(),
+  },
   completion: {
     description: 'completion of these commands in bash and zsh',
     load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),
@@ -137,19 +157,6 @@ function usageFailure({ code, message }: CommanderError, [first = '']: readonly 
 function exitAsDocumented(command: Command): void {
   command.exitOverride()
   command.commands.forEach(exitAsDocumented)
-}
-
-function version(): string {
-  // The same from src/ and from dist/src/, where the program is run.
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      const text = readFileSync(new URL(path, import.meta.url), 'utf8')
-      return (JSON.parse(text) as { version: string }).version
-    } catch {
-      continue // One of the two is not there.
-    }
-  }
-  return 'unknown'
 }
 
 const argv = process.argv.slice(2)

@@ -7,16 +7,20 @@ export interface Output {
   readonly json: boolean
   /** The command's result: `value` as JSON, or what `text` makes of it. */
   result<T>(value: T, text: (value: T) => string): void
+  /** One of many results, as it comes: a line of JSON, or what `text` makes of it. */
+  line<T>(value: T, text: (value: T) => string): void
   /** A remark on stderr. */
   note(line: string): void
 }
 
 export function outputOf({ json = false }: { json?: boolean }): Output {
+  const print = <T>(value: T, text: (value: T) => string) => {
+    process.stdout.write(`${json ? JSON.stringify(value) : text(value)}\n`)
+  }
   return {
     json,
-    result(value, text) {
-      process.stdout.write(`${json ? JSON.stringify(value) : text(value)}\n`)
-    },
+    result: print,
+    line: print,
     note(line) {
       process.stderr.write(`${line}\n`)
     },
@@ -78,7 +82,7 @@ export function facts(pairs: readonly (readonly [string, string | number | null 
 }
 
 /** Text from outside must not steer the terminal. */
-function clean(value: string | number | null | undefined): string {
+export function clean(value: string | number | null | undefined): string {
   return String(value ?? '–').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '·')
 }
 

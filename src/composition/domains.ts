@@ -19,6 +19,7 @@ import { trustRoutes } from '../vouchers/trust/routes.ts'
 import { type Ground, groundOf } from './ground.ts'
 import { manufacturingOf } from './manufacturing.ts'
 import { reachOf, registerOf } from './reach.ts'
+import { strangersNoted } from './strangers.ts'
 import { knownHolders, transferOf } from './transfer-ports.ts'
 import { makeFirstKeys, makeRsaKeys } from './voucher-keys.ts'
 
@@ -74,7 +75,8 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ...(onboarding ? [onboarding.role] : []),
   ]
   const findDevice = (id: string) => devices.findScopes(id)
-  const tokens = await openTokens({ ...services, pki, findDevice, addresses })
+  const noteStranger = strangersNoted(services, devices)
+  const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
   const register = plays.has('owner')
     ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
     : undefined
@@ -114,6 +116,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     start(signal, exchange) {
       void makeRsaKeys(services, signal)
       transfer.start()
+      onboarding?.start(signal)
       reach.start(exchange)
       void warnOfDefaults(settings, services.log)
       register?.start().catch((err: unknown) => {

@@ -19,8 +19,8 @@ export async function groundOf(services: Services, publicUrl: () => string) {
   const pki = await Pki.open({
     ...{ database, randomBytes, keys: keyStore.ring(HOME_PARTY) },
     now: () => clock.now(),
-    serverAnchors: listenerAuthorities(config),
   })
+  pki.addServerAnchors(listenerAuthorities(config))
   const authorities = deviceAuthorities(config, pki.deviceAnchors())
   const devices = await DeviceService.open({ database, clock, audit })
   parties.opensWith((tx, party) => devices.openFor(tx, party))

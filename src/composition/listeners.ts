@@ -1,18 +1,21 @@
 /** The listeners the configuration asks for, and the addresses they are reached at. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
+import { writeFileSync } from 'node:fs'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
 import type { Clock } from '../clock.ts'
 import { type Config, ConfigError, isWildcard } from '../config.ts'
 import { type Listener, type Listening, listen } from '../http/listen.ts'
+import { TlsFiles } from '../http/tls-files.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { ServerCertificate } from '../pki/server-certificate.ts'
 import type { Pki } from '../pki/service.ts'
+import { listenerAuthorities } from './trust.ts'
 
 export interface ListenersServices {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
   readonly pki: Pki
 }
 
@@ -23,6 +26,8 @@ export interface Listeners {
   readonly publicUrl: string
   /** Where devices show their certificates. A proxy that stands there must hand them on. */
   readonly tlsUrl: string | null
+  /** Looks at the files of the certificate now, not only from time to time. */
+  reload(): void
   /** Answers what has begun, for `patienceMs` at most. */
   close(patienceMs: number): Promise<void>
 }
@@ -39,41 +44,73 @@ export async function openListeners(
       ? undefined
       : await named('FIRSTLIGHT_PORT', listen(listener, { hosts, port: config.port }))
   const secure = await openSecure(services, listener, signal)
-  const open = [plain, secure].filter((one) => one !== undefined)
+  const open = [plain, secure?.listening].filter((one) => one !== undefined)
   const http = plain ? urlOf('http', hosts, plain.port) : null
-  const https = secure ? urlOf('https', hosts, secure.port) : null
+  const https = secure ? urlOf('https', hosts, secure.listening.port) : null
   const publicUrl = config.publicUrl ?? http ?? https ?? ''
-  const tlsUrl = secure ? tlsUrlOf(config, secure.port) : proxyUrlOf(config)
-  return { http, https, publicUrl, tlsUrl, close: (patienceMs) => drain(open, patienceMs) }
+  const tlsUrl = secure ? tlsUrlOf(config, secure.listening.port) : proxyUrlOf(config)
+  const reload = () => secure?.reload()
+  return { http, https, publicUrl, tlsUrl, reload, close: (patienceMs) => drain(open, patienceMs) }
+}
+
+interface Secure {
+  readonly listening: Listening
+  reload(): void
 }
 
 async function openSecure(
   services: ListenersServices,
   listener: Listener,
   signal: AbortSignal,
-): Promise<Listening | undefined> {
+): Promise<Secure | undefined> {
   const { config, clock, log, pki } = services
   const { hosts, tlsPort: port, tlsFiles } = config
-  writeFileSync(config.caFile, certificatesToPem(pki.trustBundle()))
+  writeTrust(services)
   if (port === undefined) return undefined
   if (tlsFiles) {
-    const tls = checkedTls(tlsFiles)
-    return named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
+    const files = filesOf(services, tlsFiles)
+    const bind = { hosts, port, tls: files.current }
+    const listening = await named('FIRSTLIGHT_TLS_PORT', listen(listener, bind))
+    const use = (renewed: typeof files.current) => {
+      const anchors = listenerAuthorities(config)
+      listening.renew(renewed)
+      pki.addServerAnchors(anchors)
+      writeTrust(services)
+    }
+    void files.watch(use, signal)
+    watchFiles(services.metrics, files)
+    return { listening, reload: () => files.reload(use) }
   }
   const certificate = new ServerCertificate(pki, clock, namesOf(config))
   const tls = await certificate.issue()
   const listening = await named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
   const report = (err: unknown) => log.error({ err }, 'no new certificate for the listener')
   void certificate.keepFresh((renewed) => listening.renew(renewed), report, signal)
-  return listening
+  return { listening, reload: () => {} }
+}
+
+function watchFiles(metrics: Metrics, files: TlsFiles): void {
+  metrics.watch({
+    name: 'firstlight_tls_not_after_timestamp_seconds',
+    help: 'When the certificate of the HTTPS listener ends',
+    ...{ type: 'gauge', labels: [], samples: () => [[[], files.notAfter.getTime() / 1000]] },
+  })
+  metrics.watch({
+    name: 'firstlight_tls_refused',
+    help: '1 while the files of the certificate hold one that was refused',
+    ...{ type: 'gauge', labels: [], samples: () => [[[], files.refusal === undefined ? 0 : 1]] },
+  })
+}
+
+/** What whoever calls us has to trust, for those who look for it on this machine. */
+function writeTrust({ config, pki }: ListenersServices): void {
+  writeFileSync(config.caFile, certificatesToPem(pki.trustBundle()))
 }
 
 /** Throws ConfigError where they are no certificate and its key. */
-function checkedTls({ cert, key }: NonNullable<Config['tlsFiles']>) {
-  const tls = { cert: readFileSync(cert), key: readFileSync(key) }
+function filesOf(services: ListenersServices, files: NonNullable<Config['tlsFiles']>): TlsFiles {
   try {
-    createSecureContext(tls)
-    return tls
+    return new TlsFiles(files, services)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`FIRSTLIGHT_TLS_CERT and FIRSTLIGHT_TLS_KEY: ${reason}`, { cause })

@@ -1,7 +1,5 @@
 /** DI, and the orders behind it, joined to the other domains. Part of the composition root. */
-import { readFileSync } from 'node:fs'
 import { toHex } from '../../protocol/bytes.ts'
-import { ConfigError } from '../config.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { ListenerName } from '../http/source.ts'
 import {
@@ -9,14 +7,10 @@ import {
   type ManufacturingServices,
   openManufacturing,
 } from '../manufacturing/assembly.ts'
-import {
-  type FindFirstOwner,
-  firstOwnerFromPem,
-  firstOwnerHere,
-} from '../manufacturing/first-owner.ts'
 import type { Services } from '../services.ts'
 import type { Transfer } from '../transfer/assembly.ts'
 import { BroughtVouchers } from '../vouchers/brought.ts'
+import { firstOwnerOf } from './first-owner.ts'
 import type { Ground } from './ground.ts'
 import { readAuthorities } from './trust.ts'
 
@@ -59,16 +53,4 @@ function listenersOf({ port, tlsPort }: Services['config']): ReadonlySet<Listene
     ...(port === undefined ? [] : (['http'] as const)),
     ...(tlsPort === undefined ? [] : (['https'] as const)),
   ])
-}
-
-function firstOwnerOf({ config, keyStore }: Services): FindFirstOwner | undefined {
-  const { firstOwner } = config
-  if (firstOwner === 'none') return undefined
-  if (firstOwner === 'self') return firstOwnerHere(keyStore.ring(HOME_PARTY))
-  try {
-    return firstOwnerFromPem(readFileSync(firstOwner, 'utf8'))
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigError(`FIRSTLIGHT_FIRST_OWNER: ${firstOwner}: ${reason}`, { cause })
-  }
 }

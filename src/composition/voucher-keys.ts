@@ -3,6 +3,7 @@ import type { Signer } from '../../protocol/crypto/signer.ts'
 import type { Executor } from '../database/connection.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import { MANUFACTURER, OWNER } from '../manufacturing/keys.ts'
+import { findOpenFor } from '../manufacturing/lines/imports/store.ts'
 import type { KeyInfo } from '../secrets/key-info.ts'
 import type { KeyStore } from '../secrets/key-store.ts'
 import type { Services } from '../services.ts'
@@ -11,6 +12,11 @@ import { countOwned } from '../vouchers/owned/store.ts'
 /** How many vouchers only this key can sign for. */
 export function countVouchers(db: Executor, key: KeyInfo, most: number): Promise<number> {
   return countOwned(db, { party: key.party, ownerKey: key.fingerprint, most })
+}
+
+/** An order whose last word only this key can sign: see OrderImports.close. */
+export async function findOrderFor(db: Executor, key: KeyInfo): Promise<string | undefined> {
+  return key.purpose === MANUFACTURER ? findOpenFor(db, key) : undefined
 }
 
 /** Signs vouchers. */

@@ -2,9 +2,10 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 import SQLite from 'better-sqlite3'
-import { Kysely, Migrator, SqliteDialect } from 'kysely'
+import { Kysely, type Migration, Migrator, SqliteDialect } from 'kysely'
 import { accompanied } from './alongside.ts'
 import { Connection, type Executor } from './connection.ts'
+import { openAlone } from './alone.ts'
 import { migrations } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
 import { type CommitOptions, GroupCommit } from './transaction.ts'
@@ -27,13 +28,23 @@ export interface Database {
   close(): Promise<void>
 }
 
+export interface OpenOptions {
+  /** Refuses where anybody else has the database open, and lets nobody in. */
+  readonly alone?: boolean
+  /** The migrations there are; others in tests. */
+  readonly known?: Readonly<Record<string, Migration>>
+}
+
 /** `path` may be `:memory:`. The file is made, readable by its owner only, if there is none. */
-export async function openDatabase(path: string): Promise<Database> {
+export async function openDatabase(
+  path: string,
+  { alone = false, known = migrations }: OpenOptions = {},
+): Promise<Database> {
   const inMemory = path === ':memory:'
   if (!inMemory) closeSync(openSync(path, 'a', 0o600))
-  const sqlite = new SQLite(path)
+  const sqlite = alone ? openAlone(path) : new SQLite(path)
   for (const pragma of PRAGMAS) sqlite.pragma(pragma)
-  await migrate(sqlite)
+  await migrate(sqlite, known)
 
   const connection = new Connection(sqlite)
   const log = inMemory ? undefined : new LogFile(`${path}-wal`)
@@ -79,25 +90,54 @@ const PRAGMAS = [
   'temp_store = MEMORY',
 ]
 
+/** This version and the database do not go together; nothing was changed. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused'
+}
+
 const MIGRATION_PATIENCE_MS = 30_000
 /** Longer waits are the event loop's: see GroupCommit. */
 const BUSY_MS = 20
 
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-async function migrate(sqlite: SQLite.Database): Promise<void> {
+async function migrate(
+  sqlite: SQLite.Database,
+  known: Readonly<Record<string, Migration>>,
+): Promise<void> {
   const db = new Kysely({ dialect: new SqliteDialect({ database: sqlite }) })
-  const provider = { getMigrations: async () => migrations }
+  const provider = { getMigrations: async () => known }
   sqlite.pragma(`busy_timeout = ${MIGRATION_PATIENCE_MS}`)
   sqlite.exec('begin immediate')
   try {
-    const { error } = await new Migrator({ db, provider }).migrateToLatest()
-    if (error) throw error
+    const migrator = new Migrator({ db, provider })
+    refuseLater(sqlite, known)
+    const { error, results = [] } = await migrator.migrateToLatest()
+    if (error) throw failed(results.find(({ status }) => status === 'Error')?.migrationName, error)
     sqlite.exec('commit')
   } catch (error) {
     if (sqlite.inTransaction) sqlite.exec('rollback')
     throw error
   }
   sqlite.pragma(`busy_timeout = ${BUSY_MS}`)
+}
+
+function refuseLater(sqlite: SQLite.Database, known: object): void {
+  const tables = sqlite.prepare(`select 1 from sqlite_schema where name = 'kysely_migration'`)
+  if (!tables.get()) return
+  const had = sqlite.prepare('select name from kysely_migration').pluck().all() as string[]
+  const later = had.find((name) => !Object.hasOwn(known, name))
+  if (later === undefined) return
+  throw new MigrationRefused(
+    `the database was upgraded by a later version (${later}): run that one, or restore a back-up`,
+  )
+}
+
+function failed(migration: string | undefined, cause: unknown): MigrationRefused {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new MigrationRefused(
+    `migration ${migration ?? ''} failed, and nothing was changed: ${reason}; the version before goes on`,
+    { cause },
+  )
 }
 
 const toDisk = promisify(fdatasync)

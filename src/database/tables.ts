@@ -24,7 +24,15 @@ import type {
   ProductionOrderTable,
   StationTable,
 } from './tables/manufacturing.ts'
-import type { PlanTable, To0JobTable, UploadTable } from './tables/onboarding.ts'
+import type {
+  OnboardingProgressTable,
+  PlanOutcomeTable,
+  PlanTable,
+  PlanVersionTable,
+  StepOutputTable,
+  To0JobTable,
+  UploadTable,
+} from './tables/onboarding.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
 import type { CertificateTable, RevocationListTable } from './tables/pki.ts'
 import type { RegistrationAlarmTable, RegistrationTable } from './tables/rendezvous.ts'
@@ -89,6 +97,10 @@ export interface Tables {
   // ── onboarding: where our own vouchers are registered, what devices get, and what they have sent
   to0_job: To0JobTable
   plan: PlanTable
+  plan_version: PlanVersionTable
+  plan_outcome: PlanOutcomeTable
+  onboarding_progress: OnboardingProgressTable
+  step_output: StepOutputTable
   upload: UploadTable
 
   // ── pki

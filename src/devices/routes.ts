@@ -20,6 +20,7 @@ import {
   deviceView,
   eventView,
   groupView,
+  planIn,
   serverView,
 } from './view.ts'
 
@@ -162,7 +163,8 @@ async function withHistory(services: DeviceRoutesServices, row: DeviceRow) {
   const { to0, ...view } = deviceView(row, status)
   const servers = (await register?.serversOf(row)) ?? []
   const history = (await devices.history(row.id)).map(eventView)
-  return { ...view, to0: { ...to0, servers: servers.map(serverView) }, history }
+  const plan = planIn(history)
+  return { ...view, to0: { ...to0, servers: servers.map(serverView) }, plan, history }
 }
 
 /** By its id, the GUID it has, or one it had as long as that voucher is here; or throws. */

@@ -38,6 +38,10 @@ export const DeviceWithHistory = DeviceView.extend({
   to0: To0State.extend({ servers: z.array(To0ServerView) }).openapi({
     description: 'how it stands with the rendezvous servers, together and one by one',
   }),
+  plan: z
+    .object({ name: z.string(), version: z.number().int() })
+    .nullable()
+    .openapi({ description: 'what it got in its last run of TO2' }),
   history: z
     .array(
       z.object({
@@ -87,6 +91,14 @@ export function deviceView(device: DeviceRow, to0: To0Status = NOT_REGISTERED) {
 export function eventView({ at, type, state, detail }: Omit<DeviceEvent, 'device_id'>) {
   return { at, type, state, detail: detail === null ? null : detailOf(detail) }
 }
+
+/** By the last devmod, beside which it is written down. */
+export function planIn(history: readonly ReturnType<typeof eventView>[]) {
+  const detail = history.findLast(({ type }) => type === 'devmod')?.detail
+  return NotedPlan.safeParse(detail).data?.plan ?? null
+}
+
+const NotedPlan = z.object({ plan: z.object({ name: z.string(), version: z.number().int() }) })
 
 /** Written by us, as an object. */
 function detailOf(json: string): Record<string, unknown> {

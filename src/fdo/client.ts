@@ -12,6 +12,7 @@ import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import type { Answer, FdoTransport } from '../../protocol/converse.ts'
 import type { Exchange } from './exchange.ts'
+import { currentTraceparent } from '../tracing/current.ts'
 import { type Source, HERE } from '../http/source.ts'
 
 export type { FdoTransport }
@@ -67,10 +68,12 @@ export function httpTransport(base: string, options: HttpTransportOptions = {}):
   const prefix = base.replace(/\/+$/, '')
 
   const send: FdoTransport = async ({ number, bytes }, authorization) => {
+    const traceparent = currentTraceparent()
     const headers = {
       'Content-Type': 'application/cbor',
       'Content-Length': bytes.length,
       ...(authorization && { Authorization: authorization }),
+      ...(traceparent && { traceparent }),
     }
     const url = `${prefix}/fdo/101/msg/${number}`
     const call = request(url, { method: 'POST', agent, headers, timeout: timeoutMs })
@@ -97,7 +100,8 @@ function plainAgent(base: string, { tls, ...pool }: AgentPool): HttpAgent {
 /** The services of this very process, without a socket between. */
 export function inProcess(exchange: Exchange, source: Source = HERE): FdoTransport {
   return async ({ number, bytes }, authorization) => {
-    const { message, ...reply } = await exchange.answer({ number, bytes, authorization, source })
+    const request = { number, bytes, authorization, source, traceparent: currentTraceparent() }
+    const { message, ...reply } = await exchange.answer(request)
     return { message: message ?? { number: ERROR_MESSAGE, bytes: EMPTY }, ...reply }
   }
 }

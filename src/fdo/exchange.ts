@@ -12,12 +12,19 @@ import {
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { Source } from '../http/source.ts'
+import type { Counter } from '../measures.ts'
+import { Metrics } from '../metrics.ts'
+import type { Tracer } from '../tracing/tracer.ts'
 import { InTurn } from './in-turn.ts'
-import { protocolOf } from './mounted-role.ts'
+import { guidOf, protocolOf } from './mounted-role.ts'
+import { type Chapter, RunBook } from './run-book.ts'
 import { type Authorized, type RunServices, Runs } from './runs.ts'
+import type { Turn } from './turn.ts'
 
 export interface FdoRequest extends Authorized {
   readonly source: Source
+  /** W3C Trace Context: what the peer does it for. */
+  readonly traceparent?: string | undefined
 }
 
 export interface FdoAnswer {
@@ -31,20 +38,30 @@ const MOST_HOLD_MS = 30_000
 /** More messages than this at once are not taken up: better some answered than all timed out. */
 const MOST_AT_ONCE = 1_000
 
+export interface ExchangeServices extends RunServices {
+  /** Without it nobody is told the figures. */
+  readonly metrics?: Metrics
+  readonly tracer?: Tracer | undefined
+}
+
 export class Exchange {
-  readonly #services: RunServices
+  readonly #services: ExchangeServices
+  readonly #book: RunBook
   readonly #runs: Runs
   readonly #inTurn = new InTurn()
   readonly #released = new AbortController()
-  readonly #counts = new Map([
-    ['answered', 0],
-    ['refused', 0],
-    ['failed', 0],
-  ])
+  readonly #counts: Counter
   #atOnce = 0
 
-  constructor(services: RunServices) {
+  constructor(services: ExchangeServices) {
     this.#services = services
+    const { metrics = new Metrics() } = services
+    this.#book = new RunBook({ ...services, metrics })
+    this.#counts = metrics.counter('firstlight_fdo_messages_total', 'FDO messages', 'outcome')
+    metrics.watch({
+      ...{ name: 'firstlight_fdo_messages_in_progress', help: 'FDO messages being dealt with' },
+      ...{ type: 'gauge', labels: [], samples: () => [[[], this.#atOnce]] },
+    })
     this.#runs = new Runs(services)
   }
 
@@ -60,11 +77,6 @@ export class Exchange {
     return this.#services.roles.some(({ firstMessage }) => firstMessage === number)
   }
 
-  /** Messages so far, by what came of them. */
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts
-  }
-
   /** Never throws: what goes wrong is answered with an Error message. */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++
@@ -72,7 +84,7 @@ export class Exchange {
     try {
       if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
       taken = await this.#takeInTurn(request)
-      this.#count('answered')
+      this.#counts.add('answered')
     } catch (error) {
       return this.refuse(error, request.number, request.source)
     } finally {
@@ -87,7 +99,7 @@ export class Exchange {
     const { clock, log, randomBytes } = this.#services
     const correlationId = Buffer.from(randomBytes(4)).readUInt32BE()
     const facts = { message: number, source: source.address, correlationId }
-    this.#count(error instanceof FdoError ? 'refused' : 'failed')
+    this.#counts.add(error instanceof FdoError ? 'refused' : 'failed')
     if (error instanceof FdoError) {
       log.info({ ...facts, code: error.code, reason: reasonOf(error) }, 'FDO message refused')
     } else {
@@ -104,6 +116,7 @@ export class Exchange {
 
   /** Drops what has expired. */
   sweep(): Promise<void> {
+    this.#book.sweep()
     return this.#runs.sweep()
   }
 
@@ -124,30 +137,37 @@ export class Exchange {
     try {
       const step = await turn.role.answer(turn.held, request, request.source)
       const answer = await this.#runs.store(turn, step, request)
-      if (answer.message === step.reply) step.committed()
+      if (answer.message === step.reply) {
+        step.committed()
+        const { next, guid } = step
+        this.#book.answered(chapterOf(turn, request, guid), next && next.state.expects)
+      }
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      if (!(error instanceof RepeatError)) await this.#runs.breakOff(turn, error)
+      if (!(error instanceof RepeatError)) await this.#breakOff(turn, request, error)
       throw error
     }
   }
 
   /** The peer's own Error. Without a token of ours that still stands there is nothing to end. */
-  async #givenUp({ authorization, bytes, source }: FdoRequest): Promise<FdoAnswer> {
+  async #givenUp(request: FdoRequest): Promise<FdoAnswer> {
+    const { authorization, bytes, source } = request
     const refusal = readRefusal(bytes)
     const { log } = this.#services
     log.info({ said: refusal.peerError, source: source.address }, 'a peer gave up')
     try {
       const turn = await this.#runs.turnOfError(authorization)
-      if (turn) await this.#runs.breakOff(turn, refusal)
+      if (turn) await this.#breakOff(turn, request, refusal)
     } catch (error) {
       if (!(error instanceof FdoError)) throw error
     }
     return { message: null, authorization: undefined }
   }
 
-  #count(outcome: string): void {
-    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1)
+  async #breakOff(turn: Turn, request: FdoRequest, error: unknown): Promise<void> {
+    await this.#runs.breakOff(turn, error)
+    const { held } = turn
+    this.#book.failed(chapterOf(turn, request, guidOf(held)), held.state.expects, error)
   }
 
   async #hold(ms: number): Promise<void> {
@@ -158,6 +178,14 @@ export class Exchange {
       // Released early.
     }
   }
+}
+
+function chapterOf(
+  { run, role }: Turn,
+  { source, traceparent }: FdoRequest,
+  guid: Bytes | undefined,
+): Chapter {
+  return { run, protocol: role.name, source: source.address, guid, traceparent }
 }
 
 /** A reason with the reasons below it. */

@@ -73,43 +73,32 @@ export class FdoHttp {
     outgoing: ServerResponse,
     stationSecret?: string,
   ): Promise<void> {
-    if (!this.#exchange.beginsRun(number))
-      return this.#answer(number, incoming, outgoing, stationSecret)
-    if (!this.#load.begin()) return this.#putOff(number, incoming, outgoing)
-    try {
-      await this.#answer(number, incoming, outgoing, stationSecret)
-    } finally {
-      this.#load.end()
-    }
-  }
-
-  /** Unread and without a word of FDO: nothing is wrong with the message. */
-  #putOff(number: number, incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const seconds = this.#load.turnAway(`message ${number}`)
-    outgoing.writeHead(503, { 'Content-Length': 0, 'Retry-After': seconds }).end()
-    discardRest(incoming, this.#slowestBodyMs)
-  }
-
-  async #answer(
-    number: number,
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    stationSecret?: string,
-  ): Promise<void> {
+    const isPutOff = this.#exchange.beginsRun(number) && !this.#load.mayBegin
+    if (isPutOff) return this.#putOff(number, incoming, outgoing)
     const source = new IncomingSource(incoming, this.#trustedProxies, stationSecret)
     try {
-      send(outgoing, await this.#answerFor(number, incoming, source))
+      const answer = await this.#answerFor(number, incoming, source)
+      if (answer) send(outgoing, answer)
+      else this.#putOff(number, incoming, outgoing)
     } catch (error) {
       this.#exchange.refuse(error, number, source)
       outgoing.destroy()
     }
   }
 
+  /** Without a word of FDO, and mostly unread: nothing is wrong with the message. */
+  #putOff(number: number, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const seconds = this.#load.turnAway(`message ${number}`)
+    outgoing.writeHead(503, { 'Content-Length': 0, 'Retry-After': seconds }).end()
+    discardRest(incoming, this.#slowestBodyMs)
+  }
+
+  /** Undefined where a run would begin, and none may. */
   async #answerFor(
     number: number,
     incoming: IncomingMessage,
     source: IncomingSource,
-  ): Promise<FdoAnswer> {
+  ): Promise<FdoAnswer | undefined> {
     let bytes: Bytes
     try {
       bytes = await readMessage(incoming, this.#slowestBodyMs)
@@ -117,8 +106,19 @@ export class FdoHttp {
       discardRest(incoming, this.#slowestBodyMs)
       return this.#exchange.refuse(error, number, source)
     }
-    const { authorization } = incoming.headers
-    return this.#exchange.answer({ number, bytes, authorization, source })
+    const { authorization, traceparent } = incoming.headers
+    const request = {
+      ...{ number, bytes, authorization, source },
+      ...(typeof traceparent === 'string' && { traceparent }),
+    }
+    if (!this.#exchange.beginsRun(number)) return this.#exchange.answer(request)
+    // From here on it costs us something: who is slow to send it takes nobody else's place.
+    if (!this.#load.begin()) return undefined
+    try {
+      return await this.#exchange.answer(request)
+    } finally {
+      this.#load.end()
+    }
   }
 }
 

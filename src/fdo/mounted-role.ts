@@ -27,6 +27,8 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
   context(source: Source): Context | Promise<Context>
   /** Writes an effect, in the transaction that stores the next state. */
   write(effect: Effect, tx: Executor): Promise<void>
+  /** Told how far a run has come, in that transaction, too; after its effects. */
+  moved?(moved: Moved<State>, tx: Executor): Promise<void> | undefined
   /** The effects that must survive a power cut before the peer is answered. */
   readonly durable?: readonly Effect['type'][]
   /** Told of each effect after the commit, for events; must not throw. */
@@ -38,6 +40,13 @@ export interface Mounting<State extends RoleState, Context, Effect extends { typ
    * ours (the FdoError, or a bug) or by the peer's message 255 (a PeerRefusal).
    */
   brokenOff?(state: State, error: unknown, tx: Executor): Promise<void>
+}
+
+/** The state that a message led to, and how long its answer is held back. */
+export interface Moved<State> {
+  readonly next: State
+  readonly message: number
+  readonly holdMs: number
 }
 
 /** A state between two messages: as the role knows it, and as it is stored. */
@@ -69,6 +78,8 @@ export interface Answer {
   readonly inRow: boolean
   readonly holdMs: number
   readonly hasEffects: boolean
+  /** Of the device it is about, as far as that is known by now. */
+  readonly guid: Bytes | undefined
   readonly durable: boolean
   /** Writes the effects; to be called in the transaction that stores `next`. */
   write(tx: Executor): Promise<void>
@@ -107,9 +118,13 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
         inRow: next !== null && inRows.has(next.expects),
         holdMs: holdMs ?? 0,
         hasEffects: effects.length > 0,
+        guid: guidIn(next, state, ...effects),
         durable: effects.some(({ type }) => durable.has(type)),
         async write(tx) {
           for (const effect of effects) await mounting.write(effect, tx)
+          if (!next || !mounting.moved) return
+          const moved = { next, message: message.number, holdMs: holdMs ?? 0 }
+          await mounting.moved(moved, tx)
         },
         committed() {
           for (const effect of effects) mounting.committed?.(effect, source)
@@ -124,6 +139,26 @@ export function mount<State extends RoleState, Context, Effect extends { type: s
       await mounting.brokenOff?.(stateOf(held), error, tx)
     },
   }
+}
+
+/** Of the device that a held state is about, where it says so. */
+export function guidOf({ state }: HeldState): Bytes | undefined {
+  return guidIn(state)
+}
+
+interface AboutDevice {
+  readonly guid?: Bytes
+  readonly run?: { readonly guid?: Bytes }
+}
+
+/** What states and effects have in common: they name the device themselves, or by their run. */
+function guidIn(...all: readonly (object | null)[]): Bytes | undefined {
+  for (const one of all) {
+    const { guid, run } = (one ?? {}) as AboutDevice
+    const found = guid ?? run?.guid
+    if (found) return found
+  }
+  return undefined
 }
 
 /** DI is 10 to 13, TO0 20 to 23, TO1 30 to 33, TO2 60 to 71: named by its first message. */

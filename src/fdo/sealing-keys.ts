@@ -16,6 +16,8 @@ const ACCEPTED_KEYS = 2
 const ID_BYTES = 4
 /** How far the clock may be set back before a key counts as one from another time. */
 const SET_BACK_MS = 60_000
+/** What a sealing key is sealed for. */
+export const SEALING_KEY = 'sealing-key'
 
 interface SealingKey {
   readonly id: number
@@ -100,7 +102,7 @@ export class SealingKeys {
     const replaced = await database.commit(async (tx) => {
       const newest = (await this.#store.list(tx)).at(-1)
       if (newest && isFresh(this.#ageOf(newest.created_at))) return false
-      const wrapped = sealer.seal('sealing-key', randomBytes(32))
+      const wrapped = sealer.seal(SEALING_KEY, randomBytes(32))
       const id = await this.#store.add(tx, wrapped, clock.now().toISOString())
       await this.#store.dropBefore(tx, id - ACCEPTED_KEYS + 1)
       return true
@@ -113,7 +115,7 @@ export class SealingKeys {
   async #reload(): Promise<void> {
     const rows = await this.#store.list(this.#services.database.db)
     this.#keys = rows.map(({ id, wrapped, created_at }) => {
-      const key = this.#services.sealer.open('sealing-key', wrapped)
+      const key = this.#services.sealer.open(SEALING_KEY, wrapped)
       if (!key) throw new Error('a sealing key was wrapped under another master key')
       return { id, createdAt: new Date(created_at).getTime(), sealer: new Sealer(key) }
     })

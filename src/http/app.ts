@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import { Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
 import type { Clock } from '../clock.ts'
 import { isOutOfSpace } from '../database/portable.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
+import type { Histogram } from '../measures.ts'
 import {
   type AppEnv,
   type FindPrincipal,
@@ -30,6 +32,8 @@ export interface AppServices {
   readonly resourceMetadata?: ResourceMetadata
   readonly isReady: IsReady
   readonly metrics: { text(): Promise<string> }
+  /** How long requests take, by method, route and status. */
+  readonly requests?: Pick<Histogram, 'observe'>
   /** Under load the management API puts off its callers. */
   readonly load?: Load
   /** Without it a request that has an Idempotency-Key is refused. */
@@ -106,7 +110,7 @@ function metricsRoute(metrics: AppServices['metrics']): Route {
 }
 
 /** Gives the request its id and its source, and the log its line. */
-function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<AppEnv> {
+function requestFacts({ log, trustedProxies, requests }: AppServices): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const began = performance.now()
     const incoming = c.env?.incoming as IncomingMessage | undefined
@@ -117,19 +121,34 @@ function requestFacts({ log, trustedProxies }: AppServices): MiddlewareHandler<A
     c.header('x-request-id', id(c))
     c.header('cache-control', 'no-store')
     c.header('x-content-type-options', 'nosniff')
+    const ms = performance.now() - began
+    requests?.observe(ms / 1000, methodOf(c.req.method), patternOf(c), String(c.res.status))
     log.info(
       {
         request: id(c),
         method: c.req.method,
         path: c.req.path,
         status: c.res.status,
-        ms: Math.round(performance.now() - began),
+        ms: Math.round(ms),
         principal: c.var.principal?.id,
         source: source.address,
       },
       'request',
     )
   }
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Of a label there are only so many values, whatever is asked for. */
+function methodOf(method: string): string {
+  return METHODS.has(method) ? method : 'other'
+}
+
+/** The path as it was declared; of what is there is none, where it was looked for. */
+function patternOf(c: Context<AppEnv>): string {
+  const paths = matchedRoutes(c).map(({ path }) => path)
+  return paths.find((path) => !path.endsWith('*')) ?? paths.at(-1) ?? ''
 }
 
 /** Before anything is looked up: who cannot be served soon is told so at once. */

@@ -7,6 +7,8 @@ import { giveTime } from './body-deadline.ts'
 import { Problem } from './problem.ts'
 
 export const JSON_TYPE = 'application/json'
+/** Server-sent events. */
+export const EVENT_STREAM = 'text/event-stream'
 export const MOST_JSON_BYTES = 1 << 20
 
 export function limitTo(most: number): MiddlewareHandler {

@@ -3,7 +3,7 @@ import { type OpenAPIHono, createRoute, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { ZodObject, ZodType } from 'zod'
 import { type AppEnv, notPermitted } from './authenticate.ts'
-import { JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
+import { EVENT_STREAM, JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
 import { PROBLEM_CODES } from './problem.ts'
 import type { Declaration } from './route.ts'
@@ -73,10 +73,13 @@ const PROBLEMS = {
 type ProblemStatus = keyof typeof PROBLEMS
 
 /** Described, and looked at elsewhere. */
-function headersOf({ method, result, stream }: Described): ZodObject {
+function headersOf({ method, result, stream, file }: Described): ZodObject {
   const described = (description: string) => z.string().optional().openapi({ description })
   if (method === 'get') {
-    return z.object(result ? { 'if-none-match': described('ETags that need no answer') } : {})
+    return z.object({
+      ...(result && { 'if-none-match': described('ETags that need no answer') }),
+      ...(file?.includes(EVENT_STREAM) && { 'last-event-id': described('Go on after this event') }),
+    })
   }
   if (method !== 'post') return z.object({ 'if-match': described('The ETag it must still have') })
   const key = described('A name for this request: it is carried out once. Kept for 24 hours')

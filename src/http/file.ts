@@ -3,10 +3,13 @@ import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import { type Bytes, utf8 } from '../../protocol/bytes.ts'
 import type { AppEnv } from './authenticate.ts'
+import { EVENT_STREAM } from './body.ts'
 import type { File } from './route.ts'
 
 export function fileResponse(c: Context<AppEnv>, { type, content, name }: File): Response {
   const headers = new Headers({ 'content-type': type })
+  // Proxies that gather answers would have whoever watches wait.
+  if (type === EVENT_STREAM) headers.set('x-accel-buffering', 'no')
   if (name) headers.set('content-disposition', `attachment; filename="${name}"`)
   if (typeof content === 'string') return new Response(content, { headers })
   if (content instanceof Uint8Array) return new Response(new Uint8Array(content), { headers })

@@ -26,6 +26,7 @@ const ABOUT_TAGS: Readonly<Record<string, string>> = {
   groups: 'Groups of devices, and what their tokens may carry',
   'identity-providers': 'OpenID providers whose tokens are accepted',
   keys: 'Private keys, by what may be known of them',
+  onboardings: 'What happens while devices are onboarded',
   openapi: 'This document',
   'owner-addresses': 'Where the rendezvous sends devices',
   parties: 'The organisations that share the installation',

@@ -19,6 +19,7 @@ export const PERMISSIONS = [
   'group:write',
   'plan:read',
   'plan:write',
+  'plan:approve',
   'rendezvous-info:read',
   'rendezvous-info:write',
   'owner-address:read',

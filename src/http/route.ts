@@ -31,6 +31,8 @@ export interface Input<Params, Query, Body> {
   readonly contentType: string
   /** What the caller would like to get. */
   readonly accept: string
+  /** Where a stream of events that broke off is to go on. */
+  readonly lastEventId: string | undefined
   readonly principal: Principal
   readonly source: Source
 }
@@ -222,6 +224,7 @@ function showOf<Params, Query, Body, Result>({
       stream: NO_STREAM,
       contentType: '',
       accept: JSON_TYPE,
+      lastEventId: undefined,
       principal: c.var.principal,
       source: c.var.source,
     })
@@ -244,6 +247,7 @@ async function inputOf<Params, Query, Body, Result>(
     stream: stream ?? NO_STREAM,
     contentType,
     accept: c.req.header('accept') ?? '',
+    lastEventId: c.req.header('last-event-id'),
     principal: c.var.principal,
     source: c.var.source,
   }

@@ -28,6 +28,8 @@ export interface KeysServices {
   readonly parties: Pick<Parties, 'hasRole'>
   /** How many vouchers only this key can sign for; `most` of them are enough. */
   countVouchers(db: Executor, key: KeyInfo, most: number): Promise<number>
+  /** An order from elsewhere, still open, that was made out to this key. */
+  findOrderFor(db: Executor, key: KeyInfo): Promise<string | undefined>
 }
 
 export interface ShownKey extends KeyInfo {
@@ -145,7 +147,14 @@ export class Keys {
   }
 
   async #refuseNeeded(tx: Executor, key: KeyInfo): Promise<void> {
-    const vouchers = await this.#services.countVouchers(tx, key, MOST_COUNTED)
+    const { countVouchers, findOrderFor } = this.#services
+    const order = await findOrderFor(tx, key)
+    if (order !== undefined) {
+      const next = 'close it, and hand its closing statement over first'
+      const detail = `the order ${order} was made out to ${key.id}: ${next}`
+      throw new Problem('conflict', detail, { members: { order } })
+    }
+    const vouchers = await countVouchers(tx, key, MOST_COUNTED)
     if (vouchers === 0) return
     const count = vouchers < MOST_COUNTED ? String(vouchers) : `at least ${vouchers}`
     const detail = `${count} vouchers are with ${key.id}: sell them, or onboard their devices`

@@ -5,16 +5,21 @@ import type { Route } from '../http/route.ts'
 import type { Services } from '../services.ts'
 import { ContentStore } from './content.ts'
 import { openKeyExchange } from './key-exchange/owner.ts'
-import { Plans } from './plans.ts'
+import { Plans } from './plans/service.ts'
+import { Trials } from './plans/trials.ts'
 import { type OnboardingServices, onboardingRole } from './role.ts'
 import { onboardingRoutes } from './routes.ts'
+import { EventStreams } from './progress/event-streams.ts'
+import { Progress } from './progress/service.ts'
+import { dropOldProgress } from './progress/store.ts'
 import { dropForgottenUploads } from './store.ts'
 import { UploadFiles } from './uploads.ts'
 
 /** Longer than any run lasts: what it has sent is kept, or forgotten. */
 const FORGOTTEN_MS = 24 * 3_600_000
 
-type Given = Omit<OnboardingServices, 'plans' | 'contents' | 'uploads' | 'keyExchange'> &
+type Made = 'plans' | 'trials' | 'contents' | 'uploads' | 'keyExchange'
+type Given = Omit<OnboardingServices, Made> &
   Pick<Services, 'database' | 'audit'> & { readonly config: Pick<Services['config'], 'dataDir'> }
 
 export interface Onboarding {
@@ -23,27 +28,37 @@ export interface Onboarding {
   readonly plans: Plans
   /** From time to time: removes what runs that nobody ended have sent. */
   sweep(): Promise<void>
+  /** Whoever watches is let go when the signal comes. */
+  start(stopped: AbortSignal): void
   stop(): Promise<void>
 }
 
 export function openOnboarding(given: Given): Onboarding {
-  const { config, database, clock, audit } = given
+  const { config, database, clock, audit, events } = given
   const contents = new ContentStore(join(config.dataDir, 'contents'))
   const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
-  const plans = new Plans({ database, clock, audit, contents })
+  const plans = new Plans({ database, clock, audit, events, contents })
+  const trials = new Trials({ database, clock, audit, events })
   const keyExchange = openKeyExchange()
-  const services = { ...given, contents, uploads, plans, keyExchange }
+  const progress = new Progress({ database, devices: given.devices })
+  const streams = new EventStreams(clock)
+  const services = { ...given, contents, uploads, plans, trials, keyExchange, progress, streams }
   return {
     role: onboardingRole(services),
     routes: onboardingRoutes(services),
     plans,
     async sweep() {
-      const before = new Date(clock.now().getTime() - FORGOTTEN_MS).toISOString()
+      const now = clock.now()
+      const before = new Date(now.getTime() - FORGOTTEN_MS).toISOString()
       const dropped = await database.commit((tx) => dropForgottenUploads.all(tx, { before }))
-      for (const { device_id: deviceId, run_id: runId } of dropped) {
-        await uploads.removeRun({ deviceId, runId })
+      for (const { device_id: deviceId, run_id: runId, name } of dropped) {
+        await uploads.remove({ deviceId, runId, name })
       }
+      await contents.sweep(now)
+      await trials.sweep()
+      await dropOldProgress.run(database.db, { before })
     },
+    start: (stopped) => streams.endWith(stopped),
     stop: () => keyExchange.stop(),
   }
 }

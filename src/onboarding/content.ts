@@ -3,7 +3,17 @@
  * that no name from outside ever becomes a path. Each party has its own, in a folder of its own.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { HOME_PARTY } from '../database/tables.ts'
@@ -17,10 +27,15 @@ export interface Content {
 }
 
 const SHA384 = /^[0-9a-f]{96}$/
-const REF = /^(?:fdop_[0-9a-z]+\/)?([0-9a-f]{96})$/
+const REF = /^(?:(?:fdop_[0-9a-z]+|lent)\/)?([0-9a-f]{96})$/
+/** Made for one device each, and of no use once its run is over. */
+const LENT = 'lent/'
+/** Longer than a run lasts. */
+const LENT_MS = 24 * 3_600_000
 /** What every device gets is asked for piece by piece, time and again. */
 const KEPT_BYTES = 256 * 1024
 const MOST_KEPT = 64
+const DRAFT = '.draft'
 
 export class ContentStore {
   readonly #folder: string
@@ -30,16 +45,88 @@ export class ContentStore {
     this.#folder = folder
   }
 
-  async put(party: string, bytes: Bytes): Promise<Content> {
-    const sha384 = createHash('sha384').update(bytes).digest('hex')
-    const ref = folderOf(party) + sha384
-    const content = { ref, sha384, length: bytes.length }
-    if ((await this.#find(ref)) !== undefined) return content
-    await mkdir(join(this.#folder, folderOf(party)), { recursive: true, mode: 0o700 })
-    const draft = join(this.#folder, `${ref}.${randomBytes(6).toString('hex')}`)
-    await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
-    await rename(draft, join(this.#folder, ref))
+  put(party: string, bytes: Bytes): Promise<Content> {
+    return this.#put(folderOf(party), bytes)
+  }
+
+  /** Until a sweep finds that nobody can want it any more. */
+  async lend(bytes: Bytes): Promise<Content> {
+    const content = await this.#put(LENT, bytes)
+    const now = new Date()
+    await utimes(join(this.#folder, content.ref), now, now)
     return content
+  }
+
+  async #put(folder: string, bytes: Bytes): Promise<Content> {
+    const sha384 = createHash('sha384').update(bytes).digest('hex')
+    const content = { ref: folder + sha384, sha384, length: bytes.length }
+    if ((await this.#find(content.ref)) !== undefined) return content
+    const draft = await this.#draft(folder)
+    await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
+    await rename(draft, join(this.#folder, content.ref))
+    return content
+  }
+
+  /** As it comes, however long it is: no more of it is held than has just come. */
+  async take(party: string, parts: AsyncIterable<Bytes>): Promise<Content> {
+    const draft = await this.#draft(folderOf(party))
+    const hash = createHash('sha384')
+    let length = 0
+    try {
+      const file = await open(draft, 'wx', 0o600)
+      try {
+        for await (const part of parts) {
+          hash.update(part)
+          length += part.length
+          await file.appendFile(part)
+        }
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      const sha384 = hash.digest('hex')
+      const ref = folderOf(party) + sha384
+      await rename(draft, join(this.#folder, ref))
+      return { ref, sha384, length }
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
+  }
+
+  /** Where it is written before it has its name. */
+  async #draft(folder: string): Promise<string> {
+    await mkdir(join(this.#folder, folder), { recursive: true, mode: 0o700 })
+    return join(this.#folder, folder, `${randomBytes(12).toString('hex')}${DRAFT}`)
+  }
+
+  /** From time to time: what was lent, and what was broken off while it came. */
+  async sweep(now: Date): Promise<void> {
+    const before = now.getTime() - LENT_MS
+    for (const folder of ['', ...(await this.#foldersOf())]) {
+      for (const name of await this.#namesIn(folder)) {
+        if (folder !== LENT && !name.endsWith(DRAFT)) continue
+        const path = join(this.#folder, folder, name)
+        const found = await stat(path).catch(() => undefined)
+        if (!found?.isFile() || found.mtimeMs >= before) continue
+        this.#kept.delete(folder + name)
+        await rm(path, { force: true })
+      }
+    }
+  }
+
+  async #foldersOf(): Promise<readonly string[]> {
+    const names = await this.#namesIn('')
+    return names.filter((name) => /^(?:lent|fdop_[0-9a-z]+)$/.test(name)).map((name) => `${name}/`)
+  }
+
+  async #namesIn(folder: string): Promise<readonly string[]> {
+    try {
+      return await readdir(join(this.#folder, folder))
+    } catch (error) {
+      if (isMissing(error)) return []
+      throw error
+    }
   }
 
   /** By its hash. */
@@ -63,13 +150,8 @@ export class ContentStore {
 
   /** The hashes of all that a party has. */
   async list(party: string): Promise<readonly string[]> {
-    try {
-      const names = await readdir(join(this.#folder, folderOf(party)))
-      return names.filter((name) => SHA384.test(name)).sort()
-    } catch (error) {
-      if (isMissing(error)) return []
-      throw error
-    }
+    const names = await this.#namesIn(folderOf(party))
+    return names.filter((name) => SHA384.test(name)).sort()
   }
 
   /** Part of one; shorter than asked only at its end. Throws where it is gone. */

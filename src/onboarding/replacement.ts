@@ -5,7 +5,7 @@ import type { RandomBytes } from '../../protocol/types/base.ts'
 import type { RendezvousInfo } from '../../protocol/types/rendezvous-info.ts'
 import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { ServableVoucher } from '../vouchers/service.ts'
-import type { Plan } from './plans.ts'
+import type { Plan } from './plans/shelf.ts'
 
 export interface ReplacementServices {
   readonly randomBytes: RandomBytes

@@ -1,55 +1,9 @@
-/** Plans, and what devices have uploaded. */
+/** What devices have uploaded. */
 import type { Executor } from '../database/connection.ts'
 import { statement } from '../database/statement.ts'
-import type { PlanTable, UploadTable } from '../database/tables/onboarding.ts'
+import type { UploadTable } from '../database/tables/onboarding.ts'
 
-export type PlanRow = PlanTable
 export type UploadRow = Omit<UploadTable, 'id'> & { readonly id: number }
-
-export const listAllPlans = statement((db, _: object) =>
-  db.selectFrom('plan').selectAll().orderBy('name'),
-)
-
-export const listPlans = statement((db, p: { party: string }) =>
-  db.selectFrom('plan').selectAll().where('party', '=', p.party).orderBy('name'),
-)
-
-export const findPlan = statement((db, p: PlanName) =>
-  db.selectFrom('plan').selectAll().where('party', '=', p.party).where('name', '=', p.name),
-)
-
-export const insertPlan = statement((db, row: PlanRow) =>
-  db.insertInto('plan').values({
-    party: row.party,
-    name: row.name,
-    version: row.version,
-    document: row.document,
-    created_at: row.created_at,
-    updated_at: row.updated_at,
-  }),
-)
-
-type PlanName = Pick<PlanRow, 'party' | 'name'>
-
-interface PlanChange extends PlanName {
-  readonly document: string
-  readonly version: number
-  readonly at: string
-}
-
-/** `version` is the one this change makes; nothing happens where another came first. */
-export const updatePlan = statement((db, p: PlanChange & { readonly before: number }) =>
-  db
-    .updateTable('plan')
-    .set({ document: p.document, version: p.version, updated_at: p.at })
-    .where('party', '=', p.party)
-    .where('name', '=', p.name)
-    .where('version', '=', p.before),
-)
-
-export const deletePlan = statement((db, p: PlanName) =>
-  db.deleteFrom('plan').where('party', '=', p.party).where('name', '=', p.name),
-)
 
 /** Done again where a message was not committed after all. */
 export const recordUpload = statement((db, row: Omit<UploadRow, 'id' | 'is_kept'>) =>
@@ -78,7 +32,8 @@ export const keepUploads = statement((db, p: OfRun) =>
     .updateTable('upload')
     .set({ is_kept: 1 })
     .where('device_id', '=', p.deviceId)
-    .where('run_id', '=', p.runId),
+    .where('run_id', '=', p.runId)
+    .where('length', '>=', 0),
 )
 
 export const dropUploads = statement((db, p: OfRun) =>
@@ -95,7 +50,7 @@ export const dropForgottenUploads = statement((db, p: { before: string }) =>
     .deleteFrom('upload')
     .where('is_kept', '=', 0)
     .where('created_at', '<', p.before)
-    .returning(['device_id', 'run_id']),
+    .returning(['device_id', 'run_id', 'name']),
 )
 
 export const findUpload = statement((db, p: { id: number }) =>

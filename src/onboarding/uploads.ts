@@ -2,8 +2,8 @@
  * What devices send in TO2: below the data directory, a folder for each run, the file names made
  * of hashes. What a run that was broken off has left is removed.
  */
-import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { open, rm, rmdir } from 'node:fs/promises'
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Bytes } from '../../protocol/bytes.ts'
@@ -17,6 +17,7 @@ export interface UploadName {
 
 const DEVICE_ID = /^[a-z0-9_]{1,64}$/
 const RUN_ID = /^[0-9a-f]{32}$/
+const PART_BYTES = 256 * 1024
 
 export class UploadFiles {
   readonly #folder: string
@@ -46,18 +47,27 @@ export class UploadFiles {
     this.write(upload, 0, new Uint8Array(0))
   }
 
-  read(upload: UploadName, offset: number, length: number): Bytes {
-    const file = openSync(this.#pathOf(upload), 'r')
+  /** Not at once: it may be one piece of many, between which others have their turn. */
+  async read(upload: UploadName, offset: number, length: number): Promise<Bytes> {
+    const file = await open(this.#pathOf(upload), 'r')
     try {
-      const buffer = new Uint8Array(length)
-      return buffer.subarray(0, readSync(file, buffer, 0, length, offset))
+      const { bytesRead, buffer } = await file.read(new Uint8Array(length), 0, length, offset)
+      return buffer.subarray(0, bytesRead)
     } finally {
-      closeSync(file)
+      await file.close()
     }
   }
 
-  async readAll(upload: UploadName): Promise<Bytes> {
-    return new Uint8Array(await readFile(this.#pathOf(upload)))
+  /** As fast as it is taken. Throws at once where there is none. */
+  async stream(upload: UploadName): Promise<AsyncIterable<Bytes>> {
+    const file = await open(this.#pathOf(upload), 'r')
+    return file.createReadStream({ highWaterMark: PART_BYTES })
+  }
+
+  async remove(upload: UploadName): Promise<void> {
+    await rm(this.#pathOf(upload), { force: true })
+    // Where something else of the run is left, its folder stays.
+    await rmdir(this.#folderOf(upload)).catch(() => {})
   }
 
   async removeRun(run: Omit<UploadName, 'name'>): Promise<void> {

@@ -1,5 +1,5 @@
 /** The embedded certificate authority: birth certificates, credentials and TLS servers. */
-import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto'
+import { X509Certificate, createECDH, createPrivateKey, createPublicKey } from 'node:crypto'
 import { type Bytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import {
@@ -25,14 +25,13 @@ import {
   findAuthority,
   findCertificate,
   removeExpired,
+  supersedeForgotten,
   supersedeOthers,
   supersedeUnsent,
 } from './store.ts'
 
 export interface PkiServices extends IssueServices {
   readonly keys: AuthorityKeys
-  /** Where our listener's certificate is another authority's: what that one is checked against. */
-  readonly serverAnchors?: readonly Bytes[]
 }
 
 /** Whom a credential is for, and the TO2 run in which it is pending. */
@@ -49,13 +48,23 @@ export interface ActiveCertificate {
   readonly notAfter: Date
 }
 
+/** A device's credential that our authority has signed, and of which there is no record. */
+export interface UnrecordedCertificate {
+  readonly deviceId: string
+  readonly serial: string
+  readonly notBefore: Date
+}
+
 /** Long after a certificate has ended, its row is of no use to anybody. */
 const KEEP_EXPIRED_MS = 90 * 24 * 3_600_000
+/** Longer than any run of TO2 lasts. */
+const KEEP_PENDING_MS = 24 * 3_600_000
 
 export class Pki {
   readonly #services: PkiServices
   readonly #revocations: RevocationList
   #hierarchy: Hierarchy
+  #serverAnchors: readonly Bytes[] = []
 
   private constructor(services: PkiServices, hierarchy: Hierarchy) {
     this.#services = services
@@ -101,7 +110,13 @@ export class Pki {
 
   /** What TLS servers of ours are checked against. */
   trustBundle(): readonly Bytes[] {
-    return [this.#hierarchy.root.certificate, ...(this.#services.serverAnchors ?? [])]
+    return [this.#hierarchy.root.certificate, ...this.#serverAnchors]
+  }
+
+  /** Where our listener's certificate is another authority's: what that one is checked against. */
+  addServerAnchors(anchors: readonly Bytes[]): void {
+    const isNew = (one: Bytes) => !this.#serverAnchors.some((known) => equalBytes(known, one))
+    this.#serverAnchors = [...anchors.filter(isNew), ...this.#serverAnchors]
   }
 
   /** Who signs the credentials of devices, and the list of those that are over. */
@@ -180,6 +195,20 @@ export class Pki {
     return { deviceId: row.device_id, serial, notBefore, notAfter }
   }
 
+  /** Signed since a back-up that was restored; undefined for any certificate but such a one. */
+  async findUnrecorded(certificate: Bytes): Promise<UnrecordedCertificate | undefined> {
+    const serial = readSerial(certificate)
+    if (serial === undefined) return undefined
+    if (await findCertificate.first(this.#services.database.db, { serial })) return undefined
+    const shown = new X509Certificate(certificate)
+    const issuer = new X509Certificate(this.#hierarchy.issuingCa.certificate)
+    if (!shown.checkIssued(issuer) || !shown.verify(issuer.publicKey)) return undefined
+    const notBefore = new Date(shown.validFrom)
+    if (new Date(shown.validTo) <= this.#services.now()) return undefined
+    const [, deviceId] = /(?:^|, )URI:urn:fdo:device:(\w+)$/.exec(shown.subjectAltName ?? '') ?? []
+    return deviceId === undefined ? undefined : { deviceId, serial, notBefore }
+  }
+
   /** For our own listener, PEM: a fresh key every time, which is never stored. */
   async issueServerCertificate(hosts: readonly string[]) {
     const { issuingCa } = this.#hierarchy
@@ -197,8 +226,10 @@ export class Pki {
   /** From time to time: forgets what ended long ago, and renews authorities that end soon. */
   async maintain(): Promise<void> {
     const now = this.#services.now()
-    const before = new Date(now.getTime() - KEEP_EXPIRED_MS).toISOString()
-    await removeExpired.run(this.#services.database.db, { before })
+    const { db } = this.#services.database
+    const ago = (ms: number) => new Date(now.getTime() - ms).toISOString()
+    await removeExpired.run(db, { before: ago(KEEP_EXPIRED_MS) })
+    await supersedeForgotten.run(db, { before: ago(KEEP_PENDING_MS), at: now.toISOString() })
     if (isRenewalDue(this.#hierarchy, now)) {
       this.#hierarchy = await openHierarchy(this.#services, this.#services.keys)
     }

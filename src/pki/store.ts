@@ -112,6 +112,15 @@ export const supersedeOthers = statement((db, p: { deviceId: string; runId: stri
     .where('status', 'in', ['active', 'pending']),
 )
 
+/** What runs that nobody ended have left: no device has it, or may use it. */
+export const supersedeForgotten = statement((db, p: { before: string; at: string }) =>
+  db
+    .updateTable('certificate')
+    .set({ status: 'superseded', status_at: p.at })
+    .where('status', '=', 'pending')
+    .where('created_at', '<', p.before),
+)
+
 /** Credentials that ended long ago, a few at a time. */
 export const removeExpired = statement((db, p: { before: string }) =>
   db

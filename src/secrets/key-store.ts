@@ -18,6 +18,7 @@ import { kindOf } from '../../protocol/crypto/verify-key.ts'
 import type { Clock } from '../clock.ts'
 import type { Executor } from '../database/connection.ts'
 import type { Database } from '../database/open.ts'
+import type { Histogram } from '../measures.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import { Slots } from '../slots.ts'
 import type { ExternalKey, ExternalKeys } from './external-keys.ts'
@@ -26,6 +27,7 @@ import { parsePrivateKeys } from './key-files/read.ts'
 import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
 import type { Sealer } from './seal.ts'
+import { timed } from './timed.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
 import { NAME_PREFIXES } from '../prefixes.ts'
 
@@ -36,6 +38,8 @@ export interface KeyStoreServices {
   readonly sealer: Sealer
   /** What is made of a private key; recorded runs put their signatures in its place. */
   readonly signerOf?: typeof signerOf
+  /** How long signatures take. */
+  readonly signatures?: Histogram
   /** Keys held elsewhere; their labels say whose they are, and what for. */
   readonly external?: ExternalKeys | undefined
 }
@@ -193,9 +197,13 @@ export class KeyStore {
   }
 
   async #makeSigner(info: KeyInfo, algorithm?: SignatureAlgorithm): Promise<Signer> {
-    const { external, signerOf: makeSigner = signerOf } = this.#services
-    if (external && info.origin === 'token') return external.signer(info.id, algorithm)
-    return makeSigner(await this.objectOf(info), algorithm)
+    const { external, signatures, signerOf: makeSigner = signerOf } = this.#services
+    const held = info.origin === 'token' ? 'token' : 'memory'
+    const signer =
+      external && held === 'token'
+        ? await external.signer(info.id, algorithm)
+        : makeSigner(await this.objectOf(info), algorithm)
+    return signatures ? timed(signer, signatures, info.kind, held) : signer
   }
 
   async objectOf({ id }: KeyInfo): Promise<KeyObject> {
@@ -272,7 +280,7 @@ function spkiOf(key: KeyObject): Bytes {
   return createPublicKey(key).export({ type: 'spki', format: 'der' })
 }
 
-function contextOf(id: string): string {
+export function contextOf(id: string): string {
   return `private-key:${id}`
 }
 

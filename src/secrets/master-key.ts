@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs'
 import { type Bytes, utf8 } from '../../protocol/bytes.ts'
 import type { Database } from '../database/open.ts'
-import type { Sealer } from './seal.ts'
+import { Sealer } from './seal.ts'
 import { findMasterKeyCheck, storeMasterKeyCheck } from './store.ts'
 
 const KEY_BYTES = 32
@@ -21,6 +22,11 @@ const CHECK = 'master-key-check'
 /** What an administrator must put right before the service can start. */
 export class StartRefused extends Error {
   override readonly name = 'StartRefused'
+}
+
+/** Where the next key waits while everything is sealed under it: see operations/master-key. */
+export function nextKeyFile(file: string): string {
+  return `${file}.next`
 }
 
 /** Reads the key, or makes one where there is neither a key nor a database that would need it. */
@@ -36,6 +42,10 @@ export function loadMasterKey(file: string, databaseExists: boolean): Bytes {
     return makeMasterKey(file)
   }
   refuseIfOpenToOthers(file, found)
+  return readKey(file)
+}
+
+function readKey(file: string): Bytes {
   const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url')
   if (key.length !== KEY_BYTES) {
     throw new StartRefused(`${file} does not hold a master key: 32 bytes in base64url`)
@@ -43,27 +53,44 @@ export function loadMasterKey(file: string, databaseExists: boolean): Bytes {
   return key
 }
 
-function makeMasterKey(file: string): Bytes {
+/** Fails if there is one. */
+export function makeMasterKey(file: string): Bytes {
   const key = randomBytes(KEY_BYTES)
   writeSecretFile(file, key.toString('base64url'))
   return key
 }
 
+/** What a database keeps to tell its master key by. */
+export function sealCheck(sealer: Sealer): Bytes {
+  return sealer.seal(CHECK, utf8(CHECK))
+}
+
 /**
  * Refuses a key that is not this database's. What it must open is sealed once, on the first start.
+ * Gives the sealer to use: where a rotation was killed after it had sealed everything under the next
+ * key, that key is put in its place.
  */
 export async function checkMasterKey(
   database: Database,
   sealer: Sealer,
   file: string,
-): Promise<void> {
+): Promise<Sealer> {
   const sealed = await findMasterKeyCheck(database.db)
   if (!sealed) {
-    const check = sealer.seal(CHECK, utf8(CHECK))
+    const check = sealCheck(sealer)
     await database.commit((tx) => storeMasterKeyCheck(tx, check), { durable: true })
-  } else if (!sealer.open(CHECK, sealed)) {
-    throw new StartRefused(`${file} holds another key than the database was made with`)
+    return sealer
   }
+  if (sealer.open(CHECK, sealed)) return sealer
+  const next = nextKeyFile(file)
+  if (existsSync(next)) {
+    const rotated = new Sealer(readKey(next))
+    if (rotated.open(CHECK, sealed)) {
+      renameSync(next, file)
+      return rotated
+    }
+  }
+  throw new StartRefused(`${file} holds another key than the database was made with`)
 }
 
 /** Puts a file of one line that its owner alone can read in the place of what was there. */

@@ -118,8 +118,13 @@ export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | un
   return row && Buffer.from(row.value, 'base64')
 }
 
+/** Another one, where there is one already. */
 export async function storeMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
   const value = Buffer.from(check).toString('base64')
   const row = { party: HOME_PARTY, name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
-  await tx.insertInto('setting').values(row).execute()
+  await tx
+    .insertInto('setting')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['party', 'name']).doUpdateSet({ value }))
+    .execute()
 }

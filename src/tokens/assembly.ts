@@ -10,10 +10,12 @@ import { deviceApi } from './device-api/routes.ts'
 import { type Addresses, managementApiAt, metadataUrlOf, namesOf } from './names.ts'
 import { tokenRoutes } from './routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './signing-key.ts'
+import { type NoteStranger, Strangers } from './strangers.ts'
 
 export interface TokensServices extends Services {
   readonly pki: Pki
   readonly findDevice: FindDevice
+  readonly noteStranger: NoteStranger
   readonly addresses: Addresses
 }
 
@@ -30,7 +32,8 @@ export interface Tokens {
 export async function openTokens(services: TokensServices): Promise<Tokens> {
   const { config, keyStore, machines, clock, outbound, addresses } = services
   const key = signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256'))
-  const own = { ...services, key, trustedProxies: config.trustedProxies }
+  const strangers = new Strangers(services)
+  const own = { ...services, key, strangers, trustedProxies: config.trustedProxies }
   return {
     routers: [
       tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),

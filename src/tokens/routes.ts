@@ -22,6 +22,7 @@ import {
 } from './names.ts'
 import { loadProvider } from './provider.ts'
 import type { SigningKey } from './signing-key.ts'
+import type { Strangers } from './strangers.ts'
 import { findClient } from './verify.ts'
 
 export interface TokenServices {
@@ -29,6 +30,8 @@ export interface TokenServices {
   readonly key: SigningKey
   readonly pki: Pick<Pki, 'findActiveCertificate'>
   readonly findDevice: FindDevice
+  /** Those whose credential is ours, and not known. */
+  readonly strangers?: Strangers
   readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
   /** Those that clients publish. */
   readonly keys: RemoteKeys
@@ -65,6 +68,7 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
       if (refusal) return c.json(...refusal)
       const { clientCertificate: certificate } = source
       const device = await findClient(services, certificate)
+      if (certificate && !device) await services.strangers?.look(certificate)
       provider ??= loadProvider({ ...services, names: names() })
       const answer = await provider
       await tokenRequests.run({ certificate, device, machine: undefined }, () =>

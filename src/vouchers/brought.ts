@@ -10,6 +10,7 @@ import {
   isRefusal,
   verifyGenuine,
 } from './admission.ts'
+import { refusedElsewhere } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 
@@ -43,7 +44,8 @@ export class BroughtVouchers {
     { party, guid, deviceId, voucher }: GenuineVoucher,
   ): Promise<Exclude<Admission, 'known'>> {
     const ours = await store.findVoucher.first(tx, { party, guid })
-    if (!ours) return 'new'
+    // Its GUID is whatever the line, or who has the means to speak for one, has written into it.
+    if (!ours) return (await refusedElsewhere(tx, { party, guid, voucher })) ?? 'new'
     if (ours.device_id !== deviceId) {
       const detail = `this GUID is that of ${ours.device_id}`
       return { check: 'guid-of-another-device', detail }

@@ -60,7 +60,8 @@ export async function takeIn(
   return admission
 }
 
-async function refusedElsewhere(
+/** By what other parties of this installation have of the same GUID, or had; see admitBeside. */
+export async function refusedElsewhere(
   tx: Executor,
   { voucher, ...named }: PartyVoucher & { readonly voucher: Voucher },
 ): Promise<Refusal | undefined> {

@@ -230,7 +230,7 @@ function originOf(url: string): string {
   return new URL(url).origin
 }
 
-function contextOf(id: string): string {
+export function contextOf(id: string): string {
   return `webhook:${id}`
 }
 

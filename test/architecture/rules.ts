@@ -8,6 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli', 'src/simulator', 'src/fleet'],
   ['src/main.ts'],
   ['src/composition'],
+  ['src/operations'],
   ['src/onboarding'],
   ['src/manufacturing', 'src/rendezvous', 'src/transfer'],
   ['src/devices'],
@@ -25,7 +26,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/fdo', 'src/http', 'src/outbound'],
   ['src/secrets', 'src/destinations'],
   ['src/database'],
-  ['src/config.ts', 'src/metrics.ts', 'src/log.ts'],
+  ['src/config.ts', 'src/metrics.ts'],
+  ['src/tracing'],
+  ['src/log.ts'],
+  ['src/measures.ts'],
   ['src/config-file.ts'],
   [
     'src/alarm.ts',
@@ -43,15 +47,25 @@ const LAYERS: readonly (readonly string[])[] = [
 const PROGRAMS = ['src/cli', 'src/simulator', 'src/fleet']
 const FOR_PROGRAMS = [
   'src/fdo/client.ts',
+  'src/tracing',
   // Who checks a log does so without the service.
   'src/audit/entry.ts',
   'src/audit/head.ts',
   'src/audit/lines.ts',
+  'src/audit/missed.ts',
   'src/audit/verify.ts',
   'protocol',
   ...PROGRAMS,
 ]
-const PROGRAMS_OF_THE_SERVER = ['src/cli/commands/serve.ts', 'src/cli/commands/token.ts']
+const PROGRAMS_OF_THE_SERVER = [
+  'src/cli/commands/serve.ts',
+  'src/cli/commands/token.ts',
+  'src/cli/data-options.ts',
+  'src/cli/commands/backup.ts',
+  'src/cli/commands/restore.ts',
+  'src/cli/commands/master-key.ts',
+  'src/cli/commands/doctor.ts',
+]
 
 /** Inside a domain, top to bottom. */
 const PARTS = ['routes.ts', 'service.ts', 'store.ts']
@@ -68,7 +82,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   '@peculiar/': /^(protocol\/x509|src\/pki)\//,
   'ipaddr.js': /^src\/addresses\.ts$/,
   'oidc-provider': /^src\/tokens\//,
-  jose: /^src\/(tokens|callers)\//,
+  jose: /^src\/(tokens|callers|operations\/backup)\//,
   pkcs11js: /^src\/secrets\/pkcs11\/binding\.ts$/,
   pino: /^src\/log\.ts$/,
   'prom-client': /^src\/metrics\.ts$/,

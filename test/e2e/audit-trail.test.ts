@@ -116,6 +116,8 @@ describe('the log', () => {
       await api('DELETE', '/transfer-rules/fdol_none'),
       await api('DELETE', '/inbox-tokens/fdoi_none'),
       await api('DELETE', '/stations/fdost_none'),
+      await api('DELETE', `/order-issuers/${'0'.repeat(64)}`),
+      await api('DELETE', '/keys/fdok_none'),
       await api('DELETE', '/invitations/fdoi_none'),
       await api('POST', '/parties/fdop_none/suspend'),
       await api('DELETE', '/groups/none'),

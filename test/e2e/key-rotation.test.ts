@@ -9,6 +9,7 @@ import { FakeClock } from '../../src/clock.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { addParty } from '../support/callers.ts'
 import { officeOf } from '../support/factory.ts'
+import { share, takeIn } from '../support/lines.ts'
 import { until } from '../support/programs.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 import { deviceIn, leadTo, make, powerUp } from '../support/simulated.ts'
@@ -98,6 +99,20 @@ describe('in the middle of a life', { timeout: PATIENCE_MS }, () => {
       { type: 'key-removed', subject: { id: oldMaker.id } },
     ])
     expect(await refused('GET', `/keys/${oldMaker.id}`)).toEqual([404, expect.anything()])
+  })
+
+  it('a manufacturer key is kept while an order from elsewhere is made out to it', async () => {
+    const { id, fingerprint: line } = await activeOf('manufacturer')
+    const { id: placed } = await office.open({ quantity: 2 })
+    const { document } = await share(office, placed, { line })
+    const taken = await takeIn(office, document, { issuer: line, name: 'at the line' })
+    await rotate(id)
+    clock.advance(QUARTER_MS)
+    const needed = [409, expect.stringContaining(`${taken.id} was made out to ${id}`)]
+    expect(await refused('DELETE', `/keys/${id}`)).toEqual(needed)
+    await office.must('POST', `/orders/${taken.id}/close`)
+    await office.must('POST', `/orders/${taken.id}/closing-statement`)
+    expect(await refused('DELETE', `/keys/${id}`)).toEqual([204, undefined])
   })
 
   it('what was made by a former manufacturer key is sold all the same', async () => {

@@ -85,6 +85,19 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
     expect(await central.order(id)).toMatchObject({ made: 1, reserved: 4 })
   })
 
+  it('may have its clock put right meanwhile', async () => {
+    const { central, line } = world
+    const { part, own } = await given()
+    const signer = newDevice()
+    await make({ signer })
+    const [first] = await broughtBy(line, own)
+    const ahead = { ...first!, made_at: '2999-01-01T00:00:00Z' }
+    expect(await handOver(central, part, [ahead])).toMatchObject([{ ok: true, detail: null }])
+    await make({ signer })
+    const anew = await broughtBy(line, own)
+    expect(await handOver(central, part, anew)).toMatchObject([{ ok: true, detail: null }])
+  })
+
   it('gives back what it has not made, once, by its own word', async () => {
     const { central, line } = world
     const { id, part, own } = await given()

@@ -170,6 +170,24 @@ describe('an order that comes signed', { timeout: PATIENCE_MS }, () => {
     expect((await offer(document)).json.check).toBe('issuer-not-trusted')
   })
 
+  it('does not bring trust back that is withdrawn while it is looked at', async () => {
+    const { issuer, line, plant } = world
+    await takeIn(line, (await shareOf()).document, { issuer })
+    const { document } = await shareOf()
+    const { database } = plant.service.services
+    const { commit } = database
+    const afterForgetting: typeof commit = async (work, options) => {
+      Object.assign(database, { commit })
+      await line.must('DELETE', `/order-issuers/${issuer}`)
+      return commit(work, options)
+    }
+    Object.assign(database, { commit: afterForgetting })
+    const { status, text } = await offer(document)
+    expect([status, text]).toEqual([409, expect.stringContaining('--issuer')])
+    const { text: trusted } = await line.call('GET', '/order-issuers')
+    expect(trusted).not.toContain(issuer)
+  })
+
   it('is shared out no further, and only what came so has a last word', async () => {
     const { issuer, line } = world
     const own = await takeIn(line, (await shareOf()).document, { issuer })

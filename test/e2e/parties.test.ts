@@ -242,7 +242,10 @@ describe('another party', () => {
 const PLACE = /(\w[\w-]*)\/\{\w+\}/g
 
 /** A PUT of a plan makes one of the caller's own. */
-const MAKES_ITS_OWN = new Set(['PUT /plans/{name}', 'GET /plans/{name}', 'DELETE /plans/{name}'])
+const MAKES_ITS_OWN = new Set([
+  ...['PUT /plans/{name}', 'GET /plans/{name}', 'DELETE /plans/{name}'],
+  ...['GET /plans/{name}/versions', 'GET /plans/{name}/versions/{version}'],
+])
 
 /** Bodies that the operation would take, were the thing the caller's. */
 function bodiesFor(method: string, path: string): readonly unknown[] {
@@ -254,6 +257,8 @@ function bodiesFor(method: string, path: string): readonly unknown[] {
     'PATCH /devices/{device}': { group: 'default' },
     'PATCH /groups/{name}': { scopes: [] },
     'PUT /plans/{name}': { steps: [] },
+    'POST /plans/{name}/versions/{version}/approve': { digest: '0'.repeat(64) },
+    'PATCH /plans/{name}/rollout': { share: 1 },
     'POST /webhooks/{id}/replay': { from_seq: 1 },
     'PUT /partners/{id}': { name: 'mine' },
     'PUT /transfer-sources/{id}': { every_seconds: null },
@@ -317,6 +322,7 @@ async function furnish(): Promise<Record<string, string>> {
     'devices/{device}': device,
     'groups/{name}': name,
     'plans/{name}': name,
+    'versions/{version}': '1',
     'plan-contents/{ref}': ref,
     'uploads/{id}': '1',
     'tokens/{id}': id,

@@ -10,6 +10,7 @@ import type { MountedRole } from '../../src/fdo/mounted-role.ts'
 import { SealingKeys } from '../../src/fdo/sealing-keys.ts'
 import { HERE } from '../../src/http/source.ts'
 import { type Log, silentLog } from '../../src/log.ts'
+import { Metrics } from '../../src/metrics.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
 import { type ToyContext, mountToy } from './toy-role.ts'
 
@@ -35,6 +36,7 @@ export interface ExchangeWorldOptions {
   readonly context?: Partial<ToyContext>
   readonly mounting?: Parameters<typeof mountToy>[1]
   readonly log?: Log
+  readonly metrics?: Metrics
   readonly clock?: FakeClock
 }
 
@@ -53,7 +55,10 @@ async function worldOver(
   const sealer = new Sealer(MASTER_KEY)
   const keys = await SealingKeys.load({ database, clock, randomBytes, sealer })
   const roles = options.roles ?? [mountToy({ randomBytes, ...context }, mounting)]
-  const exchange = new Exchange({ database, keys, clock, randomBytes, log, roles })
+  const exchange = new Exchange({
+    ...{ database, keys, clock, randomBytes, log, roles },
+    metrics: options.metrics ?? new Metrics(),
+  })
   return {
     database,
     clock,

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/credential/device-credential.ts'
 import { hashTypeOf } from '../../protocol/crypto/hash.ts'
 import { type Signer, signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
+import type { AboutDevice } from '../../protocol/fsim/devmod/device.ts'
 import { deviceModulesFor } from '../../protocol/fsim/device-modules.ts'
 import { DeviceSession } from '../../protocol/service-info/device-session.ts'
 import type { DeviceModules } from '../../protocol/service-info/registry.ts'
@@ -21,6 +22,7 @@ import type { To2DeviceEffect } from '../../protocol/to2/device/state.ts'
 import { keyExchange } from '../../protocol/to2/key-exchange.ts'
 import { rendezvousInfoFromText } from '../../protocol/types/rendezvous-text.ts'
 import type { Voucher } from '../../protocol/voucher/voucher.ts'
+import { AuditLog } from '../../src/audit/log.ts'
 import { createEvents } from '../../src/events.ts'
 import { inProcess } from '../../src/fdo/client.ts'
 import { Exchange } from '../../src/fdo/exchange.ts'
@@ -29,6 +31,7 @@ import { createApp } from '../../src/http/app.ts'
 import { permissionsOf } from '../../src/http/permissions.ts'
 import { silentLog } from '../../src/log.ts'
 import { openOnboarding } from '../../src/onboarding/assembly.ts'
+import { type PlanDocument, digestOf, runsPrograms } from '../../src/onboarding/plans/document.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
 import { MemoryHost } from './memory-host.ts'
 import { openTestPki } from './pki.ts'
@@ -36,6 +39,8 @@ import { ABOUT } from './service-info-world.ts'
 import { guid, openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf, voucherVectors } from './vouchers.ts'
 import { fromHex } from './wire.ts'
+
+const PARTY = { name: 'home', roles: 'owner', created_at: '', suspended_at: null }
 
 export interface OnboardingOptions {
   /** One of go-fdo's configurations. */
@@ -60,6 +65,8 @@ export interface DeviceChoices {
   readonly kex?: string
   readonly cipher?: number
   readonly modules?: DeviceModules
+  /** What else it says of itself. */
+  readonly about?: Partial<AboutDevice>
   readonly transport?: FdoTransport
 }
 
@@ -78,6 +85,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const onboarding = openOnboarding({
     ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
     config: { dataDir },
+    audit: new AuditLog({ clock }),
+    parties: { find: async (id) => ({ ...PARTY, id }) },
     rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
     serviceAddresses: () => ({
       token_url: 'https://x.test/oauth/token',
@@ -99,8 +108,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     metrics: { text: async () => '' },
     routes: onboarding.routes,
     others: [],
-    findPrincipal: async () => ({
-      id: 'tok_1',
+    findPrincipal: async (token) => ({
+      id: token === 'x' ? 'tok_1' : token,
       name: 'test',
       kind: 'token',
       party: HOME_PARTY,
@@ -124,14 +133,27 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
       if (!imported?.ok) throw new Error(`not imported: ${imported?.detail}`)
       return testDevice(voucher, signer, parts.hmacSecret, parts.hmacType)
     },
+    /** Put, and approved by somebody else for every device where it has to be. */
+    async putPlan(name: string, document: PlanDocument) {
+      const { plans } = onboarding
+      const { latest } = await plans.put({ party: HOME_PARTY, name, document, by: 'author' })
+      if (!latest || !runsPrograms(document)) return
+      const { version } = latest
+      const digest = digestOf(latest.document)
+      const approval = { party: HOME_PARTY, name, version, digest, share: 100, by: 'approver' }
+      await plans.approve(approval)
+    },
+    removePlan: (name: string) =>
+      onboarding.plans.remove({ party: HOME_PARTY, name, by: 'author' }),
     onboard: (device: TestDevice, choices: DeviceChoices = {}) =>
       runTo2(device, { transport: inProcess(exchange), ...choices }),
-    async api(method: string, path: string, body?: unknown) {
+    /** `as` another principal than usual. */
+    async api(method: string, path: string, body?: unknown, as = 'x') {
       const isBytes = body instanceof Uint8Array
       const response = await app.request(`/api/v1${path}`, {
         method,
         headers: {
-          authorization: 'Bearer x',
+          authorization: `Bearer ${as}`,
           'content-type': isBytes ? 'application/octet-stream' : 'application/json',
         },
         ...(body !== undefined && { body: isBytes ? body : JSON.stringify(body) }),
@@ -163,10 +185,16 @@ function testDevice(voucher: Voucher, signer: Signer, secret: Bytes, hmacType: 5
 /** TO2 as the device does it; the credential is kept for the next time. */
 export async function runTo2(
   device: TestDevice,
-  { transport, kex = 'ECDH256', cipher = 1, modules }: DeviceChoices & { transport: FdoTransport },
+  {
+    transport,
+    kex = 'ECDH256',
+    cipher = 1,
+    modules,
+    about,
+  }: DeviceChoices & { transport: FdoTransport },
 ): Promise<To2DeviceEffect> {
   const serviceInfo = new DeviceSession(
-    { ...ABOUT, device: device.voucher.header.value.deviceInfo },
+    { ...ABOUT, device: device.voucher.header.value.deviceInfo, ...about },
     modules ?? deviceModulesFor(device.host),
   )
   const context = {

@@ -67,6 +67,8 @@ export const downloadOwner = ownerModule({
     if (!file) return { state, status: DONE }
     return state.sent ? { state, status: waitFor(file) } : send(state, file, outbox, context)
   },
+
+  progress: ({ files: [file], offset }) => file && { done: offset, total: file.length },
 })
 
 async function send(

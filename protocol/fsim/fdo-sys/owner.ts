@@ -15,6 +15,7 @@ import {
   MORE,
   type ModuleOutbox,
   type ModuleStatus,
+  type OwnerEffect,
   type OwnerModuleContext,
   type Received,
   type Spoken,
@@ -100,15 +101,19 @@ export const fdoSysOwner = ownerModule({
     if (current.failure !== null) return { state: current, status: failed(current.failure) }
     for (;;) {
       const next = await step(current, outbox, context)
-      if (next.status) return { state: next.state, status: next.status, effects: [] }
+      const effects = next.effects ?? []
+      if (next.status) return { state: next.state, status: next.status, effects }
       current = next.state
     }
   },
+
+  progress: ({ files: [file], offset }) => file && { done: offset, total: file.length },
 })
 
 interface Progress {
   readonly state: State
   readonly status?: ModuleStatus
+  readonly effects?: readonly OwnerEffect[]
 }
 
 /** One step on: the current file, or the current action. */
@@ -132,7 +137,9 @@ async function step(
   outbox.send(action.kind, action.kind === 'fetch' ? (action.args[0] ?? '') : action.args)
   // Nothing answers an exec: a device that fails in it breaks off.
   if (action.kind === 'exec') return { state: { ...state, actions, ...NEXT_ACTION } }
-  return { state: { ...state, acting: true }, status: waitFor(action) }
+  const next = { state: { ...state, acting: true }, status: waitFor(action) }
+  if (action.kind !== 'fetch') return next
+  return { ...next, effects: [{ type: 'upload-begun', name: action.saveAs }] }
 }
 
 function reported(state: State, action: Action, report: StatusCb): Received<State> {

@@ -63,7 +63,8 @@ export const uploadOwner = ownerModule({
     if (!state.asked) {
       outbox.send('need-sha', state.task.needSha)
       outbox.send('name', state.task.name)
-      return { state: { ...state, asked: true }, status: waiting(state) }
+      const effect = { type: 'upload-begun', name: state.task.saveAs } as const
+      return { state: { ...state, asked: true }, status: waiting(state), effects: [effect] }
     }
     if (state.failure !== null) return { state, status: failed(state.failure) }
     if (!isWhole(state)) return { state, status: waiting(state) }
@@ -72,6 +73,9 @@ export const uploadOwner = ownerModule({
     }
     return finish(state, context)
   },
+
+  progress: ({ length, written }) =>
+    length === null ? undefined : { done: written, total: length },
 })
 
 function announce(state: State, length: number): State {

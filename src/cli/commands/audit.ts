@@ -1,7 +1,9 @@
 /** `firstlight audit`: what happened, whether the log is whole, and who outside keeps watch over it. */
 import { Command } from 'commander'
+import { fromHex } from '../../../protocol/bytes.ts'
 import { toPem } from '../../../protocol/x509/pem.ts'
 import type { EntryView } from '../../audit/lines.ts'
+import type { Fork } from '../../audit/missed.ts'
 import { call, listAll, pathOf } from '../api.ts'
 import { ApiClient, type ApiOptions } from '../api-client.ts'
 import { type Anchors, verifiedText, verifyLog } from '../audit/verify.ts'
@@ -10,6 +12,7 @@ import { witnessLog, witnessedText } from '../audit/witness.ts'
 import { addApiOptions, run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { readPublicKey } from '../key-files.ts'
+import { missedInFile, missedText } from '../missed.ts'
 import { table } from '../output.ts'
 import { timeOf } from '../time.ts'
 
@@ -17,6 +20,7 @@ export function auditCommand(): Command {
   const audit = new Command('audit').description('what happened: the log, and whether it is whole')
   addReading(audit)
   addVerify(audit)
+  addMissed(audit)
   addWitnessing(audit)
   addWitnesses(audit)
   return audit
@@ -104,6 +108,32 @@ function addVerify(audit: Command): void {
   run<Anchors & ApiOptions & { file?: string }>(command, async (options, output) => {
     const source = options.file ?? new ApiClient(options)
     output.result(await verifyLog(source, options), verifiedText)
+  })
+}
+
+function addMissed(audit: Command): void {
+  runWithApi(
+    audit
+      .command('missed')
+      .description('after a restoration: what a newer log tells that the service does not know')
+      .argument('<file>', 'an export of the log from before the loss, newer than the back-up'),
+    async (api, _options, output, [file = '']) => {
+      output.result(await missedInFile(await lastFork(api), file), missedText)
+    },
+  )
+}
+
+/** Where the service's log went on otherwise: before the entry that tells of its restoration. */
+async function lastFork(api: ApiClient): Promise<Fork> {
+  const path = '/api/v1/audit?type=restored&limit=1'
+  const { items } = await api.json<{ items: EntryView[] }>(path)
+  const [restored] = items
+  if (restored) {
+    const { party, seq, previous } = restored
+    return { party, seq: seq - 1, hash: fromHex(previous) }
+  }
+  throw new CliFailure('refused', 'this service was never restored from a back-up', {
+    code: 'not-restored',
   })
 }
 

@@ -16,6 +16,7 @@ import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { httpUrl } from '../http-url.ts'
 import { facts, table } from '../output.ts'
+import { traced } from '../traced.ts'
 
 export function deviceCommand(): Command {
   const device = new Command('device').description(
@@ -105,14 +106,14 @@ function addOnboard(device: Command): void {
       .option('--timeout <seconds>', 'how long to wait for each answer', '60'),
     async ({ credential, cipher, ca, timeout, ...options }, output) => {
       mkdirSync(options.sandbox, { recursive: true, mode: 0o700 })
-      const { exitStatus, ...result } = await onboardFromFile({
-        ...options,
-        credentialPath: credential,
-        ca: fileOf(ca),
+      const note = (line: string) => output.note(line)
+      const wanted = {
+        ...{ ...options, note, credentialPath: credential, ca: fileOf(ca) },
         timeoutMs: timeoutMsOf(timeout),
         ...(cipher === undefined ? {} : { cipher: integerOf(cipher) }),
-        note: (line) => output.note(line),
-      })
+      }
+      const onboard = () => onboardFromFile(wanted)
+      const { exitStatus, ...result } = await traced('device onboard', note, onboard)
       output.result(result, (one) =>
         facts([
           ['result', one.result],

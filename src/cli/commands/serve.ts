@@ -37,6 +37,7 @@ async function serve(file: string | undefined, json: boolean): Promise<number> {
   process.stdout.write(
     `${JSON.stringify({ event: 'ready', http, https, roles, pid: process.pid })}\n`,
   )
+  process.on('SIGHUP', () => running.reload())
   await stop
   await running.stop()
   return 0

@@ -50,7 +50,7 @@ export function tokenCommand(): Command {
   run<{ data: string }>(
     token
       .command('reset-admin')
-      .description('replace a lost administrator token; the service must be stopped')
+      .description('replace a lost administrator token, whether the service runs or not')
       .requiredOption('--data <dir>', 'the data directory of the service'),
     async ({ data }, output) => {
       const { loadConfig } = await import('../../config.ts')

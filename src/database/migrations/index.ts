@@ -15,6 +15,7 @@ import { keyRotation } from './0012-key-rotation.ts'
 import { orderShares } from './0014-order-shares.ts'
 import { retirement } from './0013-retirement.ts'
 import { hardening } from './0015-hardening.ts'
+import { plans } from './0018-plans.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -32,4 +33,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0014-order-shares': orderShares,
   '0013-retirement': retirement,
   '0015-hardening': hardening,
+  '0018-plans': plans,
 }

@@ -137,7 +137,7 @@ function hashOf({ method, target, contentType, body }: KeyedRequest): string {
   return hash('sha256', `${head}${hash('sha256', body, 'hex')}`, 'hex')
 }
 
-function contextOf({ principal, key }: Pick<Runner, 'principal' | 'key'>): string {
+export function contextOf({ principal, key }: Pick<Runner, 'principal' | 'key'>): string {
   return `idempotency ${JSON.stringify([principal, key])}`
 }
 

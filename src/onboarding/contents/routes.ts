@@ -7,7 +7,8 @@ import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../../http/route.ts'
 import type { Content, ContentStore } from '../content.ts'
-import type { Plans } from '../plans.ts'
+import type { Plans } from '../plans/service.ts'
+import { Sha384 } from '../plans/view.ts'
 
 export interface ContentRoutesServices {
   readonly database: Database
@@ -17,8 +18,6 @@ export interface ContentRoutesServices {
 }
 
 const MOST_CONTENT_BYTES = 256 << 20
-
-export const Sha384 = z.string().regex(/^[0-9a-f]{96}$/, '96 hexadecimal digits')
 
 const ContentView = z.object({ ref: z.string(), length: z.number().int() }).openapi('Content')
 
@@ -49,11 +48,11 @@ export function contentRoutes(services: ContentRoutesServices): readonly Route[]
       path: '/plan-contents',
       summary: 'Bring a file for plans to send; it is called by its SHA-384',
       permission: 'plan:write',
-      bytes: { types: ['application/octet-stream'], atMost: MOST_CONTENT_BYTES },
+      stream: { types: ['application/octet-stream'], atMost: MOST_CONTENT_BYTES },
       result: ContentView,
       status: 201,
-      async handle({ bytes, principal }) {
-        const content = await contents.put(principal.party, bytes)
+      async handle({ stream, principal }) {
+        const content = await contents.take(principal.party, stream)
         // The file first: what an entry tells of is there.
         await tell('plan-content-added', content.sha384, principal)
         return contentView(content)

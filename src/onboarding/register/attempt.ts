@@ -14,6 +14,8 @@ import type { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { Clock } from '../../clock.ts'
 import { type FdoTransport, TransportError } from '../../fdo/client.ts'
+import { within } from '../../tracing/current.ts'
+import { CLIENT, type Tracer } from '../../tracing/tracer.ts'
 import type { Failure, Outcome } from './place.ts'
 import type { Job } from './store.ts'
 
@@ -21,6 +23,7 @@ type HeldVoucher = Pick<To0OwnerContext, 'voucher' | 'signer'> & { readonly devi
 
 export interface AttemptServices {
   readonly clock: Clock
+  readonly tracer?: Tracer | undefined
   readonly vouchers: {
     findServableOf(party: string, guid: Bytes): Promise<HeldVoucher | undefined>
   }
@@ -45,7 +48,9 @@ export async function register(services: AttemptServices, job: Job): Promise<Out
   const context = { voucher, signer, addresses, waitSeconds }
   const reasons: string[] = []
   for (const target of attempt.targets) {
-    const outcome = await converseWith(services, target, context)
+    const outcome = await traced(services, job, target, () =>
+      converseWith(services, target, context),
+    )
     if (outcome.kind === 'registered') {
       const ownerKey = hash('sha256', signer.key.spki, 'hex')
       return { ...outcome, deviceId, addresses, ownerKey }
@@ -54,6 +59,21 @@ export async function register(services: AttemptServices, job: Job): Promise<Out
     reasons.push(outcome.reason)
   }
   return { kind: 'unreachable', reason: plain(reasons.join('; ')) }
+}
+
+/** The rendezvous' part of the trace hangs below this one. */
+async function traced<T extends { readonly kind: string; readonly reason?: string }>(
+  { tracer }: Pick<AttemptServices, 'tracer'>,
+  { guid }: Job,
+  { url }: Target,
+  work: () => Promise<T>,
+): Promise<T> {
+  const span = tracer?.begin({ name: 'fdo.TO0', kind: CLIENT })
+  if (!span) return work()
+  const outcome = await within(span, work)
+  const said = { 'fdo.guid': guid, 'fdo.outcome': outcome.kind, 'url.full': url }
+  span.end(said, outcome.kind === 'registered' ? undefined : outcome.reason)
+  return outcome
 }
 
 async function converseWith(

@@ -246,7 +246,7 @@ export class Partners {
   }
 }
 
-function contextOf(id: string): string {
+export function contextOf(id: string): string {
   return `partner-token:${id}`
 }
 

@@ -52,6 +52,7 @@ export interface Source extends Pick<ShareDocument, 'share' | 'order' | 'party' 
   readonly document: string
 }
 
+/** What is to be stored of an order that was taken in. */
 const NAME = /^[\w][\w .:+-]{0,99}$/
 
 export class OrderImports {

@@ -13,6 +13,27 @@ export const findImported = statement((db, p: { party: string; share: string }) 
     .where('share', '=', p.share),
 )
 
+/** Those of elsewhere that are still made to; with where they came from. */
+const listOpen = statement((db, p: { party: string }) =>
+  db
+    .selectFrom('production_order')
+    .select(['id', 'source'])
+    .where('party', '=', p.party)
+    .where('state', '=', 'open')
+    .where('share', 'is not', null),
+)
+
+/** An open order that was made out to this key: only with it can be said how many were made. */
+export async function findOpenFor(
+  db: Executor,
+  { party, fingerprint }: { readonly party: string; readonly fingerprint: string },
+): Promise<string | undefined> {
+  const orders = await listOpen.all(db, { party })
+  const isFor = ({ source }: (typeof orders)[number]) =>
+    (JSON.parse(source ?? '{}') as { readonly line?: string }).line === fingerprint
+  return orders.find(isFor)?.id
+}
+
 export const findIssuer = statement((db, p: { party: string; fingerprint: string }) =>
   db
     .selectFrom('order_issuer')

@@ -9,6 +9,7 @@ import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-te
 import { type Voucher, ownerKeyOf } from '../../../../protocol/voucher/voucher.ts'
 import { spkiOfCertificate } from '../../../../protocol/x509/certificate.ts'
 import type { AuditLog } from '../../../audit/log.ts'
+import type { Clock } from '../../../clock.ts'
 import type { Executor } from '../../../database/connection.ts'
 import type { Database } from '../../../database/open.ts'
 import type { Events } from '../../../events.ts'
@@ -28,6 +29,7 @@ import type { ShareRow } from './store.ts'
 
 export interface HandOverServices extends Pick<IntakeServices, 'findSerial'> {
   readonly database: Database
+  readonly clock: Clock
   readonly events: Pick<Events, 'deviceManufactured'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly shares: Pick<Shares, 'find'>
@@ -114,7 +116,7 @@ export class HandOver {
 
   /** False where all of it is here already. */
   async #settle(tx: Executor, { share: id, device, genuine, by }: Delivery): Promise<boolean> {
-    const { vouchers, brought, audit } = this.#services
+    const { vouchers, brought, audit, clock } = this.#services
     const { party, guid, deviceId, voucher } = genuine
     const share = await store.findShare.first(tx, { party, id })
     const order = share && (await findOrder.first(tx, { party, id: share.order_id }))
@@ -124,7 +126,8 @@ export class HandOver {
     if (isRefusal(admission)) throw new Refused(admission.check, admission.detail)
     if (known && admission === 'same') return false
     await checkFits(voucher, share, order)
-    const made_at = device.madeAt.toISOString()
+    // By the clock of the line, which may be ahead: what is made anew later must not look older.
+    const made_at = new Date(Math.min(device.madeAt.getTime(), clock.now().getTime())).toISOString()
     if (known && known.made_at > made_at) {
       throw new Refused('superseded', `the device has been made anew as ${known.guid}`)
     }

@@ -142,7 +142,12 @@ describe('the owner', () => {
 
   it('reads an eot that is a bare number', async () => {
     const pairs = [said('fetchfile', 'x'), said('data', utf8('hi')), said('eot', 0)]
-    expect((await told(fetching, ...pairs)).reply.isDone).toBe(true)
+    const { reply, owner } = await told(fetching, ...pairs)
+    expect(reply.isDone).toBe(true)
+    // Known of before anything comes: a run that is broken off leaves nothing that is not.
+    expect(owner.effects.map(({ type }) => type)).toEqual([
+      ...['devmod', 'upload-begun', 'upload-data', 'upload-done', 'step-done'],
+    ])
   })
 
   it('has patience, but not for ever', async () => {

@@ -7,6 +7,10 @@ import {
   failed,
   unavailable,
 } from '../../../../protocol/service-info/module.ts'
+import { utf8 } from '../../../../protocol/bytes.ts'
+import { OWNER_MODULES } from '../../../../protocol/fsim/owner-modules.ts'
+import { commandStep, fileStep } from '../../../../protocol/fsim/steps.ts'
+import { progressOf } from '../../../../protocol/service-info/progress.ts'
 import { SERVICE_INFO_LIMITS } from '../../../../protocol/service-info/owner-session.ts'
 import { PlanFailure } from '../../../../protocol/service-info/owner-work.ts'
 import { type PlanStep, way } from '../../../../protocol/service-info/plan.ts'
@@ -359,5 +363,52 @@ describe('after IsDone', () => {
     const world = await done()
     for (let i = 0; i < SERVICE_INFO_LIMITS.maxRoundsAfterDone; i++) await world.say()
     await expect(world.say()).rejects.toEqual(out)
+  })
+})
+
+describe('a step that fails', () => {
+  it('brings along what the device said in that very message', async () => {
+    const run = {
+      command: 'x',
+      args: ['y'],
+      mayFail: false,
+      returnStdout: true,
+      returnStderr: true,
+    }
+    const step = commandStep({ name: 'set up', required: true }, run)
+    const world = new OwnerWorld([step])
+    await world.say(devmodPairs(['fdo.command']))
+    const said = world.say([
+      pair('fdo.command:stderr', utf8('no disk')),
+      pair('fdo.command:exitcode', 3),
+    ])
+    const failure = await said.then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(failure).toBeInstanceOf(PlanFailure)
+    expect(failure).toMatchObject({
+      ...{ step: 'set up', reason: 'x: exit code 3' },
+      effects: [
+        { type: 'command-output', step: 'set up', stream: 'stderr', bytes: utf8('no disk') },
+        { type: 'command-exited', step: 'set up', exitCode: 3 },
+      ],
+    })
+  })
+})
+
+describe('how far a session has got', () => {
+  it('is told of the step that is under way, and of its file', async () => {
+    const files = new OwnerWorld([])
+    const file = files.content('large.bin', new Uint8Array(5_000))
+    const step = fileStep({ name: 'the file', required: true }, file)
+    const world = new OwnerWorld([step])
+    world.content('large.bin', new Uint8Array(5_000))
+    expect(progressOf(world.session, OWNER_MODULES)).toMatchObject({ step: null, module: null })
+    await world.say(devmodPairs(['fdo.download']))
+    const { step: now, module, bytes, rounds } = progressOf(world.session, OWNER_MODULES)
+    expect([now, module, rounds, bytes?.total]).toEqual(['the file', 'fdo.download', 1, 5_000])
+    expect(bytes?.done).toBeGreaterThan(1_000)
+    expect(bytes?.done).toBeLessThan(1_300)
   })
 })

@@ -1,4 +1,6 @@
 /** FDO's HTTP transport, over real sockets. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { decode, encode } from '../../../../protocol/cbor/cbor.ts'
 import { ServiceBusy, httpTransport } from '../../../../src/fdo/client.ts'
@@ -220,6 +222,24 @@ describe('under load', () => {
     expect(goesOn.status).toBe(200)
     late(0)
     expect((await post(60)).status).toBe(200)
+  })
+
+  it('holds no place for a message that has not come yet', async () => {
+    const { exchange } = world
+    const narrow = new FdoHttp({ exchange, load: new Load(1), trustedProxies: { addresses: [] } })
+    const place = await listening(fdoRoutes(narrow), narrow)
+    const { port } = new URL(place.url)
+    const slow = connect(Number(port), '127.0.0.1')
+    slow.write(
+      'POST /fdo/101/msg/60 HTTP/1.1\r\nHost: x\r\nContent-Type: application/cbor\r\n' +
+        'Content-Length: 100\r\nExpect: 100-continue\r\n\r\n',
+    )
+    // Told to go on, it is with us, and only its body is missing.
+    await once(slow, 'data')
+    const other = await call(`${place.url}/fdo/101/msg/60`, 'POST', CBOR, one)
+    expect(other.status).toBe(200)
+    slow.destroy()
+    await place.close()
   })
 
   it('tells our own client when to ask again', async () => {

@@ -49,6 +49,41 @@ describe('contents', () => {
     expect(await contents.list(HOME_PARTY)).toEqual([])
   })
 
+  it('are taken as they come, under the same name', async () => {
+    const contents = new ContentStore(folder)
+    const parts = async function* () {
+      yield utf8('hel')
+      yield utf8('lo')
+    }
+    const { ref, length } = await contents.take(HOME_PARTY, parts())
+    expect(length).toBe(5)
+    expect(ref).toBe((await contents.put(HOME_PARTY, utf8('hello'))).ref)
+  })
+
+  it('leave nothing where they are broken off', async () => {
+    const contents = new ContentStore(folder)
+    const parts = async function* () {
+      yield utf8('hel')
+      throw new Error('cut')
+    }
+    await expect(contents.take(HOME_PARTY, parts())).rejects.toThrow('cut')
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('are gone after a day where they were lent, and only then', async () => {
+    const contents = new ContentStore(folder)
+    const kept = await contents.put(HOME_PARTY, utf8('kept'))
+    const lent = await contents.lend(utf8('lent'))
+    writeFileSync(join(folder, `${'a'.repeat(24)}.draft`), 'left by who died')
+    await contents.sweep(new Date())
+    expect(toHex(await contents.read(lent.ref, 0, 9))).toBe(toHex(utf8('lent')))
+    expect(readdirSync(folder)).toHaveLength(3)
+    await contents.sweep(new Date(Date.now() + 25 * 3_600_000))
+    await expect(async () => contents.read(lent.ref, 0, 9)).rejects.toThrow('is gone')
+    expect(readdirSync(folder).toSorted()).toEqual([kept.ref, 'lent'].toSorted())
+    expect(await contents.list(HOME_PARTY)).toEqual([kept.ref])
+  })
+
   it('are gone once removed', async () => {
     const contents = new ContentStore(folder)
     const { ref } = await contents.put(HOME_PARTY, utf8('hello'))
@@ -61,21 +96,37 @@ describe('contents', () => {
 describe('uploads', () => {
   const one = { deviceId: 'fdod_a', runId: 'ab'.repeat(16), name: 'logs/a' }
 
+  const wholeOf = async (uploads: UploadFiles) => {
+    const parts: Uint8Array[] = []
+    for await (const part of await uploads.stream(one)) parts.push(part)
+    return new Uint8Array(Buffer.concat(parts))
+  }
+
   it('are written in pieces, and again after a crash', async () => {
     const uploads = new UploadFiles(folder)
     uploads.write(one, 0, utf8('hello wrong'))
     uploads.write(one, 6, utf8('world'))
     uploads.write(one, 6, utf8('world'))
-    expect(toHex(await uploads.readAll(one))).toBe(toHex(utf8('hello world')))
-    expect(toHex(uploads.read(one, 6, 100))).toBe(toHex(utf8('world')))
+    expect(toHex(await wholeOf(uploads))).toBe(toHex(utf8('hello world')))
+    expect(toHex(await uploads.read(one, 6, 100))).toBe(toHex(utf8('world')))
     uploads.write(one, 0, utf8('anew'))
-    expect(toHex(await uploads.readAll(one))).toBe(toHex(utf8('anew')))
+    expect(toHex(await wholeOf(uploads))).toBe(toHex(utf8('anew')))
   })
 
   it('may be empty', async () => {
     const uploads = new UploadFiles(folder)
     uploads.touch(one)
-    expect(await uploads.readAll(one)).toHaveLength(0)
+    expect(await wholeOf(uploads)).toHaveLength(0)
+  })
+
+  it('are removed one by one, their folder with the last', async () => {
+    const uploads = new UploadFiles(folder)
+    uploads.touch(one)
+    uploads.touch({ ...one, name: 'other' })
+    await uploads.remove(one)
+    expect(readdirSync(join(folder, one.deviceId, one.runId))).toHaveLength(1)
+    await uploads.remove({ ...one, name: 'other' })
+    expect(readdirSync(join(folder, one.deviceId))).toEqual([])
   })
 
   it('stay in their folder, whatever they are called', () => {
@@ -91,9 +142,10 @@ describe('uploads', () => {
     { ...one, deviceId: '../x' },
     { ...one, deviceId: '' },
     { ...one, runId: '../../../../../../../../../etc' },
-  ])('are of a device and a run', (upload) => {
+  ])('are of a device and a run', async (upload) => {
     const uploads = new UploadFiles(folder)
     expect(() => uploads.write(upload, 0, utf8('x'))).toThrow('not the id')
-    expect(() => uploads.read(upload, 0, 1)).toThrow('not the id')
+    await expect(uploads.read(upload, 0, 1)).rejects.toThrow('not the id')
+    await expect(uploads.stream(upload)).rejects.toThrow('not the id')
   })
 })

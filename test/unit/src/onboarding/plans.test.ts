@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
-import type { StepDocument } from '../../../../src/onboarding/plan.ts'
+import type { StepDocument } from '../../../../src/onboarding/plans/document.ts'
 import {
   type OnboardingWorld,
   cutOff,
@@ -20,84 +20,66 @@ afterEach(() => world.close())
 const say = (text: string): { steps: StepDocument[] } => ({
   steps: [{ type: 'file', path: 'said.txt', content: { text } }],
 })
-const chosenBy = async (id: string, group: string, model: string) =>
-  (await world.onboarding.plans.choose(id, async () => ({ party: HOME_PARTY, group, model }))).name
+const chosenBy = async (id: string, group: string, model: string) => {
+  const device = { id, guid: 'g', party: HOME_PARTY, group, model, serial: null }
+  const asking = { party: HOME_PARTY, facts: async () => device }
+  return (await world.onboarding.plans.choose(asking)).plan.name
+}
 
 describe('the plan a device gets', () => {
   it('is its own, else its group’s, else its model’s, else the default one', async () => {
-    const { plans } = world.onboarding
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('default')
-    await plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'of-model' },
-      { ...say('m'), applies_to: { models: ['m'] } },
-    )
+    await world.putPlan('of-model', { ...say('m'), applies_to: { models: ['m'] } })
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-model')
-    await plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'of-group' },
-      { ...say('g'), applies_to: { groups: ['g'] } },
-    )
+    await world.putPlan('of-group', { ...say('g'), applies_to: { groups: ['g'] } })
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('of-group')
-    await plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'its-own' },
-      { ...say('d'), applies_to: { devices: ['fdod_a'] } },
-    )
+    await world.putPlan('its-own', { ...say('d'), applies_to: { devices: ['fdod_a'] } })
     expect(await chosenBy('fdod_a', 'g', 'm')).toBe('its-own')
     expect(await chosenBy('fdod_b', 'h', 'n')).toBe('default')
   })
 
   it('is built in until a default plan is made, and once that is removed', async () => {
     const { plans } = world.onboarding
-    expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
-    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('hello'))
+    expect((await plans.find(HOME_PARTY, 'default')).head).toBeUndefined()
+    await world.putPlan('default', say('hello'))
     expect(await plans.find(HOME_PARTY, 'default')).toMatchObject({
-      version: 1,
+      head: { version: 1, stable: 1 },
       document: say('hello'),
     })
-    await plans.remove(HOME_PARTY, 'default', 'fdoa_1')
-    expect((await plans.find(HOME_PARTY, 'default')).version).toBe(0)
+    await world.removePlan('default')
+    expect((await plans.find(HOME_PARTY, 'default')).head).toBeUndefined()
   })
 
   it('may change between two devices', async () => {
-    const { plans } = world.onboarding
     const [one, two] = [await world.addDevice(0xa1), await world.addDevice(0xa2)]
-    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('first'))
+    await world.putPlan('default', say('first'))
     // Both vouchers are of one device key: only the later is served.
     await expect(world.onboard(one)).rejects.toMatchObject({ peerError: { code: 6 } })
     await world.onboard(two)
     expect(two.host.text('said.txt')).toBe('first')
-    await plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, say('second'))
+    await world.putPlan('default', say('second'))
     const three = await world.addDevice(0xa3)
     await world.onboard(three)
     expect(three.host.text('said.txt')).toBe('second')
   })
 
   it('is chosen by what the voucher says of the model', async () => {
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'cameras' },
-      {
-        ...say('to a camera'),
-        applies_to: { models: ['camera'] },
-      },
-    )
+    await world.putPlan('cameras', {
+      ...say('to a camera'),
+      applies_to: { models: ['camera'] },
+    })
     const camera = await world.addDevice(0xa1, 'camera')
     await world.onboard(camera)
     expect(camera.host.text('said.txt')).toBe('to a camera')
   })
 
   it('stays what it was for a device in the midst of it', async () => {
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      say('before'),
-    )
+    await world.putPlan('default', say('before'))
     const device = await world.addDevice()
     await world.onboard(device, {
       transport: async (message, authorization) => {
         const answer = await world.transport(message, authorization)
-        if (message.number === 68)
-          await world.onboarding.plans.put(
-            { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-            say('after'),
-          )
+        if (message.number === 68) await world.putPlan('default', say('after'))
         return answer
       },
     })
@@ -109,19 +91,16 @@ describe('the steps of a plan', () => {
   it('send what is written into it, and what was brought beforehand', async () => {
     const brought = utf8('brought '.repeat(60_000))
     const { json: content } = await world.api('POST', '/plan-contents', brought)
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      {
-        steps: [
-          {
-            type: 'file',
-            path: 'a.bin',
-            content: { base64: Buffer.from([0, 255]).toString('base64') },
-          },
-          { type: 'file', path: 'b.bin', content: { ref: content.ref } },
-        ],
-      },
-    )
+    await world.putPlan('default', {
+      steps: [
+        {
+          type: 'file',
+          path: 'a.bin',
+          content: { base64: Buffer.from([0, 255]).toString('base64') },
+        },
+        { type: 'file', path: 'b.bin', content: { ref: content.ref } },
+      ],
+    })
     const device = await world.addDevice()
     await world.onboard(device)
     expect([...(device.host.stored.get('a.bin') ?? [])]).toEqual([0, 255])
@@ -129,44 +108,34 @@ describe('the steps of a plan', () => {
   })
 
   it('run a program, and note what it said', async () => {
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      {
-        steps: [
-          {
-            type: 'command',
-            command: 'uname',
-            args: ['-a'],
-            may_fail: false,
-            return_stdout: true,
-            return_stderr: false,
-          },
-        ],
-      },
-    )
+    await world.putPlan('default', {
+      steps: [
+        {
+          type: 'command',
+          command: 'uname',
+          args: ['-a'],
+          may_fail: false,
+          return_stdout: true,
+          return_stderr: false,
+        },
+      ],
+    })
     const device = await world.addDevice()
     device.host.scripts.set('uname', [{ stdout: utf8('a system') }, { exitCode: 0 }])
     await world.onboard(device)
     const history = await world.devices.history((await world.device()).id)
     const notes = history.filter(({ type }) => type.startsWith('command'))
     expect(notes.map(({ detail }) => JSON.parse(detail ?? ''))).toEqual([
-      { command: 'uname', stream: 'stdout', text: 'a system' },
-      { command: 'uname', exitCode: 0 },
+      { command: 'uname', exitCode: 0, step: '1 command' },
     ])
   })
 
   it('fail where they are required, whatever the device has', async () => {
     const step = { type: 'wget', url: 'http://nowhere.test/file', required: true } as const
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      { steps: [step] },
-    )
+    await world.putPlan('default', { steps: [step] })
     const device = await world.addDevice()
     await expect(world.onboard(device, { modules: new Map() })).rejects.toThrow()
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      { steps: [{ ...step, required: false }] },
-    )
+    await world.putPlan('default', { steps: [{ ...step, required: false }] })
     await world.onboard(device)
     expect((await world.device()).state).toBe('onboarded')
   })
@@ -198,7 +167,7 @@ describe('what a device sends', () => {
       : []
 
   async function send(transport = world.transport) {
-    await world.onboarding.plans.put({ party: HOME_PARTY, by: 'fdoa_1', name: 'default' }, plan)
+    await world.putPlan('default', plan)
     const device = await world.addDevice()
     device.host.put('app.log', content)
     await world.onboard(device, { transport })

@@ -185,14 +185,9 @@ describe('a run that is broken off', () => {
 
   it('says which step of the plan it was', async () => {
     await open()
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'default' },
-      {
-        steps: [
-          { type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true },
-        ],
-      },
-    )
+    await world.putPlan('default', {
+      steps: [{ type: 'wget', url: 'http://nowhere.test/file', name: 'fetch it', required: true }],
+    })
     const device = await world.addDevice()
     await expect(world.onboard(device)).rejects.toBeInstanceOf(PeerRefusal)
     expect((await world.device()).last_error).toMatch(/step "fetch it" of the plan/)
@@ -274,14 +269,11 @@ describe('two runs of one device at once', () => {
 describe('credential reuse', () => {
   it('leaves voucher and device as they are, any number of times', async () => {
     await open()
-    await world.onboarding.plans.put(
-      { party: HOME_PARTY, by: 'fdoa_1', name: 'again' },
-      {
-        credential: 'reuse',
-        applies_to: { groups: ['default'] },
-        steps: [],
-      },
-    )
+    await world.putPlan('again', {
+      credential: 'reuse',
+      applies_to: { groups: ['default'] },
+      steps: [],
+    })
     const device = await world.addDevice()
     for (let i = 0; i < 3; i++) {
       expect(await world.onboard(device)).toEqual({ type: 'credential-reused' })

@@ -46,7 +46,7 @@ describe('/plans', () => {
     expect((await world.api('PUT', '/plans/one', plan)).status).toBe(200)
     const { status, json } = await world.api('PUT', '/plans/two', plan)
     expect(status).toBe(409)
-    expect(json.detail).toBe('applies_to.groups: the plan one is for g already')
+    expect(json.detail).toBe('the plan one is for groups g, h already: give one of them a priority')
     expect((await world.api('PUT', '/plans/one', plan)).status).toBe(200)
   })
 

@@ -282,7 +282,9 @@ describe('the authorities', () => {
 
   it('add those of a listener with a foreign certificate to what devices trust', async () => {
     const [foreign] = (await openTestPki()).pki.trustBundle()
-    const { pki } = await openTestPki({ serverAnchors: [foreign!] })
+    const { pki } = await openTestPki()
+    pki.addServerAnchors([foreign!])
+    pki.addServerAnchors([foreign!])
     expect(pki.trustBundle()).toHaveLength(2)
     expect(pki.trustBundle()[1]).toBe(foreign)
   })

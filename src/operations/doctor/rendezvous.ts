@@ -1,0 +1,96 @@
+/** The rendezvous that devices made here are told of: whether it answers, and what time it has. */
+import { randomBytes } from 'node:crypto'
+import { AuditLog } from '../../audit/log.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config.ts'
+import type { Database } from '../../database/open.ts'
+import { HOME_PARTY } from '../../database/tables.ts'
+import { type HttpTransport, httpTransport } from '../../fdo/client.ts'
+import { type Trial, tryRendezvous } from '../../manufacturing/orders/trial.ts'
+import { Outbound } from '../../outbound/outbound.ts'
+import { OutboundPolicy } from '../../outbound/policy.ts'
+import { addressSettings } from '../../settings/addresses.ts'
+import { type Finding, findings } from './finding.ts'
+import { statusOf } from './listeners.ts'
+
+const PATIENCE_MS = 5_000
+const MOST_SECONDS = 30
+
+export interface RendezvousServices {
+  readonly config: Config
+  readonly database: Database
+  readonly clock: Clock
+  /** Where the service is reached. */
+  readonly publicUrl: string
+  readonly isRunning: boolean
+}
+
+export async function checkRendezvous(services: RendezvousServices): Promise<Finding[]> {
+  const { ok, problem, skipped } = findings('rendezvous')
+  const { addresses, passed_over: passedOver } = await trialOf(services)
+  const found = addresses.map(({ url, as, ok: isGood, detail }) => {
+    if (isGood) return ok(`${url}: ${detail}`)
+    if (isOwn(url, services) && !services.isRunning) {
+      return skipped(`${url} is this service, which is not running`)
+    }
+    const next = `is it reachable from here, and is an FDO service there? (tried as ${as})`
+    return problem(`${url}: ${detail}`, next)
+  })
+  const nobody = passedOver.map((one) => problem(one, 'set another: PUT /api/v1/rendezvous-info'))
+  return [...found, ...nobody, ...(await checkClocks(addresses, services))]
+}
+
+async function trialOf({ config, database, clock, publicUrl }: RendezvousServices): Promise<Trial> {
+  const outbound = new Outbound(new OutboundPolicy(config))
+  outbound.admitOwn(publicUrl)
+  const open: HttpTransport[] = []
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const audit = new AuditLog({ clock })
+  const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
+  const { rendezvousInfo: setting } = addressSettings(known)
+  try {
+    return await tryRendezvous((await setting.value(HOME_PARTY)).value, clock.now(), {
+      randomBytes,
+      connect({ url }) {
+        const transport = httpTransport(url, {
+          timeoutMs: PATIENCE_MS,
+          tls: { rejectUnauthorized: false },
+          agentOf: (base, pool) => outbound.agent(base, pool),
+        })
+        open.push(transport)
+        return transport.send
+      },
+    })
+  } finally {
+    for (const transport of open) transport.close()
+    outbound.close()
+  }
+}
+
+/** Of another machine, by the hour it says in its answers: there may be no time server to ask. */
+async function checkClocks(
+  addresses: Trial['addresses'],
+  services: RendezvousServices,
+): Promise<Finding[]> {
+  const { ok, problem } = findings('clock')
+  const others = addresses.filter(({ url, ok: isGood }) => isGood && !isOwn(url, services))
+  const origins = new Set(others.map(({ url }) => new URL(url).origin))
+  const found: Finding[] = []
+  for (const origin of origins) {
+    const { date } = await statusOf(origin)
+    if (date === undefined || Number.isNaN(Date.parse(date))) continue
+    const seconds = Math.round((services.clock.now().getTime() - Date.parse(date)) / 1000)
+    const next =
+      'set the clock by a time server (chrony, systemd-timesyncd), or ask them to set theirs'
+    found.push(
+      Math.abs(seconds) > MOST_SECONDS
+        ? problem(`${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} ${origin}`, next)
+        : ok(`with that of ${origin} within ${MOST_SECONDS} s`),
+    )
+  }
+  return found
+}
+
+function isOwn(url: string, { publicUrl }: RendezvousServices): boolean {
+  return new URL(url).origin === new URL(publicUrl).origin
+}

@@ -1,0 +1,62 @@
+/** A data directory as a service leaves it, without the service. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AuditLog } from '../../src/audit/log.ts'
+import { FakeClock } from '../../src/clock.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import { sqliteDump } from '../../src/database/dump.ts'
+import { type Database, openDatabase } from '../../src/database/open.ts'
+import { HOME_PARTY } from '../../src/database/tables.ts'
+import { Parties } from '../../src/parties/service.ts'
+import { KeyStore } from '../../src/secrets/key-store.ts'
+import { checkMasterKey, loadMasterKey } from '../../src/secrets/master-key.ts'
+import { Sealer } from '../../src/secrets/seal.ts'
+
+export interface DataDirectory {
+  readonly folder: string
+  readonly config: Config
+  readonly clock: FakeClock
+  readonly database: Database
+  readonly sealer: Sealer
+  file(name: string, content?: string | Uint8Array): string
+  close(): Promise<void>
+  remove(): Promise<void>
+}
+
+/** With a party, an owner key, and a file that a plan sends. */
+export async function dataDirectory(): Promise<DataDirectory> {
+  const folder = mkdtempSync(join(tmpdir(), 'firstlight-data-'))
+  const config = loadConfig({ FIRSTLIGHT_DATA: join(folder, 'data') })
+  mkdirSync(config.dataDir, { mode: 0o700 })
+  const clock = new FakeClock()
+  const sealer = new Sealer(loadMasterKey(config.masterKeyFile, false))
+  const database = await openDatabase(config.databaseFile)
+  await checkMasterKey(database, sealer, config.masterKeyFile)
+  await Parties.open({ database, clock, audit: new AuditLog({ clock }) })
+  const keys = await KeyStore.open({ database, clock, sealer })
+  await keys.ring(HOME_PARTY).ensure('owner', ['p256'])
+  mkdirSync(join(config.dataDir, 'contents'))
+  writeFileSync(join(config.dataDir, 'contents', 'ab'.repeat(48)), 'what devices get')
+  let open = true
+  const close = async () => {
+    if (open) await database.close()
+    open = false
+  }
+  return {
+    ...{ folder, config, clock, database, sealer, close },
+    file(name, content) {
+      const path = join(folder, name)
+      if (content !== undefined) writeFileSync(path, content)
+      return path
+    },
+    async remove() {
+      await close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+export function servicesOf({ config, clock }: DataDirectory) {
+  return { config, clock, version: '1.2.3', dump: sqliteDump(config.databaseFile) }
+}
