@@ -2,7 +2,7 @@
 import { createReadStream, createWriteStream, statSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import { type Given, type Listed, listAll, pathOf } from './api.ts'
+import { type Given, type Listed, call, listAll, pathOf } from './api.ts'
 import { runWithApi } from './command.ts'
 import { CliFailure } from './failure.ts'
 import { table } from './output.ts'
@@ -30,6 +30,16 @@ export function addContents(plan: Command): void {
           { title: 'REF', value: ({ ref }) => ref },
         ]),
       )
+    },
+  )
+  runWithApi(
+    plan
+      .command('discard')
+      .description('remove a file that no plan sends')
+      .argument('<ref>', 'what plan contents calls it'),
+    async (api, _options, output, [ref = '']) => {
+      await call(api, 'DELETE /plan-contents/{ref}', { params: { ref } })
+      output.result({ ref, removed: true }, () => `removed ${ref}`)
     },
   )
 }

@@ -54,6 +54,6 @@ export async function findOwnerSigner(
   fingerprint: string,
 ): Promise<Signer | undefined> {
   const ring = keyStore.ring(party)
-  const known = ring.list().find((key) => key.purpose === OWNER && key.fingerprint === fingerprint)
+  const known = (await ring.ranked(OWNER)).find((key) => key.fingerprint === fingerprint)
   return known && ring.findSigner(OWNER, known.spki)
 }

@@ -28,8 +28,10 @@ export class BroughtVouchers {
     if (isRefusal(verdict)) return verdict
     // A key is read from the database when it is first used, which no transaction may wait for.
     const { voucher } = verdict
+    // The first reads anew which keys there are: another process may have made one.
+    await this.#ledger.findSigner(party, voucher)
     const holders = services.findHolders(ownerKeyOf(voucher).value)
-    await Promise.all([party, ...holders].map((one) => this.#ledger.findSigner(one, voucher)))
+    await Promise.all(holders.map((one) => this.#ledger.findSigner(one, voucher)))
     return verdict
   }
 

@@ -18,6 +18,7 @@ import { fromHex } from '../support/wire.ts'
 /** What changes nothing that an auditor would ask about, or is told of elsewhere. */
 const UNTOLD: Readonly<Record<string, string>> = {
   'POST /audit/countersignatures': 'stands beside the log: it is about how far that goes',
+  'POST /devices/{device}/dry-run': 'changes nothing',
   'POST /devices/{device}/register': 'does at once what is due anyway; its outcome is told',
   'POST /identity-providers/{id}/test': 'changes nothing',
   'POST /orders/{id}/closing-statement': 'says, signed, how much was made before it was closed',

@@ -14,7 +14,8 @@ afterAll(() => world.end())
 
 const GUID = /^[0-9a-f]{32}$/
 
-describe('firstlight voucher', () => {
+// Some thirty programs, one after the other, on a machine that may be busy.
+describe('firstlight voucher', { timeout: 180_000 }, () => {
   it('shows, verifies, extends and imports files, and exports and deletes what was taken in', async () => {
     const factory = new ServeProcess(world.file('factory'), await freePort(), {
       FIRSTLIGHT_FIRST_OWNER: world.pemKeys('seller').publicKey,

@@ -108,6 +108,10 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
     writeFileSync(path, 'x'.repeat(100_000))
     const { ref } = await world.told<{ ref: string }>('plan', 'bring', path)
     expect(await world.told('plan', 'contents')).toEqual([{ ref, length: 100_000 }])
+    writeFileSync(world.file('idle'), 'y')
+    const idle = await world.told<{ ref: string }>('plan', 'bring', world.file('idle'))
+    await world.told('plan', 'discard', idle.ref)
+    expect(await world.told('plan', 'contents')).toEqual([{ ref, length: 100_000 }])
   })
 })
 

@@ -6,6 +6,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ownerKeyOf, parseVoucher } from '../../protocol/voucher/voucher.ts'
 import { FakeClock } from '../../src/clock.ts'
+import { HOME_PARTY } from '../../src/database/tables.ts'
 import { addParty } from '../support/callers.ts'
 import { officeOf } from '../support/factory.ts'
 import { share, takeIn } from '../support/lines.ts'
@@ -239,5 +240,27 @@ describe('a key', { timeout: PATIENCE_MS }, () => {
     )
     const statuses = answers.map(({ status }) => status).toSorted()
     expect(statuses).toEqual([201, 409, 409, 409, 429, 429])
+  })
+
+  it('is one of 500 at most', async () => {
+    const { database } = world.service.services
+    const { party, ...key } = await database.db
+      .selectFrom('private_key')
+      .selectAll()
+      .where('party', '<>', HOME_PARTY)
+      .where('kind', '=', 'p256')
+      .executeTakeFirstOrThrow()
+    const more = Array.from({ length: 500 }, (_, i) => ({
+      ...{ ...key, party, id: `fdok_${i}`, fingerprint: `${i}`, origin: 'imported' as const },
+    }))
+    await database.commit((tx) => tx.insertInto('private_key').values(more).execute())
+    const full = [409, '500 keys are enough: remove those nothing needs']
+    const one = await stranger.must<{ items: Key[] }>('GET', '/keys')
+    const { id } = one.items.find(({ state }) => state === 'active')!
+    expect(await refused('POST', `/keys/${id}/rotate`, stranger)).toEqual(full)
+    expect(await refused('POST', '/keys/make', stranger, wanted('owner', 'rsa3072'))).toEqual(full)
+    // What is refused leaves nothing behind.
+    const { items } = await stranger.must<{ items: Key[] }>('GET', '/keys?limit=500')
+    expect(items.find((shown) => shown.id === id)).toMatchObject({ state: 'active' })
   })
 })

@@ -113,6 +113,12 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
     for (let i = 0; i < 2; i++) {
       expect((await close(part, statement)).json).toMatchObject({ state: 'closed', reserved: 1 })
     }
+    const entries = '/audit?type=order-share-closed'
+    const { items } = await central.must<{ items: object[] }>('GET', entries)
+    // Said twice, it is told once.
+    expect(items).toMatchObject([
+      { subject: { id: part }, detail: { order: id, made: 2, given_back: 3 } },
+    ])
     expect(await central.order(id)).toMatchObject({ made: 1, reserved: 1 })
     expect(await handOver(central, part, [other!])).toMatchObject([{ ok: true }])
     expect(await central.order(id)).toMatchObject({ made: 2, reserved: 0 })
@@ -120,6 +126,24 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
     expect((await central.order(next)).state).toBe('open')
     const elsewhere = await given()
     expect((await close(elsewhere.part, statement)).text).toContain('other-share')
+  })
+
+  it('cannot give back what it took in with a key that is gone', async () => {
+    const { line, plant, lineKey } = world
+    const { own } = await given()
+    await line.must('POST', `/orders/${own}/close`)
+    const { database } = plant.service.services
+    const key = await database.db
+      .selectFrom('private_key')
+      .selectAll()
+      .where('fingerprint', '=', lineKey)
+      .executeTakeFirstOrThrow()
+    await database.commit((tx) => tx.deleteFrom('private_key').where('id', '=', key.id).execute())
+    const { status, text } = await line.call('POST', `/orders/${own}/closing-statement`)
+    await database.commit((tx) => tx.insertInto('private_key').values(key).execute())
+    expect([status, text]).toEqual([409, expect.stringContaining('is gone')])
+    const back = await line.call('POST', `/orders/${own}/closing-statement`)
+    expect(back.status).toBe(200)
   })
 
   it('has what was not made for it refused, and nothing counted', async () => {
@@ -145,6 +169,50 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
       json: { devices: [good] },
     })
     expect(missing.status).toBe(404)
+  })
+
+  it('has refused what goes elsewhere, or to others, than the order says', async () => {
+    const { central, line, lineKey } = world
+    const { own } = await given()
+    await make()
+    const [good] = await broughtBy(line, own)
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const first_owner = publicKey.export({ type: 'spki', format: 'pem' })
+    const others: readonly [order: object, check: string][] = [
+      [{ rendezvous_info: [{ dns: 'rv.test' }] }, 'other-rendezvous'],
+      [{ first_owner }, 'other-owner'],
+      [{ first_owner: [{ model: 'M9', to: 'self' }] }, 'other-model'],
+    ]
+    for (const [order, check] of others) {
+      const { id } = await central.open({ quantity: 5, ...order }, true)
+      const { id: part } = await share(central, id, { line: lineKey })
+      expect(await handOver(central, part, [good!])).toMatchObject([{ ok: false, check }])
+      expect(await central.order(id)).toMatchObject({ made: 0, reserved: 5 })
+    }
+  })
+
+  it('has counted what somebody else has brought before it, and the log tells', async () => {
+    const { central, line } = world
+    const { id, part, own } = await given()
+    await make({ serial: 'C1' })
+    const devices = await broughtBy(line, own)
+    const { guid } = (await line.devices(own))[0]!
+    const pem = (await line.call('GET', `/vouchers/${guid}?format=pem`)).text
+    const headers = { 'content-type': 'application/x-pem-file' }
+    const imported = await central.call('POST', '/vouchers', { body: pem, headers })
+    expect(imported.json).toMatchObject({ items: [{ guid, ok: true }] })
+    expect(await handOver(central, part, devices)).toMatchObject([{ ok: true, detail: null }])
+    expect(await central.order(id)).toMatchObject({ made: 1, reserved: 4 })
+    const { items } = await central.must<{ items: { type: string }[] }>(
+      'GET',
+      `/audit?guid=${guid}`,
+    )
+    // The rendezvous hears of it meanwhile.
+    const told = items.filter(({ type }) => type !== 'registered')
+    expect(told).toMatchObject([
+      { type: 'order-device-counted', subject: { guid }, detail: { order: id, share: part } },
+      { type: 'voucher-imported' },
+    ])
   })
 
   it('may not bring more than its share, nor serial numbers twice', async () => {

@@ -221,6 +221,16 @@ describe('a share of an order', { timeout: PATIENCE_MS }, () => {
     expect(await central.order(id)).toMatchObject({ reserved: 3 })
     await central.must('POST', `/orders/${id}/close`)
     expect(await ask(id)).toBe(409)
+    const past = await central.open()
+    const { database } = world.center.service.services
+    await database.commit((tx) =>
+      tx
+        .updateTable('production_order')
+        .set({ expires_at: '2020-01-01T00:00:00.000Z' })
+        .where('id', '=', past.id)
+        .execute(),
+    )
+    expect(await ask(past.id)).toBe(409)
     const both = await central.must<{ items: object[]; next: string | null }>(
       'GET',
       `/orders/${id}/shares?limit=1`,

@@ -27,8 +27,10 @@ const lacking = (some: readonly Operation[], parameter: string) =>
 
 describe('every operation', () => {
   it('that is a POST is carried out once under a key, but for what is a stream', () => {
-    // Whose vouchers are each told apart by themselves: one that is there already is no second one.
-    expect(lacking(named('POST'), 'idempotency-key')).toEqual(['POST /vouchers'])
+    // Vouchers are each told apart by themselves, and a file is called by its digest: what is there
+    // already is no second one.
+    const streams = ['POST /plan-contents', 'POST /vouchers']
+    expect(lacking(named('POST'), 'idempotency-key').toSorted()).toEqual(streams)
   })
 
   it('that changes a thing does so on a condition', () => {

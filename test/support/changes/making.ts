@@ -83,6 +83,20 @@ export const makingChanges = (world: ChangingWorld): readonly Change[] => {
       perform: () => api('PUT', '/plans/cameras', { steps: [] }),
     },
     {
+      operation: 'POST /plans/{name}/versions/{version}/approve',
+      told: ['plan-approved'],
+      given: () => putByAnother(world),
+      perform: () => {
+        const { version, digest } = known
+        return api('POST', `/plans/cameras/versions/${version}/approve`, { digest, share: 10 })
+      },
+    },
+    {
+      operation: 'PATCH /plans/{name}/rollout',
+      told: ['plan-rollout-changed'],
+      perform: () => api('PATCH', '/plans/cameras/rollout', { share: 50 }),
+    },
+    {
       operation: 'DELETE /plans/{name}',
       told: ['plan-removed'],
       perform: () => api('DELETE', '/plans/cameras'),
@@ -121,4 +135,13 @@ async function someoneRegisters({ service, known }: ChangingWorld): Promise<void
     .insertInto('registration_alarm')
     .values({ guid, owner_key, ...tried })
     .execute()
+}
+
+/** What runs programs holds once somebody else has approved of it. */
+async function putByAnother({ service, must, known }: ChangingWorld): Promise<void> {
+  const { token = '' } = await must('POST', '/tokens', { name: 'author', scopes: ['plan:write'] })
+  const steps = [{ type: 'command', name: 'wait', command: 'sleep', args: ['1'] }]
+  const put = await service.api('PUT', '/api/v1/plans/cameras', { json: { steps }, token })
+  const { version, digest } = put.json as { version: number; digest: string }
+  Object.assign(known, { version: String(version), digest })
 }

@@ -28,7 +28,7 @@ export interface OrderImportServices extends Omit<IssuerServices, 'events'> {
   }
   /** The keys of a party, for every purpose. */
   keysOf(party: string): SigningKeys & {
-    list(): readonly Pick<KeyInfo, 'purpose' | 'fingerprint' | 'spki'>[]
+    ranked(purpose: string): Promise<readonly Pick<KeyInfo, 'fingerprint' | 'spki'>[]>
   }
 }
 
@@ -104,9 +104,9 @@ export class OrderImports {
   ): Promise<void> {
     const { database, keysOf } = this.#services
     const { signer, expiresAt, url } = document
-    const ours = keysOf(party).list()
+    const ours = await keysOf(party).ranked(MANUFACTURER)
     const line = lineText(document)
-    if (!ours.some((key) => key.purpose === MANUFACTURER && key.fingerprint === line)) {
+    if (!ours.some(({ fingerprint }) => fingerprint === line)) {
       throw refused('other-line', `it is for the line ${line}: firstlight order line tells ours`)
     }
     if (trusted !== undefined && trusted !== signer) {
@@ -211,9 +211,8 @@ export class OrderImports {
       throw new Problem('conflict', `devices are made to it: firstlight order close ${id}`)
     }
     const { line } = JSON.parse(source) as Source
-    const key = keysOf(party)
-      .list()
-      .find(({ purpose, fingerprint }) => purpose === MANUFACTURER && fingerprint === line)
+    const ours = await keysOf(party).ranked(MANUFACTURER)
+    const key = ours.find(({ fingerprint }) => fingerprint === line)
     const signer = key && (await keysOf(party).findSigner(MANUFACTURER, key.spki))
     if (!signer) throw new Problem('conflict', 'the key that the order was given to is gone')
     const closedAt = closed_at ?? clock.now().toISOString()

@@ -46,6 +46,7 @@ const stored = () => databases[0]!.db.selectFrom('private_key').selectAll().exec
 describe('a key that is rotated', () => {
   it('is kept, and serves what was signed to it; the new one is in use', async () => {
     const old = await here.ownKey(slot())
+    clock.advance(1)
     const made = await rotate(here, old)
     const ring = here.ring(PARTY)
     expect(hex((await ring.signer('owner', 'p256')).key.spki)).toBe(hex(made.spki))

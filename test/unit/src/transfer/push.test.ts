@@ -223,7 +223,7 @@ describe('what was sold', () => {
       async () => target.calls(),
       (calls) => calls === 1,
     )
-    for (let i = 0; i < 6; i++) {
+    const renewed = async () => {
       seller.clock.advance(10_000)
       const wanted = seller.clock.now().getTime() + 30_000
       await seller.until(
@@ -231,6 +231,21 @@ describe('what was sold', () => {
         (items) => untilOf(items) === wanted,
       )
     }
+    for (let i = 0; i < 4; i++) await renewed()
+    // A disk that is full for a moment: it is still claimed, and then again.
+    const { commit } = seller.database
+    let failed = false
+    seller.database.commit = async () => {
+      failed = true
+      throw new Error('full')
+    }
+    seller.clock.advance(10_000)
+    await seller.until(
+      async () => failed,
+      (seen) => seen,
+    )
+    seller.database.commit = commit
+    for (let i = 0; i < 4; i++) await renewed()
     answer()
     expect(await settled(seller)).toMatchObject([{ state: 'delivered', attempts: 0 }])
     expect(target.calls()).toBe(1)
