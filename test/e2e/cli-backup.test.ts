@@ -124,3 +124,15 @@ describe('a back-up', () => {
     expect(verified.status).toBe(0)
   }, 180_000)
 })
+
+describe('with the database on a server', () => {
+  it.each([
+    ['backup', '--to', 'none.pem', '--out', 'none.backup'],
+    ['master-key', 'rotate'],
+  ])('%s leaves it to the server, and says how', async (...args) => {
+    const variables = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }
+    const { status, json } = await firstlight([...args, '--json'], variables)
+    expect(status).toBe(3)
+    expect(json).toMatchObject({ error: { next: expect.stringContaining('pg_dump') } })
+  })
+})

@@ -129,6 +129,15 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
     expect(readFileSync(file).equals(bytes)).toBe(true)
   })
 
+  it('finds a server that does not answer, where the database is on one', async () => {
+    const DATABASE_URL = `postgres://nobody@127.0.0.1:${await freePort()}/none`
+    const [database] = of(await atRest({ DATABASE_URL }), 'database')
+    expect(database).toMatchObject({
+      status: 'problem',
+      next: expect.stringContaining('DATABASE_URL'),
+    })
+  })
+
   it('tells a database of an earlier version from one of a later', async () => {
     const sqlite = new SQLite(join(broken, 'firstlight.sqlite'))
     sqlite.exec(`update kysely_migration set name = '9999-later' where name = '0002-plan-change'`)

@@ -183,7 +183,7 @@ describe('an order that comes signed', { timeout: PATIENCE_MS }, () => {
     }
     Object.assign(database, { commit: afterForgetting })
     const { status, text } = await offer(document)
-    expect([status, text]).toEqual([409, expect.stringContaining('--issuer')])
+    expect([status, text]).toEqual([422, expect.stringContaining('--issuer')])
     const { text: trusted } = await line.call('GET', '/order-issuers')
     expect(trusted).not.toContain(issuer)
   })

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { run } from '../command.ts'
 import { facts } from '../output.ts'
 import { version } from '../version.ts'
-import { addDataOptions, configOf, type DataOptions } from '../data-options.ts'
+import { addDataOptions, fileConfigOf, type DataOptions } from '../data-options.ts'
 
 interface BackupOptions extends DataOptions {
   readonly to: readonly string[]
@@ -18,7 +18,7 @@ export function backupCommand(): Command {
     .requiredOption('--to <file...>', 'public keys or certificates, PEM: each can restore it alone')
     .requiredOption('--out <file>', 'where it goes')
   return run<BackupOptions>(addDataOptions(backup), async (options, output) => {
-    const config = await configOf(options)
+    const config = await fileConfigOf(options)
     const { sqliteDump } = await import('../../database/sqlite/dump.ts')
     const { recipientOf } = await import('../../operations/backup/envelope.ts')
     const { backUp } = await import('../../operations/backup/back-up.ts')

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Missed } from '../../audit/missed.ts'
 import { run } from '../command.ts'
-import { type DataOptions, addDataOptions, configOf } from '../data-options.ts'
+import { type DataOptions, addDataOptions, fileConfigOf } from '../data-options.ts'
 import { missedFrom, missedText } from '../missed.ts'
 import { facts } from '../output.ts'
 
@@ -38,7 +38,7 @@ export function restoreCommand(): Command {
       const checked = { made_at, version, files: Object.keys(files).length }
       return output.result(checked, (one) => facts(Object.entries(one)))
     }
-    const config = await configOf(options)
+    const config = await fileConfigOf(options)
     const { sqliteDump } = await import('../../database/sqlite/dump.ts')
     const { realClock: clock } = await import('../../clock.ts')
     const services = { config, clock, dumpOf: sqliteDump }

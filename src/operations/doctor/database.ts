@@ -16,11 +16,11 @@ import { type Finding, findings, reasonOf } from './finding.ts'
 
 /** Whether the database can be looked into: undefined where it is of another version, or none. */
 export async function checkDatabase(
-  { databaseFile }: Config,
-  dump: DatabaseDump,
+  { databaseUrl, databaseFile }: Config,
+  dump: Pick<DatabaseDump, 'findFlaw' | 'migrations'>,
 ): Promise<{ readonly found: Finding[]; readonly isCurrent: boolean }> {
   const { ok, problem, warning, skipped } = findings('database')
-  if (!existsSync(databaseFile)) {
+  if (databaseUrl === undefined && !existsSync(databaseFile)) {
     return { found: [skipped(`there is no ${databaseFile} yet`)], isCurrent: false }
   }
   try {
@@ -35,11 +35,17 @@ export async function checkDatabase(
     }
     const missing = KNOWN_MIGRATIONS.filter((name) => !had.includes(name))
     if (missing.length === 0) return { found: [ok('whole, and of this version')], isCurrent: true }
+    if (had.length === 0) {
+      return { found: [skipped('nothing is in it yet')], isCurrent: false }
+    }
     const next = 'make a back-up (firstlight backup), then restart the service'
     const what = `of an earlier version: ${missing.join(', ')} will be run`
     return { found: [warning(what, next)], isCurrent: false }
   } catch (error) {
-    const next = 'keep the files as they are, and restore a back-up elsewhere (firstlight restore)'
+    const next =
+      databaseUrl === undefined
+        ? 'keep the files as they are, and restore a back-up elsewhere (firstlight restore)'
+        : 'see that DATABASE_URL is right and the server runs; its log says more'
     return { found: [problem(reasonOf(error), next)], isCurrent: false }
   }
 }

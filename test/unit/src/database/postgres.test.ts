@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadConfig } from '../../../../src/config.ts'
 import { type Executor, afterCommit } from '../../../../src/database/connection.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
+import { migrations } from '../../../../src/database/migrations/index.ts'
+import { postgresInspection } from '../../../../src/database/postgres/inspect.ts'
 import { statement } from '../../../../src/database/statement.ts'
 import {
   type Database,
@@ -259,4 +261,18 @@ describe('a start', () => {
     },
     PATIENCE_MS,
   )
+})
+
+describe.runIf(isOnPostgres)('a database that is looked at from outside', () => {
+  it('tells which migrations it has had, and that nothing is wrong', async () => {
+    const inspection = postgresInspection(url)
+    expect(await inspection.findFlaw()).toBeUndefined()
+    expect(await inspection.migrations()).toEqual(Object.keys(migrations).toSorted())
+  })
+
+  it('has had none where no service has been', async () => {
+    const nowhere = new URL(url)
+    nowhere.searchParams.set('options', '-c search_path=nobody')
+    expect(await postgresInspection(nowhere.href).migrations()).toEqual([])
+  })
 })
