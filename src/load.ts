@@ -2,7 +2,8 @@
  * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
  * that what has begun comes to its end: a device that is half-way through has cost us most already.
  *
- * Two signs: the event loop is late again and again, with no moment between at which it has caught up;
+ * Two signs: the event loop is late again and again, with no moment between at which it has caught up,
+ * and by what it has to do itself: with little of that, it is others on the machine who make it late;
  * or so much has begun and not been answered that slower resources (signatures, the disk) are behind.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +12,8 @@ const SAMPLE_MS = 50
 /** As late as that, several times running: everybody waits as long for everything. */
 const LATE_MS = 150
 const LATE_SAMPLES = 4
+/** At work for less of a sample than that, it has no more to do than it can. */
+const BUSY = 0.5
 /** No later than that, once: what was waiting has been done. */
 const CAUGHT_UP_MS = 40
 /** Fewer than may wait for a first half of Diffie-Hellman: they would be refused there. */
@@ -65,14 +68,17 @@ export class Load {
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const due = performance.now() + SAMPLE_MS
+      const before = performance.eventLoopUtilization()
       // Rejects when the signal comes: nothing is wrong then.
       await sleep(SAMPLE_MS, undefined, { signal, ref: false }).catch(() => {})
-      this.note(performance.now() - due)
+      const { utilization } = performance.eventLoopUtilization(before)
+      this.note(performance.now() - due, utilization)
     }
   }
 
-  /** How late the event loop was by the latest sample. */
-  note(lateMs: number): void {
+  /** How late the event loop was by the latest sample, and for which part of it it was at work. */
+  note(measuredMs: number, utilization = 1): void {
+    const lateMs = utilization < BUSY ? 0 : measuredMs
     this.#lateSamples = lateMs > LATE_MS ? this.#lateSamples + 1 : 0
     if (this.#lateSamples >= LATE_SAMPLES) this.#behind = true
     else if (lateMs <= CAUGHT_UP_MS) this.#behind = false

@@ -28,6 +28,16 @@ describe('the load of a process', () => {
     expect(noting(load, IN_TIME)).toBe(false)
   })
 
+  it('is not too much where others on the machine made the event loop late', () => {
+    const load = new Load()
+    const idle = 0.1
+    for (let i = 0; i < 9; i++) load.note(LATE, idle)
+    expect(load.isBehind).toBe(false)
+    noting(load, LATE, LATE, LATE, LATE)
+    load.note(100, idle)
+    expect(load.isBehind).toBe(false)
+  })
+
   it('lets nothing begin while it is too much', () => {
     const load = new Load()
     expect(load.begin()).toBe(true)
@@ -54,6 +64,20 @@ describe('the load of a process', () => {
       ['message 60', 200],
       ['management API', 1],
     ])
+  })
+
+  it('is too much when the event loop has more to do than it can, as it is watched', async () => {
+    const load = new Load()
+    const stop = new AbortController()
+    const watching = load.watch(stop.signal)
+    // Each turn of the loop takes longer than a sample may be late.
+    while (!load.isBehind) {
+      const until = performance.now() + LATE + 50
+      while (performance.now() < until);
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    stop.abort()
+    await watching
   })
 
   it('is watched until the signal comes', async () => {
