@@ -151,9 +151,10 @@ export class DeviceRecord {
 
   /** The run was broken off: what it brought is worth nothing. */
   async failed(run: Run, failure: Failure, tx: Executor): Promise<void> {
-    const { devices, events, uploads, log } = this.#services
+    const { devices, events, pki, uploads, log } = this.#services
     const bearer = bearerOf(run)
     const guid = toHex(run.guid)
+    await pki.runBrokenOff(tx, bearer)
     await dropUploads.run(tx, bearer)
     uploads.removeRun(bearer).catch((err: unknown) => log.error({ err }, 'uploads left behind'))
     const { reason } = failure

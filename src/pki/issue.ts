@@ -18,7 +18,7 @@ import {
 } from './der.ts'
 import { findLintFlaw } from './lint.ts'
 import type { Profile } from './profiles.ts'
-import { findKeyElsewhere, recordCertificate, storeSigned } from './store.ts'
+import { findObstacle, recordCertificate, storeSigned } from './store.ts'
 
 /** An authority: its name and what it signs with. */
 export interface Issuer {
@@ -42,10 +42,15 @@ export interface Order {
   readonly runId?: string
 }
 
+const OBSTACLES = {
+  'key-of-another-device': 'the key of another device of this party',
+  'device-gone': 'the device has been sold, or taken out of service, while it was onboarded',
+} as const
+
 /** What is asked for is not to be had: the asker's fault, not ours. */
 export class IssuanceRefused extends Error {
   override readonly name = 'IssuanceRefused'
-  readonly reason: 'key-kind' | 'key-of-another-device'
+  readonly reason: 'key-kind' | keyof typeof OBSTACLES
 
   constructor(reason: IssuanceRefused['reason'], message: string) {
     super(message)
@@ -173,10 +178,8 @@ async function reserve(tx: Executor, order: Order, draft: Draft): Promise<void> 
   const { profile, deviceId, spki } = order
   const spkiHash = spkiHashOf(spki)
   if (profile.subject === 'device-id' && deviceId !== undefined) {
-    const elsewhere = await findKeyElsewhere.first(tx, { spkiHash, deviceId })
-    if (elsewhere) {
-      throw new IssuanceRefused('key-of-another-device', 'the key of another device of this party')
-    }
+    const found = await findObstacle.first(tx, { spkiHash, deviceId })
+    if (found) throw new IssuanceRefused(found.obstacle, OBSTACLES[found.obstacle])
   }
   const at = draft.at.toISOString()
   await recordCertificate.run(tx, {

@@ -27,6 +27,7 @@ import {
   removeExpired,
   supersedeForgotten,
   supersedeOthers,
+  supersedePending,
   supersedeUnsent,
 } from './store.ts'
 
@@ -155,7 +156,7 @@ export class Pki {
     return {
       // Of a request nothing counts but the key it proves: the subject is the proven device.
       sign: (csr) => asRefusal(async () => this.issueLdevid(bearer, (await parseCsr(csr)).spki)),
-      generate: () => this.makeKeyAndCertificate(bearer),
+      generate: () => asRefusal(() => this.makeKeyAndCertificate(bearer)),
       // With what lies between a credential and the root: fdo.csr sends the credential by itself.
       caCertificates: async () => [...this.trustBundle(), this.#hierarchy.issuingCa.certificate],
     }
@@ -176,6 +177,15 @@ export class Pki {
     const activated = await activatePending.run(tx, change)
     if (activated > 0 && (await supersedeOthers.run(tx, change)) > 0) await noteChange.run(tx, {})
     return activated
+  }
+
+  /**
+   * In the transaction that breaks the run off: what it brought was in force nowhere here. The list
+   * tells of it all the same, to those who look at nothing else.
+   */
+  async runBrokenOff(tx: Executor, bearer: Bearer): Promise<void> {
+    const at = this.#services.now().toISOString()
+    if ((await supersedePending.run(tx, { ...bearer, at })) > 0) await noteChange.run(tx, {})
   }
 
   /** Whose credential this certificate is, if it is one of ours and in force now. */
@@ -236,11 +246,17 @@ export class Pki {
   }
 }
 
-/** The device is told that its request was bad, not what was bad about it. */
+/**
+ * The device is told that its request was bad, not what was bad about it. With one that is not
+ * onboarded here any more the run is over.
+ */
 async function asRefusal<T>(issue: () => Promise<T>): Promise<T> {
   try {
     return await issue()
   } catch (error) {
+    if (error instanceof IssuanceRefused && error.reason === 'device-gone') {
+      throw new FdoError('RESOURCE_NOT_FOUND', error.message, { cause: error })
+    }
     if (!(error instanceof IssuanceRefused) && !(error instanceof FdoError)) throw error
     throw new CsrRefusal('BAD_REQUEST', error.message, { cause: error })
   }

@@ -46,15 +46,28 @@ export const storeSigned = statement((db, p: { serial: string; der: Uint8Array; 
 
 type Status = CertificateRow['status']
 
-/** Another device's certificate for the same key: a device that is sold has one of each party. */
-export const findKeyElsewhere = statement((db, p: { spkiHash: string; deviceId: string }) =>
+type Obstacle = 'key-of-another-device' | 'device-gone'
+
+/**
+ * What stands in the way of a credential: another device's certificate for the same key (a device
+ * that is sold has one of each party), or that the device is none of the party's any more, since a
+ * run of TO2 may be under way when it is sold. Looked for in one query.
+ */
+export const findObstacle = statement((db, p: { spkiHash: string; deviceId: string }) =>
   db
     .selectFrom('certificate')
-    .select('serial')
+    .select(sql.lit<Obstacle>('key-of-another-device').as('obstacle'))
     .where('spki_hash', '=', p.spkiHash)
     .where('profile', '=', CREDENTIAL)
     .where('device_id', '!=', p.deviceId)
     .where('party', '=', partyOf(db, p.deviceId))
+    .unionAll(
+      db
+        .selectFrom('device')
+        .select(sql.lit<Obstacle>('device-gone').as('obstacle'))
+        .where('id', '=', p.deviceId)
+        .where('state', 'in', ['retired', 'handed-over']),
+    )
     .limit(1),
 )
 
@@ -110,6 +123,18 @@ export const supersedeOthers = statement((db, p: { deviceId: string; runId: stri
     .where('profile', '=', CREDENTIAL)
     .where('run_id', '!=', p.runId)
     .where('status', 'in', ['active', 'pending']),
+)
+
+/** What a run has left that was broken off: the device may have it, and must not use it. */
+export const supersedePending = statement(
+  (db, p: { deviceId: string; runId: string; at: string }) =>
+    db
+      .updateTable('certificate')
+      .set({ status: 'superseded', status_at: p.at })
+      .where('device_id', '=', p.deviceId)
+      .where('profile', '=', CREDENTIAL)
+      .where('run_id', '=', p.runId)
+      .where('status', '=', 'pending'),
 )
 
 /** What runs that nobody ended have left: no device has it, or may use it. */

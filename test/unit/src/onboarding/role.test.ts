@@ -30,6 +30,11 @@ const states = async () =>
   (await world.desk.list({ party: HOME_PARTY, limit: 100 }))
     .map(({ state, origin }) => `${state} ${origin}`)
     .sort()
+const TESTER = { id: 'tok_1', party: HOME_PARTY }
+const takenAway = (id: string, isRetired: boolean) =>
+  isRetired
+    ? world.desk.retire({ id, party: HOME_PARTY, guid: guidText(0xa1) }, TESTER)
+    : world.desk.delete(guidText(0xa1), TESTER)
 const historyOf = async () =>
   (await world.devices.history((await world.device()).id)).map(({ type }) => type)
 
@@ -181,6 +186,21 @@ describe('a run that is broken off', () => {
     expect(world.noted.at(-1)?.[0]).toBe('onboarding-failed')
     await world.onboard(device)
     expect(await world.device()).toMatchObject({ state: 'onboarded', last_error: null })
+  })
+
+  it.each([
+    ['sold or retired before it has one', 68, []],
+    ['removed before it is done', 70, [{ status: 'superseded' }]],
+  ] as const)('leaves no certificate outside of the list: %s', async (_, number, left) => {
+    await open()
+    const device = await world.addDevice()
+    const { id } = await world.device()
+    const transport: FdoTransport = async (message, authorization) => {
+      if (message.number === number) await takenAway(id, number === 68)
+      return world.transport(message, authorization)
+    }
+    await expect(world.onboard(device, { transport })).rejects.toBeInstanceOf(PeerRefusal)
+    expect(await certificates()).toMatchObject(left)
   })
 
   it('says which step of the plan it was', async () => {

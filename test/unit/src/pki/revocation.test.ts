@@ -114,6 +114,19 @@ describe('the list', () => {
     )
   })
 
+  it('has at once what a run brought that was broken off, and is not made anew for others', async () => {
+    const bearer = { deviceId: 'fdod_a', runId: 'run' }
+    const breakOff = () => world.database.commit((tx) => world.pki.runBrokenOff(tx, bearer))
+    await listed()
+    await breakOff()
+    expect((await listed()).number).toBe(1)
+    const { certificate } = await world.pki.issueLdevid(bearer, p256().spki)
+    await breakOff()
+    const { number, entries } = await listed()
+    const at = world.clock.now().toISOString()
+    expect([number, entries]).toEqual([2, [{ serialNumber: serialIn(certificate), reason: 4, at }]])
+  })
+
   it('is the same for all who ask, until half of its time is over', async () => {
     const first = await world.pki.revocationList()
     const known = await world.pki.revocationList()

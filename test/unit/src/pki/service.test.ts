@@ -150,6 +150,23 @@ describe('a credential', () => {
     })
   })
 
+  it('is refused to a device that is sold or retired while it is onboarded, which ends that', async () => {
+    await addDevices(world.database, { [BEARER.deviceId]: 'fdop_a', fdod_b: 'fdop_a' })
+    const issuer = world.pki.credentialsFor(BEARER)
+    const { db } = world.database
+    for (const state of ['retired', 'handed-over'] as const) {
+      await db.updateTable('device').set({ state }).where('id', '=', BEARER.deviceId).execute()
+      const gone = { code: 'RESOURCE_NOT_FOUND', message: expect.stringContaining('sold') }
+      await expect(issuer.generate()).rejects.toMatchObject(gone)
+      await expect(issuer.sign(await csrOf('CN=x'), false)).rejects.toMatchObject(gone)
+    }
+    await world.pki.issueLdevid({ deviceId: 'fdod_b', runId: 'run' }, p256().spki)
+    const issued = await db.selectFrom('certificate').select('device_id').execute()
+    expect(issued.filter(({ device_id }) => device_id !== null)).toEqual([{ device_id: 'fdod_b' }])
+    await db.updateTable('device').set({ state: 'owned' }).execute()
+    await issuer.generate()
+  })
+
   it('comes with a key of its own where the device cannot make one, and the key is not kept', async () => {
     const issued = await world.pki.credentialsFor(BEARER).generate()
     const key = createPrivateKey({ key: Buffer.from(issued.pkcs8), format: 'der', type: 'pkcs8' })
@@ -191,6 +208,20 @@ describe('whether a credential is in force', () => {
     })
     await expect(failing).rejects.toThrow('no')
     expect(await world.pki.findActiveCertificate(certificate)).toBeUndefined()
+  })
+
+  it('is not where its run was broken off, and nobody else loses by that', async () => {
+    const { certificate } = await onboard(world, BEARER.deviceId, 'run-0')
+    const pending = await world.pki.issueLdevid(BEARER, p256().spki)
+    const other = await world.pki.issueLdevid({ ...BEARER, runId: 'run-2' }, p256().spki)
+    await world.database.commit((tx) => world.pki.runBrokenOff(tx, BEARER))
+    const activate = (runId: string) =>
+      world.database.commit((tx) => world.pki.activateCertificates(tx, { ...BEARER, runId }))
+    expect(await activate('run-1')).toBe(0)
+    expect(await world.pki.findActiveCertificate(pending.certificate)).toBeUndefined()
+    expect(await world.pki.findActiveCertificate(certificate)).toBeDefined()
+    expect(await activate('run-2')).toBe(1)
+    expect(await world.pki.findActiveCertificate(other.certificate)).toBeDefined()
   })
 
   it('ends when a later run brings another, and not when one brings none', async () => {
