@@ -1,6 +1,6 @@
 /** Vouchers of devices that a party had made elsewhere: at a line of its own, which brings them later. */
 import type { Bytes } from '../../protocol/bytes.ts'
-import { ownerKeyOf } from '../../protocol/voucher/voucher.ts'
+import { type Voucher, ownerKeyOf } from '../../protocol/voucher/voucher.ts'
 import type { Executor } from '../database/connection.ts'
 import {
   type Admission,
@@ -10,8 +10,8 @@ import {
   isRefusal,
   verifyGenuine,
 } from './admission.ts'
-import { refusedElsewhere } from './intake.ts'
-import type { VoucherLedger } from './ledger.ts'
+import { isFurtherElsewhere, refusedElsewhere } from './intake.ts'
+import type { PartyVoucher, VoucherLedger } from './ledger.ts'
 import * as store from './store.ts'
 
 export class BroughtVouchers {
@@ -44,8 +44,7 @@ export class BroughtVouchers {
     { party, guid, deviceId, voucher }: GenuineVoucher,
   ): Promise<Exclude<Admission, 'known'>> {
     const ours = await store.findVoucher.first(tx, { party, guid })
-    // Its GUID is whatever the line, or who has the means to speak for one, has written into it.
-    if (!ours) return (await refusedElsewhere(tx, { party, guid, voucher })) ?? 'new'
+    if (!ours) return this.#admitNew(tx, { party, guid, voucher })
     if (ours.device_id !== deviceId) {
       const detail = `this GUID is that of ${ours.device_id}`
       return { check: 'guid-of-another-device', detail }
@@ -53,5 +52,19 @@ export class BroughtVouchers {
     const known = this.#ledger.parse(guid, ours.cbor)
     if (isContinuedBy(voucher, known)) return 'same'
     return { check: 'voucher-differs', detail: 'sold otherwise than the one we have' }
+  }
+
+  /** Its GUID is whatever the line, or who has the means to speak for one, has written into it. */
+  async #admitNew(tx: Executor, brought: PartyVoucher & { readonly voucher: Voucher }) {
+    const refusal = await refusedElsewhere(tx, brought)
+    if (!refusal) return 'new'
+    // Whoever bought it may have had it sooner, and have sold or onboarded it. It serves nobody here.
+    const isTheirs = this.#isSoldToOthers(brought.party, brought.voucher)
+    return isTheirs && (await isFurtherElsewhere(this.#ledger, tx, brought)) ? 'new' : refusal
+  }
+
+  #isSoldToOthers(party: string, voucher: Voucher): boolean {
+    if (voucher.entries.length === 0) return false
+    return !this.#ledger.services.findHolders(ownerKeyOf(voucher).value).includes(party)
   }
 }

@@ -8,6 +8,7 @@ import {
   admit,
   admitBeside,
   admitInPlaceOf,
+  isContinuedBy,
   isRefusal,
   ownerKeyNotOurs,
 } from './admission.ts'
@@ -70,6 +71,18 @@ export async function refusedElsewhere(
     if (refusal) return refusal
   }
   return undefined
+}
+
+/** Whether all that other parties of this installation have of the GUID came of this very voucher. */
+export async function isFurtherElsewhere(
+  ledger: VoucherLedger,
+  tx: Executor,
+  { party, guid, voucher }: PartyVoucher & { readonly voucher: Voucher },
+): Promise<boolean> {
+  const rows = await store.listElsewhere.all(tx, { party, guid })
+  return (
+    rows.length > 0 && rows.every(({ cbor }) => isContinuedBy(voucher, ledger.parse(guid, cbor)))
+  )
 }
 
 async function refusedForDevice(

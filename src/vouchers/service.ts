@@ -7,7 +7,7 @@ import type { Detail } from '../audit/entry.ts'
 import type { Executor } from '../database/connection.ts'
 import { isRefusal } from './admission.ts'
 import { deviceIdOf } from './device-id.ts'
-import { IntakeRefused, entryOf, takeIn } from './intake.ts'
+import { IntakeRefused, entryOf, isFurtherElsewhere, takeIn } from './intake.ts'
 import type { VoucherLedger } from './ledger.ts'
 import * as deletion from './deletion/store.ts'
 import * as store from './store.ts'
@@ -123,7 +123,10 @@ export class VoucherService {
     const deviceId = deviceIdOf(party, deviceKey)
     const genuine = { party, voucher, guid, deviceId, entryStyle: row.entry_style }
     const admission = await takeIn(ledger, tx, genuine, { by: 'system', from: 'other', serial })
-    if (isRefusal(admission)) throw new IntakeRefused(admission)
+    // Brought by a line, it may come after the buyer has had it in another way, and has sold it on.
+    if (isRefusal(admission) && !(await isFurtherElsewhere(ledger, tx, { ...row, voucher }))) {
+      throw new IntakeRefused(admission)
+    }
     const { device_id, updated_at: at } = row
     await store.markExported.run(tx, { guid, deviceId: device_id, at })
   }

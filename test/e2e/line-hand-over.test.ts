@@ -1,7 +1,7 @@
 /** What lines make of an order is counted where it was placed: once each, and never too many. */
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeAt, newDevice, officeOf } from '../support/factory.ts'
+import { makeAt, newDevice } from '../support/factory.ts'
 import { broughtBy, handOver, share, startLines, takeIn } from '../support/lines.ts'
 import { PATIENCE_MS } from '../support/service.ts'
 
@@ -232,50 +232,5 @@ describe('a line that hands over', { timeout: PATIENCE_MS }, () => {
     expect(await handOver(central, part, renamed)).toMatchObject([{ check: 'serial' }])
     expect(await handOver(central, part, two)).toMatchObject([{ ok: true }, { ok: true }])
     expect(await central.order(id)).toMatchObject({ made: 2, reserved: 1 })
-  })
-})
-
-describe('the first owner of what a line makes', { timeout: PATIENCE_MS }, () => {
-  it('may be another party where it was placed, which has it with the hand-over', async () => {
-    const { central, line, center } = world
-    const { code } = await central.must<{ code: string }>('POST', '/invitations', {
-      ...{ name: 'bolt', roles: ['owner'] },
-    })
-    const joined = await officeOf(center, code).must<{ party: { id: string }; token: string }>(
-      'POST',
-      '/parties',
-    )
-    const { part, own } = await given({ first_owner: joined.party.id })
-    await make()
-    const brought = await broughtBy(line, own)
-    expect(await handOver(central, part, brought)).toMatchObject([{ ok: true }])
-    const bolt = officeOf(center, joined.token)
-    expect(await bolt.vouchers()).toMatchObject([{ state: 'held', entries: 1 }])
-  })
-
-  it('may be nobody, and its voucher comes unextended', async () => {
-    const { central, line } = world
-    const { id, part, own } = await given({ first_owner: 'none' })
-    await make()
-    expect(await handOver(central, part, await broughtBy(line, own))).toMatchObject([{ ok: true }])
-    const [device] = await central.devices(id)
-    const voucher = await central.must('GET', `/vouchers/${device!.guid}`)
-    expect(voucher).toMatchObject({ state: 'held', origin: 'made' })
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const to = publicKey.export({ type: 'spki', format: 'pem' })
-    const sale = { json: { to, unproven: true } }
-    const sold = await central.call('POST', `/vouchers/${device!.guid}/sell`, sale)
-    expect([sold.status, sold.text]).toEqual([409, expect.stringContaining('not in this service')])
-  })
-
-  it('may be a key of somebody else, and the voucher waits to be fetched', async () => {
-    const { central, line } = world
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const first_owner = publicKey.export({ type: 'spki', format: 'pem' })
-    const { id, part, own } = await given({ first_owner })
-    await make()
-    expect(await handOver(central, part, await broughtBy(line, own))).toMatchObject([{ ok: true }])
-    const handed = [{ voucher_state: 'handed-over' }]
-    expect(await central.devices(id)).toMatchObject(handed)
   })
 })
