@@ -32,7 +32,7 @@ export interface ProductionOrderTable {
   reserved: number
   /** The share it is, of an order of another service; null for one placed here. */
   share: string | null
-  /** A JSON document, see manufacturing/lines/source.ts: where it came from. */
+  /** A JSON document, see Source in manufacturing/lines/imports/service.ts: where it came from. */
   source: string | null
   /** A JSON document, as in the setting of that name. */
   rendezvous_info: string
