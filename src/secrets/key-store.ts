@@ -3,14 +3,7 @@
  * elsewhere can be added while running, several of a kind side by side. What another process has
  * changed is read again before it is used. Whoever works for one party has its KeyRing.
  */
-import {
-  type KeyObject,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  randomBytes,
-} from 'node:crypto'
-import { promisify } from 'node:util'
+import { type KeyObject, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { KeyKind, SignatureAlgorithm } from '../../protocol/cose/algorithms.ts'
 import { type Signer, signerOf } from '../../protocol/crypto/signer.ts'
@@ -26,6 +19,7 @@ import { KeyBook, fingerprintOf, slotName } from './key-book.ts'
 import { parsePrivateKeys } from './key-files/read.ts'
 import type { KeyInfo, KeySlot } from './key-info.ts'
 import { KeyRing } from './key-ring.ts'
+import { makeKey } from './make-key.ts'
 import type { Sealer } from './seal.ts'
 import { timed } from './timed.ts'
 import { type PrivateKeyRow, PrivateKeyStore } from './store.ts'
@@ -192,7 +186,8 @@ export class KeyStore {
     const known = this.#signers.get(name)
     if (known) return known
     const signer = await this.#makeSigner(info, algorithm)
-    this.#signers.set(name, signer)
+    // It may have been removed meanwhile, and would not be forgotten again.
+    if (this.#book.has(info.id)) this.#signers.set(name, signer)
     return signer
   }
 
@@ -215,7 +210,7 @@ export class KeyStore {
     if (!pkcs8) throw new Error(`the master key does not open the private key ${id}`)
     const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     pkcs8.fill(0)
-    this.#objects.set(id, key)
+    if (this.#book.has(id)) this.#objects.set(id, key)
     return key
   }
 
@@ -264,16 +259,6 @@ export class KeyStore {
       if (isGone(name.slice(0, name.indexOf(' ')))) this.#signers.delete(name)
     }
   }
-}
-
-const generate = promisify(generateKeyPair)
-
-/** In another thread. */
-async function makeKey(kind: KeyKind): Promise<KeyObject> {
-  if (kind === 'p256') return (await generate('ec', { namedCurve: 'P-256' })).privateKey
-  if (kind === 'p384') return (await generate('ec', { namedCurve: 'P-384' })).privateKey
-  const modulusLength = kind === 'rsa2048' ? 2048 : 3072
-  return (await generate('rsa', { modulusLength })).privateKey
 }
 
 function spkiOf(key: KeyObject): Bytes {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKeyPairSync } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Bytes, toHex, utf8 } from '../../../../protocol/bytes.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
@@ -12,6 +12,7 @@ import { ManufacturerKeys } from '../../../../src/manufacturing/keys.ts'
 import type { KeyInfo } from '../../../../src/secrets/key-info.ts'
 import { KeyStore } from '../../../../src/secrets/key-store.ts'
 import { Sealer } from '../../../../src/secrets/seal.ts'
+import { PrivateKeyStore } from '../../../../src/secrets/store.ts'
 
 const PARTY = 'fdop_a'
 const clock = new FakeClock()
@@ -153,5 +154,24 @@ describe('a key that is removed', () => {
     await expect(there.signerFor(old)).rejects.toThrow('does not open')
     const name = { party: PARTY, purpose: 'owner', fingerprint: old.fingerprint }
     expect(await databases[1]!.commit((tx) => there.has(tx, name))).toBe(false)
+  })
+
+  it('is kept by nobody who was reading it while it went', async () => {
+    const old = await here.ownKey(slot())
+    await rotate(here, old)
+    await there.read()
+    const { findWrapped } = PrivateKeyStore.prototype
+    let remove: Promise<unknown> | undefined
+    const reading = vi.spyOn(PrivateKeyStore.prototype, 'findWrapped')
+    reading.mockImplementation(async function (this: PrivateKeyStore, ...of) {
+      const wrapped = await findWrapped.apply(this, of)
+      await (remove ??= here.remove(old, nothing))
+      await there.read()
+      return wrapped
+    })
+    await (await there.signerFor(old)).sign(utf8('x'))
+    reading.mockRestore()
+    await expect(there.signerFor(old)).rejects.toThrow('does not open')
+    await expect(there.objectOf(old)).rejects.toThrow('does not open')
   })
 })
