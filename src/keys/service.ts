@@ -35,11 +35,14 @@ export interface KeysServices {
 export interface ShownKey extends KeyInfo {
   /** `kept`: another is used for what is new, and always was. */
   readonly state: 'active' | 'kept' | 'retired'
-  /** At most MOST_COUNTED. */
+  /** At most MOST_COUNTED, in a long list fewer. */
   readonly vouchers: number
 }
 
 export const MOST_COUNTED = 10_000
+/** Of all keys that are shown at once, lest everybody wait for it; but so many of each. */
+const MOST_COUNTED_AT_ONCE = 100_000
+export const LEAST_COUNTED = 200
 const MOST_KEYS = 500
 /** RSA keys take seconds to find, and everybody's are found one after the other. */
 const MOST_AT_ONCE = 4
@@ -61,7 +64,9 @@ export class Keys {
     const keys = book.keys
       .filter((key) => key.party === party && key.id > after)
       .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    return Promise.all(keys.slice(0, limit).map((key) => this.#shown(key, book)))
+      .slice(0, limit)
+    const most = mostCounted(keys.filter(signsVouchers).length)
+    return Promise.all(keys.map((key) => this.#shown(key, book, most)))
   }
 
   async find(party: string, id: string): Promise<ShownKey> {
@@ -161,10 +166,10 @@ export class Keys {
     throw new Problem('conflict', detail, { members: { vouchers } })
   }
 
-  async #shown(key: KeyInfo, book: KeyBook): Promise<ShownKey> {
+  async #shown(key: KeyInfo, book: KeyBook, most = MOST_COUNTED): Promise<ShownKey> {
     const { database, countVouchers } = this.#services
     const isActive = book.active(key)?.id === key.id
-    const vouchers = signsVouchers(key) ? await countVouchers(database.db, key, MOST_COUNTED) : 0
+    const vouchers = signsVouchers(key) ? await countVouchers(database.db, key, most) : 0
     const rest = key.retiredAt === null ? 'kept' : 'retired'
     return { ...key, state: isActive ? 'active' : rest, vouchers }
   }
@@ -215,6 +220,12 @@ function foundIn(book: KeyBook, party: string, id: string): KeyInfo {
   const key = book.findById(party, id)
   if (!key) throw notFound(id)
   return key
+}
+
+/** Of each of so many. */
+function mostCounted(keys: number): number {
+  const share = Math.floor(MOST_COUNTED_AT_ONCE / Math.max(keys, 1))
+  return Math.max(LEAST_COUNTED, Math.min(share, MOST_COUNTED))
 }
 
 function signsVouchers({ purpose }: KeyInfo): boolean {

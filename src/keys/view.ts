@@ -1,6 +1,6 @@
 /** Keys as /api/v1 shows them: what may be known, never a private part. */
 import { z } from '@hono/zod-openapi'
-import { MOST_COUNTED, type ShownKey, VOUCHER_PURPOSES } from './service.ts'
+import { LEAST_COUNTED, MOST_COUNTED, type ShownKey, VOUCHER_PURPOSES } from './service.ts'
 
 const KeyType = z.enum(['p256', 'p384', 'rsa2048', 'rsa3072'])
 
@@ -20,7 +20,9 @@ export const KeyView = z
       .number()
       .int()
       .openapi({
-        description: `how many vouchers are with it, counted up to ${MOST_COUNTED}`,
+        description:
+          `how many vouchers are with it, counted up to ${MOST_COUNTED}; ` +
+          `of more than ten keys at once up to fewer, but to ${LEAST_COUNTED} at least`,
       }),
     public_key: z.string(),
     created_at: z.string(),
