@@ -14,6 +14,7 @@ import {
   expectOneOnboarding,
   faultyWorld,
 } from '../support/faulty-world.ts'
+import { until } from '../support/programs.ts'
 
 const PATIENCE_MS = 240_000
 /** More than may begin at once. */
@@ -53,6 +54,9 @@ describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
       await flood.isTurnedAway
       flood.stop()
       await flooding
+      // Its last answers are on their way; it is well once it has had a moment.
+      const isWell = () => world.server.list('/devices').then(Boolean, () => false)
+      await until('well after the flood', isWell)
       expect(flood.statuses.get(200)).toBeGreaterThan(0)
       expect([...flood.statuses.keys()].toSorted()).toEqual([200, 503])
       await expectOneOnboarding(world.server, device.credential.guid)
