@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs'
 import { type Bytes, utf8 } from '../../protocol/bytes.ts'
 import type { Database } from '../database/open.ts'
+import { codeOf } from '../database/portable.ts'
 import { Sealer } from './seal.ts'
 import { findMasterKeyCheck, storeFirstMasterKeyCheck } from './store.ts'
 
@@ -39,10 +41,24 @@ export function loadMasterKey(file: string, databaseExists: boolean): Bytes {
           'file, or set FIRSTLIGHT_MASTER_KEY_FILE to where it is',
       )
     }
-    return makeMasterKey(file)
+    makeFirstKey(file)
+    return readKey(file)
   }
   refuseIfOpenToOthers(file, found)
   return readKey(file)
+}
+
+/** Of several that start in one folder at the same moment the first one's stays, written whole. */
+function makeFirstKey(file: string): void {
+  const draft = `${file}.${randomBytes(8).toString('hex')}`
+  makeMasterKey(draft)
+  try {
+    linkSync(draft, file)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft)
+  }
 }
 
 function readKey(file: string): Bytes {

@@ -1,9 +1,17 @@
 /** The master key, what is sealed under it, and the private keys that are. */
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { generateKeyPairSync, verify } from 'node:crypto'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../../../protocol/bytes.ts'
@@ -64,6 +72,7 @@ describe('the master key', () => {
     expect(key).toHaveLength(32)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(toHex(loadMasterKey(file, true))).toBe(toHex(key))
+    expect(readdirSync(dirname(file))).toEqual([basename(file)])
   })
 
   it('must not be missing beside a database', () => {
