@@ -4,8 +4,9 @@ import { type Bytes, toHex } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Signer } from '../../protocol/crypto/signer.ts'
 import { parseCertificate } from '../../protocol/x509/certificate.ts'
+import type { Executor } from '../database/connection.ts'
 import { keyIdentifier, name } from './der.ts'
-import { type IssueServices, type Issuer, issueCertificate, spkiHashOf } from './issue.ts'
+import { type IssueServices, type Issuer, issuing, spkiHashOf } from './issue.ts'
 import { DEVICE_CA, ISSUING_CA, NO_END, type Profile, ROOT_CA } from './profiles.ts'
 import { findAuthority } from './store.ts'
 
@@ -56,16 +57,21 @@ async function openAuthority(
   const keyId = keyIdentifier(spki)
   const subject = nameOf(profile, keyId)
   const self: Issuer = { subject, keyId, notAfter: NO_END, signer }
-  const known = await findAuthority.first(services.database.db, {
-    profile: profile.name,
-    spkiHash: spkiHashOf(spki),
-  })
-  if (known) {
-    const { notAfter, der } = parseCertificate(known.der)
-    if (outlivesRenewal(notAfter, services.now())) return { ...self, notAfter, certificate: der }
+  const { database, now } = services
+  const wanted = { profile: profile.name, spkiHash: spkiHashOf(spki) }
+  const findGood = async (db: Executor) => {
+    const known = await findAuthority.first(db, wanted)
+    if (known && outlivesRenewal(parseCertificate(known.der).notAfter, now())) return known.der
+    return undefined
   }
-  const order = { profile, issuer: parent ?? self, subject, spki }
-  const certificate = await issueCertificate(services, order)
+  const issue = async (tx: Executor) => {
+    // Another instance may have had its turn before.
+    const known = await findGood(tx)
+    if (known) return known
+    return issuing(services, { profile, issuer: parent ?? self, subject, spki })(tx)
+  }
+  const turn = `authority ${profile.name}`
+  const certificate = (await findGood(database.db)) ?? (await database.commit(issue, { turn }))
   return { ...self, notAfter: parseCertificate(certificate).notAfter, certificate }
 }
 

@@ -66,6 +66,11 @@ export interface IssueServices {
 
 /** The DER certificate, stored: active, or pending where a TO2 run has yet to end. */
 export async function issueCertificate(services: IssueServices, order: Order): Promise<Bytes> {
+  return services.database.commit(issuing(services, order))
+}
+
+/** The same, in a transaction that may hold more. */
+export function issuing(services: IssueServices, order: Order): (tx: Executor) => Promise<Bytes> {
   const { profile, issuer, spki } = order
   const { kind } = importSpki(spki)
   if (!profile.keyKinds.includes(kind)) {
@@ -76,7 +81,7 @@ export async function issueCertificate(services: IssueServices, order: Order): P
   if (flaw) throw new Error(`${profile.name} is not fit to be signed: ${flaw}`)
 
   // One transaction: a certificate leaves this process only after its row is committed.
-  return services.database.commit(async (tx) => {
+  return async (tx) => {
     await reserve(tx, order, draft)
     const signature = await issuer.signer.sign(draft.tbs)
     const certificate = signedCertificate(draft.tbs, signature)
@@ -86,7 +91,7 @@ export async function issueCertificate(services: IssueServices, order: Order): P
     const status = order.runId === undefined ? 'active' : 'pending'
     await storeSigned.run(tx, { serial: toHex(draft.serial), der: certificate, status })
     return certificate
-  })
+  }
 }
 
 /**

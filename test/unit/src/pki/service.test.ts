@@ -288,6 +288,15 @@ describe('the authorities', () => {
     ])
   })
 
+  it('are made once, whoever starts at the same moment', async () => {
+    world.clock.advance(9.1 * 365 * DAY_MS)
+    const [one, other] = await Promise.all([Pki.open(world.services), Pki.open(world.services)])
+    expect(equalBytes(other.issuingAuthority()[0]!, one.issuingAuthority()[0]!)).toBe(true)
+    const { db } = world.database
+    const issuing = db.selectFrom('certificate').where('profile', '=', 'issuing-ca')
+    expect(await issuing.selectAll().execute()).toHaveLength(2)
+  })
+
   it('bear names that differ from those of another installation', async () => {
     const other = await openTestPki()
     const [a] = world.pki.trustBundle()
