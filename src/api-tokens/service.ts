@@ -103,8 +103,17 @@ export class ApiTokens {
   /** The first token there is, which `keep` must put where its owner finds it; once only. */
   async makeFirst(keep: (token: string) => void): Promise<void> {
     const { database } = this.#services
-    if ((await this.#store.listNamed(database.db, HOME_ADMIN)).length > 0) return
-    await this.#makeAdmin(keep)
+    const isThere = async (db: Executor) => (await this.#store.listNamed(db, HOME_ADMIN)).length > 0
+    if (await isThere(database.db)) return
+    const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
+    const make = async (tx: Executor) => {
+      // Another instance may have had its turn before: its token is where it has put it.
+      if (await isThere(tx)) return
+      // Kept before it is stored: if the process dies between, the next start makes another.
+      keep(token)
+      await this.#add(tx, row, SYSTEM)
+    }
+    await database.commit(make, { turn: 'first-token', durable: true })
   }
 
   /**
@@ -126,13 +135,6 @@ export class ApiTokens {
       await audit.append(tx, { ...entry, subject: { id: row.id }, detail })
     }
     await database.commit(replace, { durable: true })
-  }
-
-  /** Kept before it is stored: if the process dies between, the next start makes another. */
-  async #makeAdmin(keep: (token: string) => void): Promise<void> {
-    const { row, token } = this.#make(HOME_PARTY, { name: ADMIN, scopes: ['admin'] })
-    keep(token)
-    await this.#services.database.commit((tx) => this.#add(tx, row, SYSTEM), { durable: true })
   }
 
   async #add(tx: Executor, row: ApiTokenRow, by: string): Promise<void> {
