@@ -12,7 +12,6 @@ import { Sealer } from '../secrets/seal.ts'
 import { SealingKeyStore } from './store.ts'
 
 const REPLACED_AFTER_MS = 10 * 60_000
-const ACCEPTED_KEYS = 2
 const ID_BYTES = 4
 /** How far the clock may be set back before a key counts as one from another time. */
 const SET_BACK_MS = 60_000
@@ -104,7 +103,8 @@ export class SealingKeys {
       if (newest && isFresh(this.#ageOf(newest.created_at))) return false
       const wrapped = sealer.seal(SEALING_KEY, randomBytes(32))
       const id = await this.#store.add(tx, wrapped, clock.now().toISOString())
-      await this.#store.dropBefore(tx, id - ACCEPTED_KEYS + 1)
+      // The one before: of two that tried, one may have used up an id for nothing.
+      await this.#store.dropBefore(tx, newest?.id ?? id)
       return true
     })
     await this.#reload()

@@ -100,6 +100,21 @@ describe('a sealing key', () => {
     expect(await rows()).toHaveLength(2)
   })
 
+  it('is accepted beside the next, whatever ids were used up between', async () => {
+    const keys = await load()
+    const sealed = await keys.seal('here', utf8('state'))
+    const lost = { wrapped: new Uint8Array(1), created_at: clock.now().toISOString() }
+    const { id } = await database.db
+      .insertInto('sealing_key')
+      .values(lost)
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    await database.db.deleteFrom('sealing_key').where('id', '=', id).execute()
+    clock.advance(10 * MINUTE_MS)
+    await keys.replaceIfDue()
+    expect(text(await keys.open('here', sealed))).toBe('state')
+  })
+
   it('from the time before a clock was set back is replaced', async () => {
     const keys = await load()
     clock.advance(-3_600_000)
