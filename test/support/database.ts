@@ -10,6 +10,7 @@ import { type Database, openDatabase as open } from '../../src/database/open.ts'
 
 const SERVER = process.env['FIRSTLIGHT_TEST_DATABASE_URL']
 const IN_MEMORY = ':memory:'
+const FILE = 'firstlight.sqlite'
 /** Migrated once, and copied: see test/support/postgres.ts. */
 export const TEMPLATE = 'firstlight_template'
 /** A file of tests opens many at once, and each is used by one test. */
@@ -41,8 +42,15 @@ export async function withDatabase<V extends Readonly<Record<string, string | un
 ): Promise<V & { readonly DATABASE_URL?: string }> {
   const folder = variables['FIRSTLIGHT_DATA']
   if (!isOnPostgres || folder === undefined) return variables
-  const url = await made(nameOf(join(folder, 'firstlight.sqlite')))
+  const url = await made(nameOf(join(folder, FILE)))
   return { ...variables, DATABASE_URL: url, FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS) }
+}
+
+/** That of this folder's services, without a table in it: only those that start can make them. */
+export async function makeEmptyDatabase(folder: string): Promise<void> {
+  const name = nameOf(join(folder, FILE))
+  kept.add(name)
+  await onServer(`create database ${name}`)
 }
 
 /** Another connection to the database of this path. */
