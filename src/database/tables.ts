@@ -34,6 +34,7 @@ import type {
   To0JobTable,
   UploadTable,
 } from './tables/onboarding.ts'
+import type { LeaseTable } from './tables/leases.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
 import type { CertificateTable, RevocationListTable } from './tables/pki.ts'
 import type { RegistrationAlarmTable, RegistrationTable } from './tables/rendezvous.ts'
@@ -130,6 +131,9 @@ export interface Tables {
   machine_client: MachineClientTable
   used_assertion: UsedAssertionTable
   identity_provider: IdentityProviderTable
+
+  // ── leases: which process does what
+  lease: LeaseTable
 
   // ── http: requests that must not be carried out twice
   idempotency: IdempotencyTable

@@ -24,7 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/events.ts'],
   ['src/audit'],
   ['src/fdo', 'src/http', 'src/outbound'],
-  ['src/secrets', 'src/destinations'],
+  ['src/secrets', 'src/destinations', 'src/leases'],
   ['src/database'],
   ['src/config.ts', 'src/metrics.ts'],
   ['src/config-file.ts'],

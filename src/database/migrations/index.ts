@@ -17,6 +17,7 @@ import { retirement } from './0013-retirement.ts'
 import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
+import { leases } from './0021-leases.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -36,4 +37,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0015-hardening': hardening,
   '0018-plans': plans,
   '0017-audit-pending': auditPending,
+  '0021-leases': leases,
 }

@@ -36,7 +36,7 @@ export interface MadeBackup {
 }
 
 /** Conversations under way: what they were sealed with must not outlive them. */
-const LEFT_OUT: readonly (keyof Tables)[] = ['session', 'sealing_key', 'key_auth_session']
+const LEFT_OUT: readonly (keyof Tables)[] = ['session', 'sealing_key', 'key_auth_session', 'lease']
 const WORK = '.backup-'
 /** What one that was killed has left is of no use to anybody. */
 const LEFT_BEHIND_MS = 24 * 3_600_000
