@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Database } from './database/open.ts'
 import type { Events } from './events.ts'
+import type { Leases } from './leases/leases.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outbound } from './outbound/outbound.ts'
@@ -27,6 +28,8 @@ export interface Services {
   readonly events: Events
   readonly audit: AuditLog
   readonly database: Database
+  /** Undefined where no other process has the database: all work is ours. */
+  readonly leases: Leases | undefined
   readonly keyStore: KeyStore
   /** Under the master key. */
   readonly sealer: Sealer

@@ -53,6 +53,7 @@ export function registerOf(
     vouchers,
     devices,
     ownerAddresses: settings.ownerAddresses,
+    lease: services.leases?.of('to0'),
     random: Math.random,
     askedSeconds: services.config.to0Seconds,
     ...reach,

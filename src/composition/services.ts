@@ -6,10 +6,12 @@ import { MachineClients } from '../callers/clients/service.ts'
 import { IdentityProviders } from '../callers/providers/service.ts'
 import { realClock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { isOnPostgres } from '../database/connection.ts'
 import { MigrationRefused } from '../database/migration-refused.ts'
 import { openDatabase } from '../database/open.ts'
 import { DatabaseUnavailable } from '../database/unavailable.ts'
 import { createEvents } from '../events.ts'
+import { Leases } from '../leases/leases.ts'
 import { type Log, createLog } from '../log.ts'
 import { Metrics } from '../metrics.ts'
 import { Outbound } from '../outbound/outbound.ts'
@@ -60,7 +62,9 @@ function refused(cause: unknown): never {
   throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
 }
 
-export async function closeServices({ keyStore, database, tracer }: Services): Promise<void> {
+export async function closeServices(services: Services): Promise<void> {
+  const { keyStore, database, tracer, leases } = services
+  await leases?.stop()
   await tracer?.stop()
   await keyStore.close()
   await database.close()
@@ -91,6 +95,7 @@ async function servicesOver(
     events,
     audit,
     database,
+    leases: isOnPostgres(database.db) ? new Leases({ database, clock, log }) : undefined,
     sealer,
     randomBytes: fakes.randomBytes ?? pooledRandomBytes(),
     keyStore: await KeyStore.open({

@@ -34,6 +34,8 @@ export interface PlaceServices {
   /** In [0, 1). */
   readonly random: () => number
   readonly slots: Slots
+  /** Whether this process is the one to register. */
+  isOurs(): boolean
   attempt(job: Job): Promise<Outcome>
   /** Records what came of a try, and when the next is due. */
   settle(job: Job, outcome: Outcome, nextAt: Date): Promise<void>
@@ -52,11 +54,13 @@ export class Place implements Errands<Job> {
     this.#services = services
   }
 
-  findDue(now: string, limit: number): Promise<readonly Job[]> {
+  async findDue(now: string, limit: number): Promise<readonly Job[]> {
+    if (!this.#services.isOurs()) return []
     return findDue.all(this.#services.database.db, { origin: this.#origin, now, limit })
   }
 
   async findNext(): Promise<string | undefined> {
+    if (!this.#services.isOurs()) return undefined
     const { db } = this.#services.database
     return (await findNext.first(db, { origin: this.#origin }))?.next_at
   }

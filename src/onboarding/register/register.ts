@@ -3,18 +3,17 @@
  * again before the registration lapses. What is to be done is in the database, so that a restart
  * loses nothing; of what is there only what is due next is ever looked at.
  */
-import { hash } from 'node:crypto'
-import { encodeAs } from '../../../protocol/cbor/schema.ts'
-import { To2Addresses } from '../../../protocol/types/to2-address.ts'
 import type { Voucher } from '../../../protocol/voucher/voucher.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { Destinations } from '../../destinations/destinations.ts'
 import type { Events } from '../../events.ts'
+import type { Lease } from '../../leases/leases.ts'
 import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
 import { type Outcome, Place } from './place.ts'
+import { Readdressing, digestOf } from './readdress.ts'
 import { Slots } from '../../slots.ts'
 import { type To0Server, type To0Status, statusOf, together } from './status.ts'
 import * as store from './store.ts'
@@ -26,6 +25,8 @@ export interface RegisterServices extends AttemptServices, WithdrawalServices {
   readonly audit: Pick<AuditLog, 'append'>
   readonly log: Log
   readonly events: Pick<Events, 'registrationMade' | 'registrationFailed'>
+  /** Without it no other process registers what is in this database. */
+  readonly lease?: Lease | undefined
   /** In [0, 1). */
   readonly random: () => number
   readonly vouchers: AttemptServices['vouchers'] & {
@@ -60,15 +61,18 @@ const PACE = { atOnce: 8, firstPauseMs: 2_000, longestPauseMs: 10 * 60_000 }
 const TELLING = { key: 'rendezvous', stuck: 'TO0 is stuck', away: 'rendezvous unreachable' }
 /** At all places together. */
 const AT_ONCE = 64
+/** How soon what another process has left to do is found; later where there are many places. */
+const LOOK_AROUND_MS = 1_000
+const PER_PLACE_MS = 10
 
 export class Register {
   readonly #services: RegisterServices
   readonly #withdrawals: Withdrawals
   readonly #places: Destinations<Job>
+  readonly #readdressing: Readdressing
   readonly #slots = new Slots(AT_ONCE)
-  /** Moves on with the owner addresses; which of them a try began with. */
-  #generation = 0
-  readonly #begunIn = new WeakMap<Job, number>()
+  readonly #stopped = new AbortController()
+  #lookingAround: Promise<void> | undefined
 
   constructor(services: RegisterServices) {
     this.#services = services
@@ -79,24 +83,45 @@ export class Register {
     })
     const how = { pace: PACE, telling: TELLING }
     this.#places = new Destinations({ ...services, ...how }, (origin) => this.#placeAt(origin))
+    this.#readdressing = new Readdressing(services, () => this.#places.wakeAll())
   }
 
   async start(): Promise<void> {
-    const origins = await store.listOrigins(this.#services.database.db)
-    for (const origin of origins) this.#places.wake(origin)
+    await this.#wakeEverywhere()
     this.#places.start()
-    this.#services.ownerAddresses.onChange((party) => {
-      this.#generation++
-      void this.#readdress(party)
-    })
-    for (const party of await store.listParties(this.#services.database.db)) {
-      await this.#readdress(party)
-    }
+    this.#services.ownerAddresses.onChange((party) => void this.#readdressing.of(party))
+    const settings = await this.#readdressing.all()
+    if (this.#services.lease) this.#lookingAround = this.#lookAround(this.#services.lease, settings)
   }
 
   /** Resolves when what is under way has ended. */
-  stop(): Promise<void> {
-    return this.#places.stop()
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await Promise.all([this.#places.stop(), this.#lookingAround])
+  }
+
+  /** What other processes leave to be done, and what they have changed. */
+  async #lookAround(lease: Lease, settings: number): Promise<void> {
+    const { database, clock, log } = this.#services
+    const { signal } = this.#stopped
+    for (let places = 0, seen = settings; !signal.aborted;) {
+      // Rejects when the signal comes: nothing is wrong then.
+      await clock.sleep(LOOK_AROUND_MS + places * PER_PLACE_MS, signal).catch(() => {})
+      if (signal.aborted || !lease.isHeld) continue
+      try {
+        places = await this.#wakeEverywhere()
+        if (seen !== database.changesOf('setting')) seen = await this.#readdressing.all()
+      } catch (err) {
+        log.error({ err }, 'vouchers to be registered were not looked for')
+      }
+    }
+  }
+
+  /** Gives how many places there are. */
+  async #wakeEverywhere(): Promise<number> {
+    const origins = await store.listOrigins(this.#services.database.db)
+    for (const origin of origins) this.#places.wake(origin)
+    return origins.length
   }
 
   /** A voucher is a party's; in the transaction that makes it so. */
@@ -166,8 +191,8 @@ export class Register {
     return new Place(origin, {
       ...this.#services,
       slots: this.#slots,
+      isOurs: () => this.#services.lease?.isHeld ?? true,
       attempt: (job) => {
-        this.#begunIn.set(job, this.#generation)
         if (job.state === 'withdrawing') return this.#withdrawals.attempt(job)
         return register(this.#services, job)
       },
@@ -183,7 +208,8 @@ export class Register {
       return
     }
     if (outcome.kind === 'registered') {
-      await database.commit((tx) => this.#registered(tx, settled, outcome))
+      const digest = await this.#readdressing.digest(job.party)
+      await database.commit((tx) => this.#registered(tx, settled, outcome, digest))
       const { waitSeconds: seconds } = outcome
       events.registrationMade({ guid: job.guid, rendezvous, seconds })
       return
@@ -201,20 +227,23 @@ export class Register {
     tx: Executor,
     { job, nextAt, origin: rendezvous }: Settled,
     outcome: Extract<Outcome, { kind: 'registered' }>,
+    wanted: string,
   ): Promise<void> {
     const { clock, devices, audit } = this.#services
     const { guid, party, directive } = job
     const { waitSeconds, deviceId: id, addresses, ownerKey: owner_key } = outcome
     const now = clock.now()
     const expires_at = new Date(now.getTime() + waitSeconds * 1000).toISOString()
-    const isOutdated = this.#begunIn.get(job) !== this.#generation
+    const told = digestOf(party, addresses)
+    // They may have changed while the rendezvous was told, here or in another process.
+    const isOutdated = told !== wanted
     const stored = await store.markRegistered.run(tx, {
       guid,
       party,
       directive,
       next_at: (isOutdated ? now : nextAt).toISOString(),
       expires_at,
-      addresses: digestOf(party, addresses),
+      addresses: told,
       owner_key,
     })
     if (stored === 0) return this.#withdrawals.takeBack(tx, { ...job, expires_at, owner_key })
@@ -246,25 +275,6 @@ export class Register {
     const move = 'registration-lapsed'
     if (id !== undefined) await devices.moveDevice(tx, { id, move, error: reason })
   }
-
-  /** What was registered with other addresses than those that hold now is registered anew. */
-  async #readdress(party: string): Promise<void> {
-    const { database, clock, ownerAddresses, log } = this.#services
-    try {
-      const addresses = digestOf(party, await ownerAddresses.value(party))
-      const now = clock.now().toISOString()
-      for (const stale of await store.listStaleAddresses(database.db, party, addresses)) {
-        let after: string | undefined = ''
-        while (after !== undefined) {
-          const from: string = after
-          after = await database.commit((tx) => store.hastenSome(tx, stale, from, now))
-        }
-      }
-      this.#places.wakeAll()
-    } catch (err) {
-      log.error({ err }, 'registrations with old addresses were left as they are')
-    }
-  }
 }
 
 interface Settled {
@@ -272,9 +282,4 @@ interface Settled {
   readonly outcome: Outcome
   readonly nextAt: Date
   readonly origin: string
-}
-
-function digestOf(party: string, addresses: To2Addresses): string {
-  const digest = hash('sha256', encodeAs(To2Addresses, addresses), 'hex').slice(0, 16)
-  return store.addressesOf(party, digest)
 }

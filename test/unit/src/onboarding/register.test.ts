@@ -3,7 +3,7 @@ import { AuditLog } from '../../../../src/audit/log.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isOnPostgres } from '../../../support/database.ts'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { concat, toHex } from '../../../../protocol/bytes.ts'
 import type { FdoTransport } from '../../../../protocol/converse.ts'
 import { errorMessage } from '../../../../protocol/error-message.ts'
@@ -12,6 +12,7 @@ import { FdoError, HasteError } from '../../../../protocol/errors.ts'
 import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
 import { type To2Addresses, to2AddressesFromText } from '../../../../protocol/types/to2-address.ts'
 import { TransportError } from '../../../../src/fdo/client.ts'
+import type { Lease } from '../../../../src/leases/leases.ts'
 import { type Log, silentLog } from '../../../../src/log.ts'
 import { Register } from '../../../../src/onboarding/register/register.ts'
 import { createEvents } from '../../../../src/events.ts'
@@ -65,7 +66,7 @@ afterEach(async () => {
   await world.database.close()
 })
 
-function newRegister(): Register {
+function newRegister(lease?: Lease): Register {
   const log = { ...silentLog, error: (facts: object) => logged.push(JSON.stringify(facts)) }
   return new Register({
     ...world,
@@ -76,6 +77,7 @@ function newRegister(): Register {
         reported.push(`made ${name.slice(0, 2)} ${seconds}`),
       registrationFailed: ({ guid: name }) => reported.push(`failed ${name.slice(0, 2)}`),
     },
+    lease,
     random: () => 0.5,
     askedSeconds: 7 * 86_400,
     vouchers: {
@@ -477,5 +479,71 @@ describe('the register', () => {
     expect(attempts('far.test')).toBe(3)
     const rows = await world.database.db.selectFrom('to0_job').select('addresses').execute()
     expect(new Set(rows.map((row) => row.addresses)).size).toBe(1)
+  })
+})
+
+describe('of several registers on one database', () => {
+  const lease = { isHeld: false }
+  beforeEach(async () => {
+    // What is held from here on is left for others to register.
+    await register.stop()
+    lease.isHeld = false
+    register = newRegister(lease)
+    await register.start()
+  })
+  const pass = async (ms: number) => {
+    await quiet()
+    world.clock.advance(ms)
+    await quiet()
+  }
+
+  it('the one that holds the lease finds within a second what another has left', async () => {
+    await hold(1, NEAR)
+    await pass(5_000)
+    expect(attempts('near.test')).toBe(0)
+    lease.isHeld = true
+    await pass(1_000)
+    expect(attempts('near.test')).toBe(1)
+    await hold(2, FAR)
+    await pass(1_020)
+    expect(attempts('far.test')).toBe(1)
+  })
+
+  it('one that has lost it does nothing more, until it has it again', async () => {
+    lease.isHeld = true
+    await hold(1, NEAR)
+    await pass(1_000)
+    lease.isHeld = false
+    await pass(6 * DAY_MS)
+    expect(attempts('near.test')).toBe(1)
+    lease.isHeld = true
+    await pass(1_010)
+    expect(attempts('near.test')).toBe(2)
+  })
+
+  it('the one that holds it follows addresses that another has changed', async () => {
+    lease.isHeld = true
+    await hold(1, NEAR)
+    await pass(1_000)
+    addresses = to2AddressesFromText([{ dns: 'moved.test', port: 80, protocol: 'http' }])
+    await pass(1_010)
+    expect(attempts('near.test')).toBe(1)
+    const setting = { party: HOME_PARTY, name: 'any', value: '{}', version: 1, updated_at: '' }
+    await world.database.db.insertInto('setting').values(setting).execute()
+    await pass(1_010)
+    expect(attempts('near.test')).toBe(2)
+  })
+
+  it('one that cannot look around looks again', async () => {
+    lease.isHeld = true
+    const look = vi.spyOn(world.database, 'changesOf').mockImplementationOnce(() => {
+      throw new Error('away')
+    })
+    await pass(1_000)
+    expect(logged).toHaveLength(1)
+    look.mockRestore()
+    await hold(1, NEAR)
+    await pass(1_000)
+    expect(attempts('near.test')).toBe(1)
   })
 })
