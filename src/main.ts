@@ -83,7 +83,8 @@ async function startOver(services: Services): Promise<RunningService> {
   const fdo = new FdoHttp({ exchange, load, trustedProxies: config.trustedProxies })
   const idempotency = new Idempotency(services)
   const webhooks = new Webhooks(services)
-  const deliveries = new Deliveries({ ...services, webhooks, random: Math.random })
+  const lease = services.leases?.of('webhooks')
+  const deliveries = new Deliveries({ ...services, webhooks, lease, random: Math.random })
   const app = appOf(
     { ...services, idempotency, webhooks, load },
     domains,
@@ -102,16 +103,22 @@ async function startOver(services: Services): Promise<RunningService> {
   tlsUrl = listeners.tlsUrl ?? ''
   services.outbound.admitOwn(publicUrl)
   services.outbound.admitOwn(tlsUrl)
+  const sweeping = services.leases?.of('sweeps')
+  await services.leases?.start()
   domains.start(stopped.signal, exchange)
   void load.watch(stopped.signal)
   void deliveries.run(stopped.signal)
-  void sweep(services, stopped.signal, [
-    () => exchange.sweep(),
-    () => keys.replaceIfDue(),
+  const ofDatabase = [
     () => services.parties.sweep(),
     () => services.machines.sweep(),
     () => idempotency.sweep(),
-    ...domains.sweeps,
+    ...domains.sweeps.ofDatabase,
+  ]
+  void sweep(services, stopped.signal, () => [
+    () => exchange.sweep(),
+    () => keys.replaceIfDue(),
+    ...domains.sweeps.ofProcess,
+    ...((sweeping?.isHeld ?? true) ? ofDatabase : []),
   ])
   return {
     ...listeners,
@@ -188,12 +195,12 @@ function findPrincipalOf(services: Services, { tokens }: Domains): FindPrincipal
 async function sweep(
   { clock, log }: Services,
   signal: AbortSignal,
-  sweeps: readonly (() => Promise<unknown>)[],
+  sweeps: () => readonly (() => Promise<unknown>)[],
 ): Promise<void> {
   while (!signal.aborted) {
     // Rejects when the signal comes: nothing is wrong then.
     await clock.sleep(SWEEP_MS, signal).catch(() => {})
-    for (const one of sweeps) {
+    for (const one of sweeps()) {
       if (signal.aborted) return
       await one().catch((err: unknown) => log.error({ err }, 'a sweep failed'))
     }

@@ -32,7 +32,12 @@ export interface Domains {
   /** Routers with ways of their own to know a caller. */
   readonly others: readonly Hono<AppEnv>[]
   readonly tokens: Tokens
-  readonly sweeps: readonly (() => Promise<unknown>)[]
+  readonly sweeps: {
+    /** Of what a process keeps for itself, too. */
+    readonly ofProcess: readonly (() => Promise<unknown>)[]
+    /** For one of several processes to do. */
+    readonly ofDatabase: readonly (() => Promise<unknown>)[]
+  }
   /** Without them a party that has come in could be sold nothing. */
   makeFirstKeys(party: string): Promise<void>
   /** Begins what goes on by itself, once the service can be reached. */
@@ -105,13 +110,14 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       ...tokens.routers,
     ],
     tokens,
-    sweeps: [
-      ...(rendezvous ? [() => rendezvous.sweep()] : []),
-      () => pki.maintain(),
-      () => vouchers.retireStale(),
-      () => transfer.sweep(),
-      ...(onboarding ? [() => onboarding.sweep()] : []),
-    ],
+    sweeps: {
+      ofProcess: [() => pki.maintain(), ...(onboarding ? [() => onboarding.sweep()] : [])],
+      ofDatabase: [
+        ...(rendezvous ? [() => rendezvous.sweep()] : []),
+        () => vouchers.retireStale(),
+        () => transfer.sweep(),
+      ],
+    },
     makeFirstKeys: (party) => makeFirstKeys(services, party),
     start(signal, exchange) {
       void makeRsaKeys(services, signal)

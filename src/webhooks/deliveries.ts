@@ -9,6 +9,7 @@ import { settleAll } from '../audit/settle.ts'
 import { entriesFrom } from '../audit/store.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
+import type { Lease } from '../leases/leases.ts'
 import type { Log } from '../log.ts'
 import { headersOf, isWanted, messageOf } from './message.ts'
 import { type OutboundCalls, outboundFailureOf } from './outbound.ts'
@@ -23,6 +24,8 @@ export interface DeliveriesServices {
   readonly webhooks: Pick<Webhooks, 'secretOf'>
   readonly outbound: OutboundCalls
   readonly parties: { isActive(party: string): Promise<boolean> }
+  /** Without it there is nobody else to deliver. */
+  readonly lease?: Lease | undefined
   /** From 0 to 1, for the jitter. */
   readonly random: () => number
 }
@@ -61,6 +64,7 @@ export class Deliveries {
   /** Begins what is due and not under way; what is for a party that is suspended waits. */
   async begin(): Promise<void> {
     const { database, clock, log, parties } = this.#services
+    if (!this.#isOurs()) return
     await settleAll(database)
     for (const row of await this.#store.due(database.db, clock.now().toISOString())) {
       if (!(await parties.isActive(row.party)) || this.#underWay.has(row.id)) continue
@@ -91,7 +95,7 @@ export class Deliveries {
       const last = entries.at(-1)
       if (!last) return
       for (const entry of entries) {
-        if (this.#isStopped() || !(await parties.isActive(row.party))) return
+        if (this.#isStopped() || !this.#isOurs() || !(await parties.isActive(row.party))) return
         if (isWanted(row, entry) && !(await this.#deliver(row, entry))) return
       }
       if (!isWanted(row, last)) {
@@ -155,6 +159,10 @@ export class Deliveries {
   #pauseMs(attempts: number): number {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempts - 1, 20), LONGEST_PAUSE_MS)
     return Math.round(pause * (0.75 + 0.5 * this.#services.random()))
+  }
+
+  #isOurs(): boolean {
+    return this.#services.lease?.isHeld ?? true
   }
 
   #isStopped(): boolean {

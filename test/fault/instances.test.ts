@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isOnPostgres, makeEmptyDatabase } from '../support/database.ts'
-import { type Fault, devicesAt, expectOneOnboarding } from '../support/faulty-world.ts'
+import { type Fault, NO_FAULT, devicesAt, expectOneOnboarding } from '../support/faulty-world.ts'
 import { ServeProcess, freePort } from '../support/programs.ts'
 
 /** Starts of real processes, on a machine that may be busy. */
@@ -64,7 +64,7 @@ describe.runIf(isOnPostgres)('two instances', { timeout: PATIENCE_MS }, () => {
         return urls()
       },
     })
-    const device = await devices.throughAll(SUITE, (send) => send())
+    const device = await devices.throughAll(SUITE, NO_FAULT)
     expect(devices.sent.length).toBe(turn)
     await expectOneOnboarding(other, device.credential.guid)
   })
@@ -88,6 +88,15 @@ describe.runIf(isOnPostgres)('two instances', { timeout: PATIENCE_MS }, () => {
     }
     const device = await devices.throughAll(SUITE, killedOnce)
     await expectOneOnboarding(other, device.credential.guid)
+  })
+
+  it('register what was made, whichever of them has the lease and is killed', async () => {
+    for (const [gone, left] of [instances, instances.toReversed()]) {
+      await gone!.kill()
+      const device = await devicesAt(left!).make(NO_FAULT)
+      expect(device.credential.guid).toHaveLength(16)
+      await gone!.start()
+    }
   })
 })
 

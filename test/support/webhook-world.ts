@@ -52,6 +52,8 @@ export class WebhookWorld {
     return new WebhookWorld(await AuditWorld.open(path), outbound)
   }
 
+  readonly lease = { isHeld: true }
+
   private constructor(log: AuditWorld, outbound?: OutboundCalls) {
     this.log = log
     const { database, clock, audit } = log
@@ -62,6 +64,7 @@ export class WebhookWorld {
       log: silentLog,
       webhooks: this.webhooks,
       parties: { isActive: async (id) => !this.suspended.has(id) },
+      lease: this.lease,
       random: () => this.chance,
     })
   }

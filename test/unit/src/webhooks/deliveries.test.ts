@@ -66,6 +66,21 @@ describe('deliveries', () => {
     expect(world.receiver.seqs).toEqual([2])
   })
 
+  it('are left to the process that holds the lease, in the middle, too', async () => {
+    await world.add()
+    await world.log.fill(3)
+    world.lease.isHeld = false
+    await world.deliver()
+    expect(world.receiver.seqs).toEqual([])
+    world.lease.isHeld = true
+    world.receiver.answer = () => {
+      world.lease.isHeld = false
+      return 204
+    }
+    await world.deliver()
+    expect(world.receiver.seqs).toEqual([2])
+  })
+
   it('bring what happens from then on, in order, once', async () => {
     await world.log.fill(3)
     const { id } = await world.add()
