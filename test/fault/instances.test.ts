@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isOnPostgres, makeEmptyDatabase } from '../support/database.ts'
-import { type Fault, NO_FAULT, devicesAt, expectOneOnboarding } from '../support/faulty-world.ts'
+import {
+  BEGINNINGS,
+  type Fault,
+  NO_FAULT,
+  devicesAt,
+  expectOneOnboarding,
+} from '../support/faulty-world.ts'
 import { ServeProcess, freePort } from '../support/programs.ts'
 
 /** Starts of real processes, on a machine that may be busy. */
@@ -69,25 +75,27 @@ describe.runIf(isOnPostgres)('two instances', { timeout: PATIENCE_MS }, () => {
     await expectOneOnboarding(other, device.credential.guid)
   })
 
-  it('lose nothing of a run when the one at work is killed', async () => {
-    const [one, other] = instances
-    let at = one
+  it('lose nothing when after every message the one at work is killed, and the other asked', async () => {
+    let [at, next] = instances
     const devices = devicesAt({
-      list: (path) => other.list(path),
+      list: (path) => at.list(path),
       get url() {
         return at.url
       },
     })
-    const killedOnce: Fault = async (send, { number }) => {
-      if (number !== 66) return send()
-      const lost = send().catch(() => undefined)
-      await one.kill()
-      await lost
-      at = other
-      return send()
+    const killedEachTime: Fault = async (send, { number }) => {
+      const lost = await send()
+      const killed = at
+      await killed.kill()
+      ;[at, next] = [next, at]
+      const answer = await send()
+      if (!BEGINNINGS.includes(number)) expect(answer.message).toEqual(lost.message)
+      await killed.start()
+      return answer
     }
-    const device = await devices.throughAll(SUITE, killedOnce)
-    await expectOneOnboarding(other, device.credential.guid)
+    const device = await devices.throughAll(SUITE, killedEachTime)
+    await expectOneOnboarding(at, device.credential.guid)
+    expect(await next.list('/devices')).toHaveLength(1)
   })
 
   it('register what was made, whichever of them has the lease and is killed', async () => {
