@@ -19,6 +19,8 @@ export interface LeasesServices {
 /** Whether this process is to do the work, at this moment. */
 export interface Lease {
   readonly isHeld: boolean
+  /** Called each time it has become ours. */
+  onTaken(listener: () => void): void
 }
 
 const LEASE_MS = 6_000
@@ -31,6 +33,7 @@ export class Leases {
   readonly #holder = randomUUID()
   /** By name: until when it is ours. */
   readonly #held = new Map<string, number>()
+  readonly #listeners: { readonly name: string; readonly listener: () => void }[] = []
   readonly #stopped = new AbortController()
   #running: Promise<void> | undefined
 
@@ -46,6 +49,7 @@ export class Leases {
       get isHeld() {
         return isHeld()
       },
+      onTaken: (listener) => void this.#listeners.push({ name, listener }),
     }
   }
 
@@ -93,6 +97,9 @@ export class Leases {
     const until = new Date(asked.getTime() + LEASE_MS).toISOString()
     const lease = { name, holder: this.#holder, until, now: asked.toISOString() }
     const isOurs = (await store.take.run(database.db, lease)) === 1
+    const wasOurs = asked.getTime() < (this.#held.get(name) ?? 0)
     this.#held.set(name, isOurs ? asked.getTime() + LEASE_MS - MARGIN_MS : 0)
+    if (!isOurs || wasOurs) return
+    for (const one of this.#listeners) if (one.name === name) one.listener()
   }
 }

@@ -25,7 +25,7 @@ export interface DeliveriesServices {
   readonly outbound: OutboundCalls
   readonly parties: { isActive(party: string): Promise<boolean> }
   /** Without it there is nobody else to deliver. */
-  readonly lease?: Lease | undefined
+  readonly lease?: Pick<Lease, 'isHeld'> | undefined
   /** From 0 to 1, for the jitter. */
   readonly random: () => number
 }

@@ -64,6 +64,7 @@ const AT_ONCE = 64
 /** How soon what another process has left to do is found; later where there are many places. */
 const LOOK_AROUND_MS = 1_000
 const PER_PLACE_MS = 10
+const NOT_LOOKED_FOR = 'vouchers to be registered were not looked for'
 
 export class Register {
   readonly #services: RegisterServices
@@ -104,6 +105,9 @@ export class Register {
   async #lookAround(lease: Lease, settings: number): Promise<void> {
     const { database, clock, log } = this.#services
     const { signal } = this.#stopped
+    lease.onTaken(() => {
+      this.#wakeEverywhere().catch((err: unknown) => log.error({ err }, NOT_LOOKED_FOR))
+    })
     for (let places = 0, seen = settings; !signal.aborted;) {
       // Rejects when the signal comes: nothing is wrong then.
       await clock.sleep(LOOK_AROUND_MS + places * PER_PLACE_MS, signal).catch(() => {})
@@ -112,7 +116,7 @@ export class Register {
         places = await this.#wakeEverywhere()
         if (seen !== database.changesOf('setting')) seen = await this.#readdressing.all()
       } catch (err) {
-        log.error({ err }, 'vouchers to be registered were not looked for')
+        log.error({ err }, NOT_LOOKED_FOR)
       }
     }
   }

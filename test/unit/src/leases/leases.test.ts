@@ -70,10 +70,14 @@ describe('a lease', () => {
   it('is taken over at once from who has given it up', async () => {
     const one = await started()
     const other = await started()
+    const taken = vi.fn()
+    other.lease.onTaken(taken)
     await one.leases.stop()
     expect(one.lease.isHeld).toBe(false)
-    await pass(2_000)
+    expect(taken).not.toHaveBeenCalled()
+    await pass(4_000)
     expect(other.lease.isHeld).toBe(true)
+    expect(taken).toHaveBeenCalledOnce()
   })
 
   it('is taken over within its time from who is gone, who knows it before', async () => {

@@ -483,7 +483,15 @@ describe('the register', () => {
 })
 
 describe('of several registers on one database', () => {
-  const lease = { isHeld: false }
+  let take: () => void
+  const lease = {
+    isHeld: false,
+    onTaken: (listener: () => void) =>
+      void (take = () => {
+        lease.isHeld = true
+        listener()
+      }),
+  }
   beforeEach(async () => {
     // What is held from here on is left for others to register.
     await register.stop()
@@ -516,8 +524,8 @@ describe('of several registers on one database', () => {
     lease.isHeld = false
     await pass(6 * DAY_MS)
     expect(attempts('near.test')).toBe(1)
-    lease.isHeld = true
-    await pass(1_010)
+    take()
+    await quiet()
     expect(attempts('near.test')).toBe(2)
   })
 
