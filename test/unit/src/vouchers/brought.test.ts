@@ -10,9 +10,9 @@ import { makeVoucher, partsOf, sell } from '../../../support/vouchers.ts'
 const parts = partsOf()
 const header = { guid: guid(0x11) }
 
-/** What somebody has, sold once, and what another party's line brings. */
-async function bring(ours: Voucher, theirs: Voucher) {
-  const world = await openVoucherWorld()
+/** What somebody has, and what another party's line brings, sold to the key of `holders`. */
+async function bring(ours: Voucher, theirs: Voucher, holders?: readonly string[]) {
+  const world = await openVoucherWorld({ ...(holders && { holders }) })
   const imported = await world.desk.import([ours.bytes], { id: 'test', party: HOME_PARTY })
   expect(imported).toMatchObject([{ ok: true }])
   const brought = new BroughtVouchers(world.ledger)
@@ -33,9 +33,16 @@ describe('what a line brings', () => {
     expect(await bring(ours, theirs)).toMatchObject({ check: 'voucher-differs' })
   })
 
-  it('may not leave out to whom the device was sold on', async () => {
+  it('may not leave out to whom the device was sold on, where that lets it have it', async () => {
     const once = await makeVoucher(parts, { header })
     const further = await sell(parts, await sell(parts, once, 2), 3)
-    expect(await bring(further, once)).toMatchObject({ check: 'voucher-truncated' })
+    const refusal = { check: 'voucher-truncated' }
+    expect(await bring(further, once, ['fdop_other'])).toMatchObject(refusal)
+  })
+
+  it('is counted where its buyer has had it another way, and has sold it on', async () => {
+    const once = await makeVoucher(parts, { header })
+    const further = await sell(parts, await sell(parts, once, 2), 3)
+    expect(await bring(further, once)).toBe('new')
   })
 })
