@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs firstlight, installs the package elsewhere, and has devices onboard at it as the container
 # image and the systemd unit run it: an unprivileged user, and nothing to be written but its data.
-# try.sh [FOLDER]; needs bubblewrap.
+# Needs bubblewrap.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)

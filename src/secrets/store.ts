@@ -120,22 +120,24 @@ export async function findMasterKeyCheck(executor: Executor): Promise<Bytes | un
 
 /** The first one stays. */
 export async function storeFirstMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
-  const value = Buffer.from(check).toString('base64')
-  const row = { party: HOME_PARTY, name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
-  await tx
-    .insertInto('setting')
-    .values(row)
+  await insertMasterKeyCheck(tx, check)
     .onConflict((conflict) => conflict.columns(['party', 'name']).doNothing())
     .execute()
 }
 
 /** Another one, where there is one already. */
 export async function storeMasterKeyCheck(tx: Executor, check: Bytes): Promise<void> {
+  await insertMasterKeyCheck(tx, check)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['party', 'name'])
+        .doUpdateSet((eb) => ({ value: eb.ref('excluded.value') })),
+    )
+    .execute()
+}
+
+function insertMasterKeyCheck(tx: Executor, check: Bytes) {
   const value = Buffer.from(check).toString('base64')
   const row = { party: HOME_PARTY, name: MASTER_KEY_CHECK, value, version: 1, updated_at: '' }
-  await tx
-    .insertInto('setting')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['party', 'name']).doUpdateSet({ value }))
-    .execute()
+  return tx.insertInto('setting').values(row)
 }
