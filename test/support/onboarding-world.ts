@@ -33,6 +33,7 @@ import { silentLog } from '../../src/log.ts'
 import { openOnboarding } from '../../src/onboarding/assembly.ts'
 import { type PlanDocument, digestOf, runsPrograms } from '../../src/onboarding/plans/document.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
+import { openDeviceTokens } from './device-tokens.ts'
 import { MemoryHost } from './memory-host.ts'
 import { openTestPki } from './pki.ts'
 import { ABOUT } from './service-info-world.ts'
@@ -82,15 +83,17 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     ...silentLog,
     info: (facts: object, event: string) => noted.push([event, facts]),
   } as unknown as typeof silentLog)
+  const tokens = await openDeviceTokens({ findDevice: (id) => devices.findScopes(id), pki, clock })
+  const { deviceTokens } = tokens
   const onboarding = openOnboarding({
     ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
-    config: { dataDir },
+    ...{ config: { dataDir }, deviceTokens },
     audit: new AuditLog({ clock }),
     parties: { find: async (id) => ({ ...PARTY, id }) },
     rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
     serviceAddresses: () => ({
-      token_url: 'https://x.test/oauth/token',
-      api_url: 'https://x.test',
+      token_url: `${tokens.url}/oauth/token`,
+      api_url: tokens.url,
     }),
   })
   const sealer = new Sealer(new Uint8Array(32).fill(7))
@@ -121,7 +124,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
 
   return {
     ...world,
-    ...{ pki, onboarding, noted, dataDir, exchange },
+    ...{ pki, onboarding, noted, dataDir, exchange, tokens },
     transport: inProcess(exchange),
     /** Another process over the same database. */
     otherProcess: async () => inProcess(await process()),
