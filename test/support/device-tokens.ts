@@ -14,19 +14,22 @@ import { findCaller } from '../../src/tokens/verify.ts'
 import { memoryKeys } from './pki.ts'
 
 const URL = 'https://x.test'
-const ADDRESSES = { publicUrl: () => URL, tlsUrl: () => URL }
 
 export async function openDeviceTokens({
   findDevice,
   pki,
   clock,
+  hasTls = true,
 }: {
   readonly findDevice: FindDevice
   readonly pki: Pki
   readonly clock: Clock
+  readonly hasTls?: boolean
 }) {
+  let url = URL
+  const addresses = { publicUrl: () => url, tlsUrl: () => (hasTls ? url : '') }
   const key = signingKeyOf(await memoryKeys().signer('token-signing'))
-  const names = namesOf(ADDRESSES)
+  const names = namesOf(addresses)
   let loaded: Promise<OAuthServer> | undefined
   const server = () =>
     (loaded ??= loadProvider({
@@ -37,7 +40,9 @@ export async function openDeviceTokens({
   const { issuer, deviceApi: audience } = names
   return {
     ...{ url: URL, audience },
-    deviceTokens: new DeviceTokens({ addresses: ADDRESSES, findDevice, server }),
+    /** The service is reached at another address from now on. */
+    moveTo: (address: string) => void (url = address),
+    deviceTokens: new DeviceTokens({ addresses, findDevice, server }),
     /** As at /device/v1: whoever calls with this token and shows this certificate, if anybody. */
     findCaller: (token: string, certificate: Bytes | undefined) =>
       // The OAuth server goes by the real time.

@@ -48,6 +48,8 @@ export interface OnboardingOptions {
   readonly configuration?: string
   /** Nothing is said of where onboarded devices are to look. */
   readonly keepsRendezvous?: boolean
+  /** Whether there is a listener to show certificates at. */
+  readonly hasTls?: boolean
 }
 
 export const NEW_RENDEZVOUS = rendezvousInfoFromText([
@@ -72,7 +74,7 @@ export interface DeviceChoices {
 }
 
 export async function openOnboardingWorld(options: OnboardingOptions = {}) {
-  const { configuration = 'p256-x509-devP256', keepsRendezvous = false } = options
+  const { configuration = 'p256-x509-devP256', keepsRendezvous = false, hasTls = true } = options
   const parts = partsOf(configuration)
   const world = await openVoucherWorld({ owners: parts.signers })
   const { database, clock, audit, devices, vouchers, desk } = world
@@ -83,7 +85,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     ...silentLog,
     info: (facts: object, event: string) => noted.push([event, facts]),
   } as unknown as typeof silentLog)
-  const tokens = await openDeviceTokens({ findDevice: (id) => devices.findScopes(id), pki, clock })
+  const findDevice = (id: string) => devices.findScopes(id)
+  const tokens = await openDeviceTokens({ findDevice, pki, clock, hasTls })
   const { deviceTokens } = tokens
   const onboarding = openOnboarding({
     ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
@@ -91,10 +94,8 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
     audit: new AuditLog({ clock }),
     parties: { find: async (id) => ({ ...PARTY, id }) },
     rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
-    serviceAddresses: () => ({
-      token_url: `${tokens.url}/oauth/token`,
-      api_url: tokens.url,
-    }),
+    serviceAddresses: () =>
+      hasTls ? { token_url: `${tokens.url}/oauth/token`, api_url: tokens.url } : undefined,
   })
   const sealer = new Sealer(new Uint8Array(32).fill(7))
   const process = async () =>

@@ -1,7 +1,7 @@
 /** Plans as the management API takes and shows them. */
 import { z } from '@hono/zod-openapi'
 import { OPTIONAL_KEYS, REQUIRED_KEYS } from '../../../protocol/fsim/devmod/messages.ts'
-import { DEFAULT_PLAN, digestOf, rolloutOf, runsPrograms } from './document.ts'
+import { DEFAULT_PLAN, digestOf, misplacedToken, rolloutOf, runsPrograms } from './document.ts'
 import type { PlanStatus } from './service.ts'
 import { Step } from './steps/view.ts'
 import type { OutcomeCounts, VersionRow } from './store.ts'
@@ -71,6 +71,8 @@ function checkDocument({ credential, rules = [], steps }: Checkable, context: z.
   const refuse = (message: string) => context.addIssue({ code: 'custom', message })
   const named = steps.flatMap(({ name }) => (name === undefined ? [] : [name]))
   if (new Set(named).size < named.length) refuse('steps: two of one name')
+  const misplaced = misplacedToken(steps)
+  if (misplaced) refuse(`steps.${misplaced.index}: ${misplaced.why}`)
   if (credential === 'reuse' && rules.some(({ devmod }) => devmod)) {
     refuse('credential: what becomes of it is told before devmod: reuse cannot depend on that')
   }

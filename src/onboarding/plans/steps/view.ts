@@ -1,6 +1,7 @@
 /** The steps of a plan as the management API takes and shows them. */
 import { z } from '@hono/zod-openapi'
 import { isInnerPath } from '../../../../protocol/service-info/path.ts'
+import { ALL_DEVICE_SCOPES, type DeviceScope } from '../../../tokens/scopes.ts'
 import { checkTemplates } from '../steps.ts'
 import { TemplateError } from '../template.ts'
 
@@ -69,6 +70,21 @@ export const Step = z
       path: DevicePath.optional(),
       sha384: Sha384.optional(),
       length: z.number().int().min(0).optional(),
+    }),
+    z.strictObject({
+      type: z.literal('token'),
+      ...anyStep,
+      template: z.literal(false, 'a token has no template').optional(),
+      path: DevicePath,
+      audience: z.url().max(2048).optional().openapi({
+        description: 'the API it is for; else that of devices, which is the only one there is',
+      }),
+      scopes: z
+        .array(z.enum(ALL_DEVICE_SCOPES as [DeviceScope, ...DeviceScope[]]))
+        .min(1)
+        .max(ALL_DEVICE_SCOPES.length)
+        .optional()
+        .openapi({ description: 'at most these; else all that the group of the device holds' }),
     }),
   ])
   .superRefine((step, context) => {
