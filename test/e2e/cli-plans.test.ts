@@ -38,6 +38,7 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
     expect(await world.told('plan', 'put', 'with-token', file)).toMatchObject({
       ...{ status: 'in-force', steps: [{ type: 'identity' }, token] },
     })
+    await world.told('plan', 'remove', 'with-token')
   })
 
   it('is written, tried without a device, approved by a second person, and watched', async () => {
