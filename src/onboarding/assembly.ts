@@ -34,10 +34,10 @@ export interface Onboarding {
 }
 
 export function openOnboarding(given: Given): Onboarding {
-  const { config, database, clock, audit, events } = given
+  const { config, database, clock, audit, events, deviceTokens } = given
   const contents = new ContentStore(join(config.dataDir, 'contents'))
   const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
-  const plans = new Plans({ database, clock, audit, events, contents })
+  const plans = new Plans({ database, clock, audit, events, contents, deviceTokens })
   const trials = new Trials({ database, clock, audit, events })
   const keyExchange = openKeyExchange()
   const progress = new Progress({ database, devices: given.devices })

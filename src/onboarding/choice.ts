@@ -4,6 +4,7 @@ import type { PlanStep } from '../../protocol/service-info/plan.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { DeviceService } from '../devices/service.ts'
 import type { Parties } from '../parties/service.ts'
+import type { DeviceTokens } from '../tokens/device-tokens.ts'
 import type { ServableVoucher } from '../vouchers/service.ts'
 import type { ContentStore } from './content.ts'
 import type { DeviceFacts } from './plans/rules.ts'
@@ -16,6 +17,7 @@ export interface PlanChoiceServices {
   readonly parties: Pick<Parties, 'find'>
   readonly plans: Plans
   readonly contents: ContentStore
+  readonly deviceTokens: DeviceTokens
   /** Where devices use their certificates; undefined without a TLS listener. */
   readonly serviceAddresses: () => ServiceAddresses | undefined
 }

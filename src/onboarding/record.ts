@@ -146,6 +146,8 @@ export class DeviceRecord {
     } else if (effect.effect.type === 'certificate-issued') {
       const serial = toHex(serialOf(effect.effect.certificate))
       events.certificateIssued({ serial, device, profile: 'ldevid' })
+    } else if (effect.effect.type === 'token-issued') {
+      events.accessTokenIssued({ device, scopes: effect.effect.scopes.join(' ') })
     }
   }
 

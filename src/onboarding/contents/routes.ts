@@ -8,7 +8,7 @@ import { Problem } from '../../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../../http/route.ts'
 import type { Content, ContentStore } from '../content.ts'
 import type { Plans } from '../plans/service.ts'
-import { Sha384 } from '../plans/view.ts'
+import { Sha384 } from '../plans/steps/view.ts'
 
 export interface ContentRoutesServices {
   readonly database: Database
