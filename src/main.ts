@@ -94,7 +94,7 @@ async function startOver(services: Services): Promise<RunningService> {
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
     if (fdo.take(incoming, outgoing)) return
-    expectBody(incoming)
+    expectBody(incoming, outgoing)
     void others(incoming, outgoing)
   }
   const { pki } = domains

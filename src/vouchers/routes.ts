@@ -221,7 +221,7 @@ async function checkHolder(
   if (await isKnownHolder(party, hash('sha256', key.spki, 'hex'))) return
   throw new Problem(
     'conflict',
-    'nobody has proven to hold this key: add it to a partner and have it proven ' +
-      '(firstlight partner challenge), or say `unproven`: true',
+    'nobody has proven to hold this key: add it to a partner, and have it proven (firstlight ' +
+      'partner challenge, or transfer pull at theirs), or say `unproven`: true (--unproven)',
   )
 }
