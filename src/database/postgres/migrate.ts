@@ -3,18 +3,20 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
+  type Migration,
   Migrator,
   PostgresAdapter,
   PostgresIntrospector,
   sql,
 } from 'kysely'
 import pg from 'pg'
-import { migrations } from '../migrations/index.ts'
+import { migrationFailed, refuseLater } from '../migration-refused.ts'
 import { WATCHED } from '../watched.ts'
 import { codeOf } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
 import { isLoss } from './failure.ts'
+import { migrationsHad } from './inspect.ts'
 import { patiently } from './patience.ts'
 import { SchemaCompiler } from './schema.ts'
 
@@ -23,12 +25,16 @@ const PATIENCE_MS = 30_000
 const LOCK = 0x0f_d0_00_01
 
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-export async function migrate(url: string): Promise<void> {
+export async function migrate(
+  url: string,
+  known: Readonly<Record<string, Migration>>,
+): Promise<void> {
   const client = await connected(url)
   try {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    await migrateOver(client)
+    refuseLater(await migrationsHad(client), known)
+    await migrateOver(client, known)
     await client.query('commit')
   } finally {
     await client.end()
@@ -52,7 +58,10 @@ async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(client: pg.Client): Promise<void> {
+async function migrateOver(
+  client: pg.Client,
+  known: Readonly<Record<string, Migration>>,
+): Promise<void> {
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
@@ -64,9 +73,11 @@ async function migrateOver(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
   const migrationTableSchema = rows[0]?.schema
   if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
-  const provider = { getMigrations: async () => migrations }
-  const { error } = await new Migrator({ db, provider, migrationTableSchema }).migrateToLatest()
-  if (error) throw error
+  const provider = { getMigrations: async () => known }
+  const migrator = new Migrator({ db, provider, migrationTableSchema })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  const last = results.find(({ status }) => status === 'Error')
+  if (error) throw migrationFailed(last?.migrationName, error)
   await watch(db)
 }
 

@@ -1,7 +1,9 @@
 /** A database of a PostgreSQL server, which several processes may share. */
+import type { Migration } from 'kysely'
 import { accompanied } from '../alongside.ts'
 import type { TableName } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { migrations } from '../migrations/index.ts'
 import { isConflict } from '../portable.ts'
 import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
@@ -14,11 +16,17 @@ import { Transaction } from './transaction.ts'
 /** Enough for what one core has to do, and few enough for a server with its usual limit of 100. */
 const CONNECTIONS = 10
 
+interface PostgresOptions {
+  readonly connections?: number | undefined
+  /** The migrations there are; others in tests. */
+  readonly known?: Readonly<Record<string, Migration>>
+}
+
 export async function openPostgres(
   url: string,
-  { connections: most = CONNECTIONS }: { readonly connections?: number | undefined },
+  { connections: most = CONNECTIONS, known = migrations }: PostgresOptions,
 ): Promise<Database> {
-  await migrate(url)
+  await migrate(url, known)
   const connections = new Connections(url, most)
   const changes = new Changes(url)
   await changes.listen()
