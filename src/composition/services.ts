@@ -5,7 +5,7 @@ import { AuditLog } from '../audit/log.ts'
 import { MachineClients } from '../callers/clients/service.ts'
 import { IdentityProviders } from '../callers/providers/service.ts'
 import { realClock } from '../clock.ts'
-import type { Config } from '../config.ts'
+import { type Config, databasePlace } from '../config.ts'
 import { isOnPostgres } from '../database/connection.ts'
 import { MigrationRefused } from '../database/migration-refused.ts'
 import { openDatabase } from '../database/open.ts'
@@ -40,7 +40,7 @@ export async function openServices(config: Config, fakes: Fakes): Promise<Servic
   // Whether a database elsewhere has been used before, only it knows.
   const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(databaseUrl ?? databaseFile, { connections }).catch(refused)
+  const database = await openDatabase(databasePlace(config), { connections }).catch(refused)
   let external: ExternalKeys | undefined
   try {
     const opened = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))

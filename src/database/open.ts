@@ -21,6 +21,6 @@ export async function openDatabase(place: string, options: OpenOptions = {}): Pr
   return openPostgres(place, options)
 }
 
-function isPostgresUrl(place: string): boolean {
+export function isPostgresUrl(place: string): boolean {
   return /^postgres(ql)?:\/\//.test(place)
 }

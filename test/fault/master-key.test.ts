@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { databasePlace } from '../../src/config.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { expectKeysOpen } from '../../src/operations/backup/keys.ts'
@@ -49,7 +50,7 @@ it('loses nothing, whenever it is killed', async () => {
   let killed = 0
   for (let i = 1; i <= 12; i++) {
     if (!(await rotateFor(whole * (0.4 + 0.05 * i)))) killed++
-    const again = await openDatabase(data.config.databaseFile)
+    const again = await openDatabase(databasePlace(data.config))
     await expectKeysOpen({ database: again, clock: data.clock }, data.config.masterKeyFile)
     await again.close()
   }

@@ -25,17 +25,26 @@ const PATIENCE_MS = 30_000
 const LOCK = 0x0f_d0_00_01
 
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-export async function migrate(
+export function migrate(url: string, known: Readonly<Record<string, Migration>>): Promise<void> {
+  return migrating(url, async (client) => {
+    refuseLater(await migrationsHad(client), known)
+    await bringTo(client, known)
+    await watch(client)
+  })
+}
+
+/** Alone with the tables as they are made and changed, in one transaction. */
+export async function migrating<T>(
   url: string,
-  known: Readonly<Record<string, Migration>>,
-): Promise<void> {
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = await connected(url)
   try {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    refuseLater(await migrationsHad(client), known)
-    await migrateOver(client, known)
+    const value = await work(client)
     await client.query('commit')
+    return value
   } finally {
     await client.end()
   }
@@ -58,11 +67,24 @@ async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(
+/** To what these migrations make. */
+export async function bringTo(
   client: pg.Client,
   known: Readonly<Record<string, Migration>>,
 ): Promise<void> {
-  const db = new Kysely<unknown>({
+  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
+  const migrationTableSchema = rows[0]?.schema
+  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
+  const provider = { getMigrations: async () => known }
+  const db = kyselyOver(client)
+  const migrator = new Migrator({ db, provider, migrationTableSchema })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  const last = results.find(({ status }) => status === 'Error')
+  if (error) throw migrationFailed(last?.migrationName, error)
+}
+
+function kyselyOver(client: pg.Client): Kysely<unknown> {
+  return new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
       createDriver: () => new OneClientDriver(client),
@@ -70,19 +92,11 @@ async function migrateOver(
       createQueryCompiler: () => new SchemaCompiler(),
     },
   })
-  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
-  const migrationTableSchema = rows[0]?.schema
-  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
-  const provider = { getMigrations: async () => known }
-  const migrator = new Migrator({ db, provider, migrationTableSchema })
-  const { error, results = [] } = await migrator.migrateToLatest()
-  const last = results.find(({ status }) => status === 'Error')
-  if (error) throw migrationFailed(last?.migrationName, error)
-  await watch(db)
 }
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */
-async function watch(db: Kysely<unknown>): Promise<void> {
+export async function watch(client: pg.Client): Promise<void> {
+  const db = kyselyOver(client)
   await sql`
     create or replace function tell_change() returns trigger language plpgsql as $$
     begin

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
 import { entriesFrom } from '../../../../src/audit/store.ts'
+import { databasePlace } from '../../../../src/config.ts'
 import { openDatabase } from '../../../../src/database/open.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { SealingKeys } from '../../../../src/fdo/sealing-keys.ts'
@@ -33,7 +34,7 @@ async function rotate(): Promise<number> {
 }
 
 async function expectAllOpen(): Promise<void> {
-  const database = await openDatabase(data.config.databaseFile)
+  const database = await openDatabase(databasePlace(data.config))
   try {
     await expectKeysOpen({ database, clock: data.clock }, keyFile)
   } finally {
@@ -67,7 +68,7 @@ describe('rotating the master key', () => {
     expect(key()).not.toBe(before)
     await expectAllOpen()
 
-    const again = await openDatabase(data.config.databaseFile)
+    const again = await openDatabase(databasePlace(data.config))
     const rotated = new Sealer(loadMasterKey(keyFile, true))
     const stored = await again.db.selectFrom('webhook').select('secret').executeTakeFirstOrThrow()
     expect(rotated.open('webhook:w1', stored.secret)).toEqual(Buffer.from('s1'))
@@ -106,7 +107,7 @@ describe('rotating the master key', () => {
     const before = key()
     await expect(rotate()).rejects.toMatchObject({ code: 'not-sealed' })
     expect(key()).toBe(before)
-    const database = await openDatabase(data.config.databaseFile)
+    const database = await openDatabase(databasePlace(data.config))
     await checkMasterKey(database, new Sealer(loadMasterKey(keyFile, true)), keyFile)
     await database.close()
   })
