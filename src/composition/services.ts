@@ -7,6 +7,7 @@ import { IdentityProviders } from '../callers/providers/service.ts'
 import { realClock } from '../clock.ts'
 import { type Config, databasePlace } from '../config.ts'
 import { isOnPostgres } from '../database/connection.ts'
+import { DatabaseInUse } from '../database/in-use.ts'
 import { MigrationRefused } from '../database/migration-refused.ts'
 import { openDatabase } from '../database/open.ts'
 import { DatabaseUnavailable } from '../database/unavailable.ts'
@@ -58,7 +59,7 @@ export async function openServices(config: Config, fakes: Fakes): Promise<Servic
 /** What is wrong with the database, or behind DATABASE_URL, is for the administrator to put right. */
 function refused(cause: unknown): never {
   if (cause instanceof MigrationRefused) throw new StartRefused(cause.message, { cause })
-  if (!(cause instanceof DatabaseUnavailable)) throw cause
+  if (!(cause instanceof DatabaseUnavailable || cause instanceof DatabaseInUse)) throw cause
   throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
 }
 

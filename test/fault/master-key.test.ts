@@ -18,7 +18,9 @@ afterEach(() => data.remove())
 /** Kills it after so long; true if it had ended by itself. */
 function rotateFor(ms: number): Promise<boolean> {
   const args = [MAIN, 'master-key', 'rotate', '--data', data.config.dataDir]
-  const child = spawn(process.execPath, args, { stdio: 'ignore' })
+  const { databaseUrl } = data.config
+  const env = { ...process.env, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) }
+  const child = spawn(process.execPath, args, { stdio: 'ignore', env })
   const timer = setTimeout(() => child.kill('SIGKILL'), ms)
   return new Promise((resolve) => {
     child.once('close', (code) => {

@@ -23,6 +23,9 @@ export function masterKeyCommand(): Command {
         rotated,
         ({ file }) => `${file} holds another key; ${sealed} things are sealed under it`,
       )
+      if (config.databaseUrl !== undefined) {
+        output.note(`every machine that runs the service needs it: ${config.masterKeyFile}`)
+      }
       output.note('make a back-up: those from before hold the key from before, and still restore')
     },
   )

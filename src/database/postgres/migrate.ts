@@ -51,7 +51,7 @@ export async function migrating<T>(
 }
 
 /** A server that comes up at the same moment is waited for. */
-async function connected(url: string): Promise<pg.Client> {
+export async function connected(url: string): Promise<pg.Client> {
   const attempt = async () => {
     const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
     client.on('error', () => {})
