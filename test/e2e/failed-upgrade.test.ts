@@ -12,7 +12,10 @@ beforeAll(async () => {
 }, PATIENCE_MS)
 afterAll(() => world.remove())
 
-const databaseFile = () => world.service.services.config.databaseFile
+function place(): string {
+  const { databaseUrl, databaseFile } = world.service.services.config
+  return databaseUrl ?? databaseFile
+}
 
 const half = {
   async up(db: Kysely<unknown>) {
@@ -30,7 +33,7 @@ const good = {
 describe('a migration that fails', () => {
   it('changes nothing, not by those before it either, and the running version goes on', async () => {
     const known = { ...migrations, '9998-good': good, '9999-half': half }
-    const upgrade = openDatabase(databaseFile(), { known })
+    const upgrade = openDatabase(place(), { known })
     await expect(upgrade).rejects.toThrow(
       /9999-half failed, and nothing was changed: .* caught fire/,
     )
@@ -39,7 +42,7 @@ describe('a migration that fails', () => {
     })
     expect(made.status).toBe(201)
     await world.stop()
-    const again = await openDatabase(databaseFile())
+    const again = await openDatabase(place())
     const tables = await again.db.introspection.getTables()
     expect(tables.map(({ name }) => name)).not.toContain('colour')
     await again.close()
@@ -48,7 +51,7 @@ describe('a migration that fails', () => {
   it('leaves the version before able to start, and one that went well does not', async () => {
     const restarted = await startTestService({}, { folder: world.folder })
     await restarted.stop()
-    const upgraded = await openDatabase(databaseFile(), {
+    const upgraded = await openDatabase(place(), {
       known: { ...migrations, '9999-good': good },
     })
     await upgraded.close()

@@ -7,8 +7,10 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { TableName } from '../connection.ts'
+import { DatabaseInUse } from '../in-use.ts'
 import { WATCHED, type WatchedTable } from '../watched.ts'
 import { settingsOf } from './connections.ts'
+import { join } from './presence.ts'
 
 const PAUSE_MS = 500
 const HEARTBEAT_MS = 5_000
@@ -19,6 +21,9 @@ export class Changes {
   readonly #closed = new AbortController()
   readonly #url: string
   #isListening = false
+  /** Who had the database alone last, when we joined. */
+  #alone: string | undefined
+  #isOvertaken = false
   #run: Promise<void> | undefined
 
   constructor(url: string) {
@@ -34,10 +39,21 @@ export class Changes {
     for (const table of tables) this.#moves.set(table, (this.#moves.get(table) ?? 0) + 1)
   }
 
-  /** Resolves once the first attempt to listen is over; goes on until `close`. */
+  /**
+   * Somebody had the database alone while we were cut off from it: what we know of it may hold no
+   * longer, and nothing of ours belongs there.
+   */
+  get isOvertaken(): boolean {
+    return this.#isOvertaken
+  }
+
+  /**
+   * Resolves once we have joined those who have the database open and the first attempt to listen is
+   * over; goes on until `close`. Throws DatabaseInUse.
+   */
   async listen(): Promise<void> {
-    await new Promise<void>((begun) => {
-      this.#run = this.#listenOn(begun)
+    await new Promise<void>((begun, failed) => {
+      this.#run = this.#listenOn(begun, failed)
     })
   }
 
@@ -46,13 +62,15 @@ export class Changes {
     await this.#run
   }
 
-  async #listenOn(begun: () => void): Promise<void> {
+  async #listenOn(begun: () => void, failed: (error: unknown) => void): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
-      await this.#listenOnce(begun).catch(() => {
-        // The server is away: until it is back nothing is taken for unchanged.
-      })
+      // The server is away, say: until it is back nothing is taken for unchanged.
+      const error: unknown = await this.#listenOnce(begun).catch((reason: unknown) => reason)
       this.#isListening = false
+      if (this.#alone === undefined) return failed(error)
+      this.#isOvertaken = error instanceof DatabaseInUse
+      if (this.#isOvertaken) return
       begun()
       await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {})
     }
@@ -66,6 +84,7 @@ export class Changes {
     client.on('end', () => lost.abort())
     try {
       await client.connect()
+      await this.#join(client)
       const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
       const schema = rows[0]?.schema ?? ''
       client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
@@ -82,6 +101,12 @@ export class Changes {
     } finally {
       await client.end().catch(() => {})
     }
+  }
+
+  async #join(client: pg.Client): Promise<void> {
+    const alone = await join(client)
+    this.#alone ??= alone
+    if (alone !== this.#alone) throw new DatabaseInUse('somebody had the database alone')
   }
 
   /** A connection may be dead without a word, and a proxy may not pass on what is told. */

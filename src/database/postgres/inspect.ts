@@ -16,18 +16,19 @@ export function postgresInspection(url: string): Inspection {
         const { rows } = await client.query<{ held: boolean }>('select pg_is_in_recovery() as held')
         return rows[0]?.held ? 'the server is a standby: nothing can be written there' : undefined
       }),
-    migrations: () =>
-      using(url, async (client) => {
-        const { rows: tables } = await client.query<{ there: boolean }>(
-          `select to_regclass('kysely_migration') is not null as there`,
-        )
-        if (!tables[0]?.there) return []
-        const { rows } = await client.query<{ name: string }>(
-          'select name from kysely_migration order by name',
-        )
-        return rows.map(({ name }) => name)
-      }),
+    migrations: () => using(url, migrationsHad),
   }
+}
+
+export async function migrationsHad(client: pg.Client): Promise<readonly string[]> {
+  const { rows: tables } = await client.query<{ there: boolean }>(
+    `select to_regclass('kysely_migration') is not null as there`,
+  )
+  if (!tables[0]?.there) return []
+  const { rows } = await client.query<{ name: string }>(
+    'select name from kysely_migration order by name',
+  )
+  return rows.map(({ name }) => name)
 }
 
 async function using<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

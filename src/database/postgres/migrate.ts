@@ -3,18 +3,20 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
+  type Migration,
   Migrator,
   PostgresAdapter,
   PostgresIntrospector,
   sql,
 } from 'kysely'
 import pg from 'pg'
-import { migrations } from '../migrations/index.ts'
+import { migrationFailed, refuseLater } from '../migration-refused.ts'
 import { WATCHED } from '../watched.ts'
 import { codeOf } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
 import { isLoss } from './failure.ts'
+import { migrationsHad } from './inspect.ts'
 import { patiently } from './patience.ts'
 import { SchemaCompiler } from './schema.ts'
 
@@ -23,20 +25,33 @@ const PATIENCE_MS = 30_000
 const LOCK = 0x0f_d0_00_01
 
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-export async function migrate(url: string): Promise<void> {
+export function migrate(url: string, known: Readonly<Record<string, Migration>>): Promise<void> {
+  return migrating(url, async (client) => {
+    refuseLater(await migrationsHad(client), known)
+    await bringTo(client, known)
+    await watch(client)
+  })
+}
+
+/** Alone with the tables as they are made and changed, in one transaction. */
+export async function migrating<T>(
+  url: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = await connected(url)
   try {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    await migrateOver(client)
+    const value = await work(client)
     await client.query('commit')
+    return value
   } finally {
     await client.end()
   }
 }
 
 /** A server that comes up at the same moment is waited for. */
-async function connected(url: string): Promise<pg.Client> {
+export async function connected(url: string): Promise<pg.Client> {
   const attempt = async () => {
     const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
     client.on('error', () => {})
@@ -52,8 +67,24 @@ async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(client: pg.Client): Promise<void> {
-  const db = new Kysely<unknown>({
+/** To what these migrations make. */
+export async function bringTo(
+  client: pg.Client,
+  known: Readonly<Record<string, Migration>>,
+): Promise<void> {
+  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
+  const migrationTableSchema = rows[0]?.schema
+  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
+  const provider = { getMigrations: async () => known }
+  const db = kyselyOver(client)
+  const migrator = new Migrator({ db, provider, migrationTableSchema })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  const last = results.find(({ status }) => status === 'Error')
+  if (error) throw migrationFailed(last?.migrationName, error)
+}
+
+function kyselyOver(client: pg.Client): Kysely<unknown> {
+  return new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
       createDriver: () => new OneClientDriver(client),
@@ -61,17 +92,11 @@ async function migrateOver(client: pg.Client): Promise<void> {
       createQueryCompiler: () => new SchemaCompiler(),
     },
   })
-  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
-  const migrationTableSchema = rows[0]?.schema
-  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
-  const provider = { getMigrations: async () => migrations }
-  const { error } = await new Migrator({ db, provider, migrationTableSchema }).migrateToLatest()
-  if (error) throw error
-  await watch(db)
 }
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */
-async function watch(db: Kysely<unknown>): Promise<void> {
+export async function watch(client: pg.Client): Promise<void> {
+  const db = kyselyOver(client)
   await sql`
     create or replace function tell_change() returns trigger language plpgsql as $$
     begin

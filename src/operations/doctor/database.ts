@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
-import { type DatabaseDump, KNOWN_MIGRATIONS } from '../../database/sqlite/dump.ts'
+import { type DatabaseDump, KNOWN_MIGRATIONS } from '../../database/rows.ts'
 import type { Database } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import { findHead } from '../../audit/store.ts'
