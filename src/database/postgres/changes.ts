@@ -8,7 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { TableName } from '../connection.ts'
 import { WATCHED, type WatchedTable } from '../watched.ts'
+import { type Known, MigrationRefused, upgradeOf } from '../upgrade.ts'
+import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
+import { schemaOf } from './inspect.ts'
+import { announce } from './presence.ts'
 
 const PAUSE_MS = 500
 const HEARTBEAT_MS = 5_000
@@ -18,11 +22,16 @@ export class Changes {
   readonly #moves = new Map<TableName, number>()
   readonly #closed = new AbortController()
   readonly #url: string
+  readonly #known: Known
+  readonly #refuse: (reason: Error | undefined) => void
   #isListening = false
   #run: Promise<void> | undefined
 
-  constructor(url: string) {
+  /** `refuse` is told where an upgrade has passed this process by, while its connection was lost. */
+  constructor(url: string, known: Known, refuse: (reason: Error | undefined) => void) {
     this.#url = url
+    this.#known = known
+    this.#refuse = refuse
   }
 
   of(table: WatchedTable): number {
@@ -66,6 +75,7 @@ export class Changes {
     client.on('end', () => lost.abort())
     try {
       await client.connect()
+      await this.#findPlace(client)
       const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
       const schema = rows[0]?.schema ?? ''
       client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
@@ -81,6 +91,18 @@ export class Changes {
       }
     } finally {
       await client.end().catch(() => {})
+    }
+  }
+
+  /** Says that we are here, and looks whether there is still a place for us. */
+  async #findPlace(client: pg.Client): Promise<void> {
+    await announce(client, this.#known)
+    try {
+      upgradeOf(await schemaOf(client), this.#known)
+      this.#refuse(undefined)
+    } catch (cause) {
+      if (!(cause instanceof MigrationRefused)) throw cause
+      this.#refuse(new DatabaseUnavailable({ cause }, cause.message))
     }
   }
 

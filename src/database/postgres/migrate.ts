@@ -3,41 +3,51 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
-  type Migration,
   Migrator,
   PostgresAdapter,
   PostgresIntrospector,
   sql,
 } from 'kysely'
 import pg from 'pg'
-import { migrationFailed, refuseLater } from '../migration-refused.ts'
 import { WATCHED } from '../watched.ts'
 import { codeOf } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
+import {
+  type Known,
+  migrationFailed,
+  noteOldest,
+  numberOf,
+  oldestAfter,
+  refuseOver,
+  upgradeOf,
+} from '../upgrade.ts'
 import { settingsOf } from './connections.ts'
 import { isLoss } from './failure.ts'
-import { migrationsHad } from './inspect.ts'
+import { schemaOf } from './inspect.ts'
 import { patiently } from './patience.ts'
+import { announce, newestKnown } from './presence.ts'
 import { SchemaCompiler } from './schema.ts'
 
 const PATIENCE_MS = 30_000
 /** Any number that nobody else takes for a lock of this database. */
 const LOCK = 0x0f_d0_00_01
 
-/** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-export async function migrate(
-  url: string,
-  known: Readonly<Record<string, Migration>>,
-): Promise<void> {
+/**
+ * All that is missing, or nothing: who dies here has changed nothing, and others wait. Those who come
+ * to take something away see this process run, until `leave`: it says so before it looks.
+ */
+export async function migrate(url: string, known: Known): Promise<{ leave(): Promise<void> }> {
   const client = await connected(url)
   try {
+    await announce(client, known)
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    refuseLater(await migrationsHad(client), known)
     await migrateOver(client, known)
     await client.query('commit')
-  } finally {
+    return { leave: () => client.end() }
+  } catch (error) {
     await client.end()
+    throw error
   }
 }
 
@@ -58,10 +68,10 @@ async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(
-  client: pg.Client,
-  known: Readonly<Record<string, Migration>>,
-): Promise<void> {
+async function migrateOver(client: pg.Client, known: Known): Promise<void> {
+  const { missing, isLater } = upgradeOf(await schemaOf(client), known)
+  if (isLater) return
+  await refuseWhileInUse(client, oldestAfter(missing, known))
   const db = new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
@@ -78,7 +88,15 @@ async function migrateOver(
   const { error, results = [] } = await migrator.migrateToLatest()
   const last = results.find(({ status }) => status === 'Error')
   if (error) throw migrationFailed(last?.migrationName, error)
+  if (missing.length > 0) await noteOldest(db, known)
   await watch(db)
+}
+
+/** Earlier versions that still run would stumble over what is taken away. */
+async function refuseWhileInUse(client: pg.Client, oldest: string | undefined): Promise<void> {
+  if (oldest === undefined) return
+  const earlier = (await newestKnown(client)).filter((newest) => newest < numberOf(oldest))
+  if (earlier.length > 0) throw refuseOver('an earlier version that runs', oldest)
 }
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */

@@ -1,10 +1,10 @@
 /** A database of a PostgreSQL server, which several processes may share. */
-import type { Migration } from 'kysely'
 import { accompanied } from '../alongside.ts'
 import type { TableName } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { migrations } from '../migrations/index.ts'
 import { isConflict } from '../portable.ts'
+import type { Known } from '../upgrade.ts'
 import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
 import { executorOver } from './executor.ts'
@@ -19,17 +19,18 @@ const CONNECTIONS = 10
 interface PostgresOptions {
   readonly connections?: number | undefined
   /** The migrations there are; others in tests. */
-  readonly known?: Readonly<Record<string, Migration>>
+  readonly known?: Known
 }
 
 export async function openPostgres(
   url: string,
   { connections: most = CONNECTIONS, known = migrations }: PostgresOptions,
 ): Promise<Database> {
-  await migrate(url, known)
+  const { leave } = await migrate(url, known)
   const connections = new Connections(url, most)
-  const changes = new Changes(url)
+  const changes = new Changes(url, known, (error) => connections.refuse(error))
   await changes.listen()
+  await leave()
   const underWay = new Set<Promise<unknown>>()
 
   const commit: Database['commit'] = (work, options = {}) => {

@@ -6,12 +6,15 @@ import { constants, copyFileSync } from 'node:fs'
 import SQLite from 'better-sqlite3'
 import { migrations } from '../migrations/index.ts'
 import type { Tables } from '../tables.ts'
+import { schemaOf } from './open.ts'
 
 export interface DatabaseDump {
   /** Which kind it is, as a back-up says. */
   readonly driver: string
   /** Those the database has had, by their names. */
   migrations(): Promise<readonly string[]>
+  /** What programs must know to run on it: see upgrade.ts. */
+  oldest(): Promise<string | undefined>
   /** Looks through all of it; what is wrong, in words, or undefined. Nothing is changed. */
   findFlaw(): Promise<string | undefined>
   /**
@@ -39,6 +42,9 @@ export function sqliteDump(path: string): DatabaseDump {
     driver: 'sqlite',
     async migrations() {
       return using(path, migrationsOf)
+    },
+    async oldest() {
+      return using(path, (sqlite) => schemaOf(sqlite).oldest)
     },
     async findFlaw() {
       const found = await using(path, (one) => one.pragma('quick_check(1)', { simple: true }))
