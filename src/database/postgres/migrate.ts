@@ -14,6 +14,7 @@ import { codeOf } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import {
   type Known,
+  MigrationRefused,
   migrationFailed,
   noteOldest,
   numberOf,
@@ -22,13 +23,15 @@ import {
   upgradeOf,
 } from '../upgrade.ts'
 import { settingsOf } from './connections.ts'
-import { isLoss } from './failure.ts'
+import { isLoss, isPassing, isSpoilt } from './failure.ts'
 import { schemaOf } from './inspect.ts'
 import { patiently } from './patience.ts'
 import { announce, newestKnown } from './presence.ts'
 import { SchemaCompiler } from './schema.ts'
 
 const PATIENCE_MS = 30_000
+/** Whoever waits for a table holds up all who come after: so long at most, and less than they wait. */
+const STANDSTILL_MS = 2_000
 /** Any number that nobody else takes for a lock of this database. */
 const LOCK = 0x0f_d0_00_01
 
@@ -40,15 +43,31 @@ export async function migrate(url: string, known: Known): Promise<{ leave(): Pro
   const client = await connected(url)
   try {
     await announce(client, known)
-    await client.query('begin')
-    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    await migrateOver(client, known)
-    await client.query('commit')
+    await patiently(() => attempt(client, known), isCollision, PATIENCE_MS)
     return { leave: () => client.end() }
   } catch (error) {
     await client.end()
     throw error
   }
+}
+
+/** Under load the tables are in use: others are let through, and it is tried again. */
+async function attempt(client: pg.Client, known: Known): Promise<void> {
+  await client.query('begin')
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+    await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
+    await migrateOver(client, known)
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
+
+function isCollision(error: unknown): boolean {
+  const cause = error instanceof MigrationRefused ? error.cause : error
+  return isPassing(cause) && !isSpoilt(cause)
 }
 
 /** A server that comes up at the same moment is waited for. */

@@ -154,5 +154,5 @@ export function schemaOf(sqlite: SQLite.Database): SchemaState {
     isThere.get(table)
       ? (sqlite.prepare(`select ${column} from ${table} order by 1`).pluck().all() as string[])
       : []
-  return { had: texts('kysely_migration', 'name'), oldest: texts('schema_floor', 'oldest')[0] }
+  return { had: texts('kysely_migration', 'name'), oldest: texts('schema_floor', 'oldest').at(-1) }
 }
