@@ -33,7 +33,9 @@ export async function schemaOf(client: pg.ClientBase): Promise<SchemaState> {
   const texts = async (query: string) =>
     (await client.query<{ text: string }>(query)).rows.map(({ text }) => text)
   const had = there?.had ? await texts('select name as text from kysely_migration order by 1') : []
-  const [oldest] = there?.floor ? await texts('select oldest as text from schema_floor order by 1 desc') : []
+  const [oldest] = there?.floor
+    ? await texts('select oldest as text from schema_floor order by 1 desc')
+    : []
   return { had, oldest }
 }
 
