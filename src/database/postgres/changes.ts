@@ -12,7 +12,7 @@ import { type Known, MigrationRefused, upgradeOf } from '../upgrade.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
 import { schemaOf } from './inspect.ts'
-import { announce } from './presence.ts'
+import { announce } from './known-here.ts'
 
 const PAUSE_MS = 500
 const HEARTBEAT_MS = 5_000

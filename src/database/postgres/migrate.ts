@@ -26,7 +26,7 @@ import { settingsOf } from './connections.ts'
 import { isLoss, isPassing, isSpoilt } from './failure.ts'
 import { schemaOf } from './inspect.ts'
 import { patiently } from './patience.ts'
-import { announce, newestKnown } from './presence.ts'
+import { announce, newestKnown } from './known-here.ts'
 import { SchemaCompiler } from './schema.ts'
 
 const PATIENCE_MS = 30_000

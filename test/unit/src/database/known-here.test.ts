@@ -4,13 +4,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { contract, expand } from '../../../../src/database/migrations/change.ts'
 import { migrations } from '../../../../src/database/migrations/index.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
-import { newestKnown } from '../../../../src/database/postgres/presence.ts'
+import { newestKnown } from '../../../../src/database/postgres/known-here.ts'
 import { DatabaseUnavailable } from '../../../../src/database/unavailable.ts'
 import { numberOf } from '../../../../src/database/upgrade.ts'
 import { isOnPostgres, withDatabase } from '../../../support/database.ts'
 
 const NEWEST = Math.max(...Object.keys(migrations).map(numberOf))
-const FOLDER = `/presence-test/${process.pid}`
+const FOLDER = `/known-here-test/${process.pid}`
 const nothing = { up: async () => {} }
 
 let url: string
