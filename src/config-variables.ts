@@ -63,6 +63,13 @@ export const VARIABLES = z.strictObject({
   FIRSTLIGHT_PKCS11_MODULE: path.optional(),
   FIRSTLIGHT_PKCS11_TOKEN: path.optional(),
   FIRSTLIGHT_PKCS11_PIN_FILE: path.optional(),
+  /** For how many seconds, once told to stop, it goes on and says that it is not ready. */
+  FIRSTLIGHT_DRAIN_SECONDS: z
+    .string()
+    .regex(/^\d+$/, 'seconds')
+    .transform(Number)
+    .pipe(z.number().max(3_600))
+    .prefault('0'),
   FIRSTLIGHT_LOG: z.enum(LOG_LEVELS).default('info'),
 
   /** Who may speak DI, */

@@ -43,6 +43,7 @@ export interface Config {
   /** Where keys are held elsewhere. */
   readonly pkcs11:
     { readonly module: string; readonly token: string; readonly pinFile: string } | undefined
+  readonly drainSeconds: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly diAllow: readonly string[]
   readonly diClientCaFile: string | undefined
@@ -112,6 +113,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
     publicUrl: variables.FIRSTLIGHT_PUBLIC_URL,
     trustedProxies: proxiesOf(variables),
     pkcs11: pkcs11Of(variables),
+    drainSeconds: variables.FIRSTLIGHT_DRAIN_SECONDS,
     logLevel: variables.FIRSTLIGHT_LOG,
     diAllow: variables.FIRSTLIGHT_DI_ALLOW,
     diClientCaFile: existingFile('FIRSTLIGHT_DI_CLIENT_CA', variables.FIRSTLIGHT_DI_CLIENT_CA),

@@ -1,4 +1,5 @@
 /** The composition root: configuration → database → domains → listeners, and back down again. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { apiTokenRoutes } from './api-tokens/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
@@ -41,7 +42,11 @@ export interface RunningService {
   readonly exchange: Exchange
   /** Takes up what has changed in the files of the listener's certificate. */
   reload(): void
-  /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
+  /**
+   * Says that it is not ready, and goes on for as long as the settings have it, so that balancers look
+   * elsewhere; then answers what has begun, for ten seconds at most, breaks off what others owe us, and
+   * closes everything.
+   */
   stop(): Promise<void>
 }
 
@@ -62,7 +67,7 @@ export async function startService(config: Config, fakes: Fakes = {}): Promise<R
 async function startOver(services: Services): Promise<RunningService> {
   const { config } = services
   const { metrics, apiTokens } = services
-  const stopped = new AbortController()
+  const [leaving, stopped] = [new AbortController(), new AbortController()]
   let publicUrl = ''
   let tlsUrl = ''
   const domains = await buildDomains(services, {
@@ -89,7 +94,7 @@ async function startOver(services: Services): Promise<RunningService> {
     { ...services, idempotency, webhooks, load },
     domains,
     fdo,
-    () => !stopped.signal.aborted,
+    () => !leaving.signal.aborted,
   )
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
@@ -126,6 +131,9 @@ async function startOver(services: Services): Promise<RunningService> {
     domains,
     exchange,
     async stop() {
+      leaving.abort()
+      listeners.letGo()
+      await sleep(config.drainSeconds * 1000)
       stopped.abort()
       exchange.release()
       await listeners.close(DRAIN_MS)

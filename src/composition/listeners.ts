@@ -28,6 +28,8 @@ export interface Listeners {
   readonly tlsUrl: string | null
   /** Looks at the files of the certificate now, not only from time to time. */
   reload(): void
+  /** Answers everything, and ends each connection with its answer. */
+  letGo(): void
   /** Answers what has begun, for `patienceMs` at most. */
   close(patienceMs: number): Promise<void>
 }
@@ -50,7 +52,11 @@ export async function openListeners(
   const publicUrl = config.publicUrl ?? http ?? https ?? ''
   const tlsUrl = secure ? tlsUrlOf(config, secure.listening.port) : proxyUrlOf(config)
   const reload = () => secure?.reload()
-  return { http, https, publicUrl, tlsUrl, reload, close: (patienceMs) => drain(open, patienceMs) }
+  return {
+    ...{ http, https, publicUrl, tlsUrl, reload },
+    letGo: () => open.forEach((one) => one.letGo()),
+    close: (patienceMs) => drain(open, patienceMs),
+  }
 }
 
 interface Secure {

@@ -1,7 +1,7 @@
 /** Opens the database and brings its tables up to date. */
-import type { Migration } from 'kysely'
 import type { Database } from './database.ts'
 import { openSqlite } from './sqlite/open.ts'
+import type { Known } from './upgrade.ts'
 
 export type { CommitOptions, Database } from './database.ts'
 
@@ -11,7 +11,7 @@ export interface OpenOptions {
   /** Refuses where anybody else has the database open (DatabaseInUse), and lets nobody in. */
   readonly alone?: boolean
   /** The migrations there are; others in tests. */
-  readonly known?: Readonly<Record<string, Migration>>
+  readonly known?: Known
 }
 
 /** `place` is the path of SQLite's file, or `:memory:`, or the URL of a PostgreSQL database. */

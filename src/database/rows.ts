@@ -1,7 +1,7 @@
 /** All that a database holds, as rows that any kind of database can take. */
-import type { Migration } from 'kysely'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { migrations } from './migrations/index.ts'
+import type { Known } from './upgrade.ts'
 
 export type Value = string | number | Bytes | null
 /** Its values in the order of the table's columns. */
@@ -28,6 +28,8 @@ export interface DatabaseDump {
   readonly driver: string
   /** Those the database has had, by their names. */
   migrations(): Promise<readonly string[]>
+  /** What programs must know to run on it: see upgrade.ts. */
+  oldest(): Promise<string | undefined>
   /** What is wrong, in words, or undefined. Nothing is changed. */
   findFlaw(): Promise<string | undefined>
   /** Throws DumpDamaged where something is wrong. */
@@ -56,7 +58,7 @@ export class DatabaseNotEmpty extends Error {
 export const KNOWN_MIGRATIONS: readonly string[] = Object.keys(migrations)
 
 /** Those that make the tables a snapshot has. */
-export function migrationsOf(snapshot: Snapshot): Readonly<Record<string, Migration>> {
+export function migrationsOf(snapshot: Snapshot): Known {
   const had = Object.entries(migrations).filter(([name]) => snapshot.migrations.includes(name))
   return Object.fromEntries(had)
 }

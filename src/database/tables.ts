@@ -38,6 +38,7 @@ import type { LeaseTable } from './tables/leases.ts'
 import type { InvitationTable, PartyTable } from './tables/parties.ts'
 import type { CertificateTable, RevocationListTable } from './tables/pki.ts'
 import type { RegistrationAlarmTable, RegistrationTable } from './tables/rendezvous.ts'
+import type { SchemaFloorTable } from './tables/schema.ts'
 import type { ApiTokenTable, PrivateKeyTable, SettingTable } from './tables/secrets.ts'
 import type {
   InboxTokenTable,
@@ -131,6 +132,9 @@ export interface Tables {
   machine_client: MachineClientTable
   used_assertion: UsedAssertionTable
   identity_provider: IdentityProviderTable
+
+  // ── database: who can run on it
+  schema_floor: SchemaFloorTable
 
   // ── leases: which process does what
   lease: LeaseTable

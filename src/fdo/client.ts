@@ -11,6 +11,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import type { Answer, FdoTransport } from '../../protocol/converse.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Exchange } from './exchange.ts'
 import { currentTraceparent } from '../tracing/current.ts'
 import { type Source, HERE } from '../http/source.ts'
@@ -101,9 +102,15 @@ function plainAgent(base: string, { tls, ...pool }: AgentPool): HttpAgent {
 export function inProcess(exchange: Exchange, source: Source = HERE): FdoTransport {
   return async ({ number, bytes }, authorization) => {
     const request = { number, bytes, authorization, source, traceparent: currentTraceparent() }
-    const { message, ...reply } = await exchange.answer(request)
+    const { message, ...reply } = await exchange.answer(request).catch(putOff)
     return { message: message ?? { number: ERROR_MESSAGE, bytes: EMPTY }, ...reply }
   }
+}
+
+/** As it would have come by HTTP. */
+function putOff(cause: unknown): never {
+  if (!(cause instanceof DatabaseUnavailable)) throw cause
+  throw new ServiceBusy('the service has no database at the moment', USUAL_RETRY_MS)
 }
 
 function responseTo(call: ClientRequest): Promise<IncomingMessage> {

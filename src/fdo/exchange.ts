@@ -11,6 +11,7 @@ import {
 } from '../../protocol/error-message.ts'
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Source } from '../http/source.ts'
 import type { Counter } from '../measures.ts'
 import { Metrics } from '../metrics.ts'
@@ -77,7 +78,10 @@ export class Exchange {
     return this.#services.roles.some(({ firstMessage }) => firstMessage === number)
   }
 
-  /** Never throws: what goes wrong is answered with an Error message. */
+  /**
+   * What goes wrong is answered with an Error message. Throws DatabaseUnavailable and nothing else: the
+   * run stands where it stood, and whoever sends the message again gets on.
+   */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++
     let taken: { answer: FdoAnswer; holdMs: number }
@@ -86,6 +90,13 @@ export class Exchange {
       taken = await this.#takeInTurn(request)
       this.#counts.add('answered')
     } catch (error) {
+      if (error instanceof DatabaseUnavailable) {
+        this.#counts.add('failed')
+        const { number: message, source } = request
+        const facts = { message, source: source.address, reason: reasonOf(error) }
+        this.#services.log.warn(facts, 'FDO message put off')
+        throw error
+      }
       return this.refuse(error, request.number, request.source)
     } finally {
       this.#atOnce--
@@ -144,7 +155,8 @@ export class Exchange {
       }
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      if (!(error instanceof RepeatError)) await this.#breakOff(turn, request, error)
+      const isOver = !(error instanceof RepeatError || error instanceof DatabaseUnavailable)
+      if (isOver) await this.#breakOff(turn, request, error)
       throw error
     }
   }

@@ -7,6 +7,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import { EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Load } from '../load.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
@@ -66,7 +67,10 @@ export class FdoHttp {
     return true
   }
 
-  /** Never rejects: what cannot be answered is cut off. Under load, runs that begin are put off. */
+  /**
+   * Never rejects: what cannot be answered is cut off. Under load, runs that begin are put off; whatever
+   * comes is while the database is away.
+   */
   async answer(
     number: number,
     incoming: IncomingMessage,
@@ -81,6 +85,7 @@ export class FdoHttp {
       if (answer) send(outgoing, answer)
       else this.#putOff(number, incoming, outgoing)
     } catch (error) {
+      if (error instanceof DatabaseUnavailable) return this.#putOff(number, incoming, outgoing)
       this.#exchange.refuse(error, number, source)
       outgoing.destroy()
     }

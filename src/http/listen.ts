@@ -1,5 +1,5 @@
 /** HTTP and HTTPS listeners on several addresses, and their orderly end. */
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 
@@ -10,7 +10,9 @@ export interface Listening {
   readonly port: number
   /** A new certificate, for connections from now on. */
   renew(credentials: SecureContextOptions): void
-  /** Takes no more connections; resolves when the last request has been answered. */
+  /** Answers from now on end their connections: whoever asked goes elsewhere with what comes next. */
+  letGo(): void
+  /** Lets go, and takes no more connections; resolves when the last request has been answered. */
   close(): Promise<void>
   /** Cuts what is still open. */
   destroy(): void
@@ -39,10 +41,12 @@ const LOOK_FOR_IDLE_MS = 50
 
 export async function listen(listener: Listener, { hosts, port, tls }: Bind): Promise<Listening> {
   const servers: Server[] = []
+  const hold = { isLettingGo: false }
+  const options = { ...LIMITS, ServerResponse: responsesWhile(hold) }
   let bound = port
   try {
     for (const host of hosts) {
-      const server = tls ? secureServer(tls, listener) : createServer(LIMITS, listener)
+      const server = tls ? secureServer(tls, options, listener) : createServer(options, listener)
       servers.push(server)
       bound = await bind(server, host, bound)
     }
@@ -55,7 +59,11 @@ export async function listen(listener: Listener, { hosts, port, tls }: Bind): Pr
     renew(credentials) {
       for (const server of servers) if (isSecure(server)) server.setSecureContext(credentials)
     },
+    letGo() {
+      hold.isLettingGo = true
+    },
     async close() {
+      hold.isLettingGo = true
       await Promise.all(servers.map(closed))
     },
     destroy() {
@@ -64,9 +72,20 @@ export async function listen(listener: Listener, { hosts, port, tls }: Bind): Pr
   }
 }
 
-function secureServer(tls: SecureContextOptions, listener: Listener): Server {
+/** Nobody sends another request on a connection that is about to be closed. */
+function responsesWhile(hold: { readonly isLettingGo: boolean }) {
+  return class extends ServerResponse {
+    // Every head that is written passes here, whether it was asked for or not.
+    override writeHead(status: number, ...head: unknown[]): this {
+      if (hold.isLettingGo) this.shouldKeepAlive = false
+      return Reflect.apply(super.writeHead, this, [status, ...head]) as this
+    }
+  }
+}
+
+function secureServer(tls: SecureContextOptions, options: object, listener: Listener): Server {
   const asking = { requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_MS }
-  return createSecureServer({ ...LIMITS, ...asking, minVersion: 'TLSv1.2', ...tls }, listener)
+  return createSecureServer({ ...options, ...asking, minVersion: 'TLSv1.2', ...tls }, listener)
 }
 
 function isSecure(server: Server): server is Server & {

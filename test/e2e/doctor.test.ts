@@ -146,12 +146,19 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
       [{ check: 'database', detail: /later version/ }].map(loosely),
     )
     sqlite.exec(`delete from kysely_migration where name = '9999-later'`)
-    sqlite.close()
     const found = await atRest()
     expect(of(found, 'database')).toMatchObject(
       [{ status: 'warning', detail: /0002-plan-change/ }].map(loosely),
     )
     expect(wrong(found)).toEqual([])
+    // One that this version can go on with.
+    sqlite.exec(`insert into kysely_migration values ('0002-plan-change', ''), ('9999-later', '')`)
+    expect(of(await atRest(), 'database')).toMatchObject(
+      [{ status: 'ok', detail: /a later version that lets this one run/ }].map(loosely),
+    )
+    sqlite.exec(`delete from kysely_migration where name = '9999-later'`)
+    sqlite.exec(`delete from kysely_migration where name = '0002-plan-change'`)
+    sqlite.close()
   })
 
   it('finds a clock that was set back', async () => {

@@ -1,5 +1,5 @@
-/** Every change of the schema, in order. One that has been released is never edited. */
-import type { Migration } from 'kysely'
+/** Every change of the schema, and whether programs bear it. One that has been released is never edited. */
+import { type SchemaChange, contract, expand } from './change.ts'
 import { init } from './0001-init.ts'
 import { planChange } from './0002-plan-change.ts'
 import { parties } from './0003-parties.ts'
@@ -18,24 +18,26 @@ import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
+import { schemaFloor } from './0025-schema-floor.ts'
 
-export const migrations: Readonly<Record<string, Migration>> = {
-  '0001-init': init,
-  '0002-plan-change': planChange,
-  '0003-parties': parties,
-  '0004-audit': audit,
-  '0005-transfer': transfer,
-  '0006-rendezvous': rendezvous,
-  '0007-border': border,
-  '0008-webhooks': webhooks,
-  '0009-orders': orders,
-  '0010-callers': callers,
-  '0011-voucher-deletion': voucherDeletion,
-  '0012-key-rotation': keyRotation,
-  '0014-order-shares': orderShares,
-  '0013-retirement': retirement,
-  '0015-hardening': hardening,
-  '0018-plans': plans,
-  '0017-audit-pending': auditPending,
-  '0021-leases': leases,
+export const migrations: Readonly<Record<string, SchemaChange>> = {
+  '0001-init': expand(init),
+  '0002-plan-change': contract(planChange, '0002-plan-change'),
+  '0003-parties': contract(parties, '0003-parties'),
+  '0004-audit': expand(audit),
+  '0005-transfer': expand(transfer),
+  '0006-rendezvous': contract(rendezvous, '0006-rendezvous'),
+  '0007-border': expand(border),
+  '0008-webhooks': expand(webhooks),
+  '0009-orders': expand(orders),
+  '0010-callers': expand(callers),
+  '0011-voucher-deletion': expand(voucherDeletion),
+  '0012-key-rotation': contract(keyRotation, '0012-key-rotation'),
+  '0014-order-shares': expand(orderShares),
+  '0013-retirement': expand(retirement),
+  '0015-hardening': contract(hardening, '0015-hardening'),
+  '0018-plans': expand(plans),
+  '0017-audit-pending': expand(auditPending),
+  '0021-leases': expand(leases),
+  '0025-schema-floor': expand(schemaFloor),
 }

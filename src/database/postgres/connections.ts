@@ -58,6 +58,7 @@ export function settingsOf(url: string): pg.ClientConfig {
 
 export class Connections {
   readonly #pool: pg.Pool
+  #refusal: Error | undefined
 
   constructor(url: string, most: number) {
     this.#pool = new pg.Pool({
@@ -73,8 +74,14 @@ export class Connections {
     this.#pool.on('error', () => {})
   }
 
+  /** Lends none any more, or again where there is nothing against it. */
+  refuse(reason: Error | undefined): void {
+    this.#refusal = reason
+  }
+
   /** Lends one to `work`, and takes it back unless it is lost. */
   async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    if (this.#refusal) throw this.#refusal
     const client = await this.#pool.connect()
     // Lost while lent: the query under way fails, which is how it is learned of.
     client.on('error', ignore)

@@ -11,7 +11,7 @@ import {
   sizeOf,
 } from '../rows.ts'
 import { settingsOf } from './connections.ts'
-import { migrationsHad, postgresInspection } from './inspect.ts'
+import { postgresInspection, schemaOf } from './inspect.ts'
 
 export function postgresDump(url: string): DatabaseDump {
   return { driver: 'postgresql', ...postgresInspection(url), snapshot: () => snapshotOf(url) }
@@ -27,7 +27,7 @@ async function snapshotOf(url: string): Promise<Snapshot> {
     await client.query('begin isolation level repeatable read read only')
     // All of each table is wanted, in whatever order it lies there.
     await client.query('set local enable_seqscan = on')
-    const migrations = await migrationsHad(client)
+    const { had: migrations } = await schemaOf(client)
     const tables = await tablesOf(client)
     return {
       migrations,

@@ -11,10 +11,11 @@ import {
   migrationsOf,
   oursOf,
 } from '../rows.ts'
+import { noteOldest } from '../upgrade.ts'
 import { tablesOf } from './dump.ts'
 import { executorOver, storable } from './executor.ts'
-import { migrationsHad } from './inspect.ts'
-import { bringTo, migrating, watch } from './migrate.ts'
+import { schemaOf } from './inspect.ts'
+import { bringTo, kyselyOver, migrating, watch } from './migrate.ts'
 
 /** See fillDatabase. Whoever else starts with this database waits. */
 export function fillPostgres<T>(
@@ -23,12 +24,13 @@ export function fillPostgres<T>(
   work: (database: Database) => Promise<T>,
 ): Promise<T> {
   return migrating(url, async (client) => {
-    if ((await migrationsHad(client)).length > 0) {
+    if ((await schemaOf(client)).had.length > 0) {
       throw new DatabaseNotEmpty('the database that DATABASE_URL names is in use already')
     }
     await bringTo(client, migrationsOf(snapshot))
     await load(client, snapshot)
     await bringTo(client, migrations)
+    await noteOldest(kyselyOver(client), migrations)
     await watch(client)
     return work(databaseWithin(client))
   })

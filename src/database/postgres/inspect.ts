@@ -1,5 +1,6 @@
 /** A PostgreSQL database looked at from outside, and left as it is. */
 import pg from 'pg'
+import type { SchemaState } from '../upgrade.ts'
 import { settingsOf } from './connections.ts'
 
 export interface Inspection {
@@ -7,6 +8,8 @@ export interface Inspection {
   findFlaw(): Promise<string | undefined>
   /** Those the database has had, by their names. */
   migrations(): Promise<readonly string[]>
+  /** What programs must know to run on it: see upgrade.ts. */
+  oldest(): Promise<string | undefined>
 }
 
 export function postgresInspection(url: string): Inspection {
@@ -16,19 +19,24 @@ export function postgresInspection(url: string): Inspection {
         const { rows } = await client.query<{ held: boolean }>('select pg_is_in_recovery() as held')
         return rows[0]?.held ? 'the server is a standby: nothing can be written there' : undefined
       }),
-    migrations: () => using(url, migrationsHad),
+    migrations: () => using(url, async (client) => (await schemaOf(client)).had),
+    oldest: () => using(url, async (client) => (await schemaOf(client)).oldest),
   }
 }
 
-export async function migrationsHad(client: pg.Client): Promise<readonly string[]> {
-  const { rows: tables } = await client.query<{ there: boolean }>(
-    `select to_regclass('kysely_migration') is not null as there`,
+export async function schemaOf(client: pg.ClientBase): Promise<SchemaState> {
+  const { rows: tables } = await client.query<{ had: boolean; floor: boolean }>(
+    `select to_regclass('kysely_migration') is not null as had,
+       to_regclass('schema_floor') is not null as floor`,
   )
-  if (!tables[0]?.there) return []
-  const { rows } = await client.query<{ name: string }>(
-    'select name from kysely_migration order by name',
-  )
-  return rows.map(({ name }) => name)
+  const [there] = tables
+  const texts = async (query: string) =>
+    (await client.query<{ text: string }>(query)).rows.map(({ text }) => text)
+  const had = there?.had ? await texts('select name as text from kysely_migration order by 1') : []
+  const [oldest] = there?.floor
+    ? await texts('select oldest as text from schema_floor order by 1 desc')
+    : []
+  return { had, oldest }
 }
 
 async function using<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -3,34 +3,56 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
-  type Migration,
   Migrator,
   PostgresAdapter,
   PostgresIntrospector,
   sql,
 } from 'kysely'
 import pg from 'pg'
-import { migrationFailed, refuseLater } from '../migration-refused.ts'
 import { WATCHED } from '../watched.ts'
 import { codeOf } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
+import {
+  type Known,
+  MigrationRefused,
+  migrationFailed,
+  noteOldest,
+  numberOf,
+  oldestAfter,
+  refuseOver,
+  upgradeOf,
+} from '../upgrade.ts'
 import { settingsOf } from './connections.ts'
-import { isLoss } from './failure.ts'
-import { migrationsHad } from './inspect.ts'
+import { isLoss, isPassing, isSpoilt } from './failure.ts'
+import { schemaOf } from './inspect.ts'
 import { patiently } from './patience.ts'
+import { announce, newestKnown } from './known-here.ts'
 import { SchemaCompiler } from './schema.ts'
 
 const PATIENCE_MS = 30_000
+/** Whoever waits for a table holds up all who come after: so long at most, and less than they wait. */
+const STANDSTILL_MS = 2_000
 /** Any number that nobody else takes for a lock of this database. */
 const LOCK = 0x0f_d0_00_01
 
-/** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-export function migrate(url: string, known: Readonly<Record<string, Migration>>): Promise<void> {
-  return migrating(url, async (client) => {
-    refuseLater(await migrationsHad(client), known)
-    await bringTo(client, known)
-    await watch(client)
-  })
+/**
+ * All that is missing, or nothing: who dies here has changed nothing, and others wait. Those who come
+ * to take something away see this process run, until `leave`: it says so before it looks.
+ */
+export async function migrate(url: string, known: Known): Promise<{ leave(): Promise<void> }> {
+  const client = await connected(url)
+  try {
+    await announce(client, known)
+    await patiently(
+      () => inTurn(client, () => migrateOver(client, known)),
+      isCollision,
+      PATIENCE_MS,
+    )
+    return { leave: () => client.end() }
+  } catch (error) {
+    await client.end()
+    throw error
+  }
 }
 
 /** Alone with the tables as they are made and changed, in one transaction. */
@@ -40,14 +62,29 @@ export async function migrating<T>(
 ): Promise<T> {
   const client = await connected(url)
   try {
-    await client.query('begin')
-    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    const value = await work(client)
-    await client.query('commit')
-    return value
+    return await inTurn(client, () => work(client))
   } finally {
     await client.end()
   }
+}
+
+async function inTurn<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  await client.query('begin')
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+    const value = await work()
+    await client.query('commit')
+    return value
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
+
+/** Under load the tables are in use: others are let through, and it is tried again. */
+function isCollision(error: unknown): boolean {
+  const cause = error instanceof MigrationRefused ? error.cause : error
+  return isPassing(cause) && !isSpoilt(cause)
 }
 
 /** A server that comes up at the same moment is waited for. */
@@ -67,11 +104,18 @@ export async function connected(url: string): Promise<pg.Client> {
   }
 }
 
+async function migrateOver(client: pg.Client, known: Known): Promise<void> {
+  await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
+  const { missing, isLater } = upgradeOf(await schemaOf(client), known)
+  if (isLater) return
+  await refuseWhileInUse(client, oldestAfter(missing, known))
+  await bringTo(client, known)
+  if (missing.length > 0) await noteOldest(kyselyOver(client), known)
+  await watch(client)
+}
+
 /** To what these migrations make. */
-export async function bringTo(
-  client: pg.Client,
-  known: Readonly<Record<string, Migration>>,
-): Promise<void> {
+export async function bringTo(client: pg.Client, known: Known): Promise<void> {
   const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
   const migrationTableSchema = rows[0]?.schema
   if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
@@ -83,7 +127,7 @@ export async function bringTo(
   if (error) throw migrationFailed(last?.migrationName, error)
 }
 
-function kyselyOver(client: pg.Client): Kysely<unknown> {
+export function kyselyOver(client: pg.Client): Kysely<unknown> {
   return new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
@@ -92,6 +136,13 @@ function kyselyOver(client: pg.Client): Kysely<unknown> {
       createQueryCompiler: () => new SchemaCompiler(),
     },
   })
+}
+
+/** Earlier versions that still run would stumble over what is taken away. */
+async function refuseWhileInUse(client: pg.Client, oldest: string | undefined): Promise<void> {
+  if (oldest === undefined) return
+  const earlier = (await newestKnown(client)).filter((newest) => newest < numberOf(oldest))
+  if (earlier.length > 0) throw refuseOver('an earlier version that runs', oldest)
 }
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */

@@ -1,11 +1,11 @@
 /** A database of a PostgreSQL server, which several processes may share. */
-import type { Migration } from 'kysely'
 import { accompanied } from '../alongside.ts'
 import type { TableName } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { migrations } from '../migrations/index.ts'
 import { isConflict } from '../portable.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
+import type { Known } from '../upgrade.ts'
 import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
 import { executorOver } from './executor.ts'
@@ -23,7 +23,7 @@ interface PostgresOptions {
   readonly alone?: boolean
   readonly connections?: number | undefined
   /** The migrations there are; others in tests. */
-  readonly known?: Readonly<Record<string, Migration>>
+  readonly known?: Known
 }
 
 export async function openPostgres(
@@ -31,16 +31,18 @@ export async function openPostgres(
   { connections: most = CONNECTIONS, alone = false, known = migrations }: PostgresOptions,
 ): Promise<Database> {
   const lock = alone ? await openAlone(url) : undefined
-  const changes = new Changes(url)
+  const connections = new Connections(url, most)
+  const changes = new Changes(url, known, (reason) => connections.refuse(reason))
   try {
-    await migrate(url, known)
+    const { leave } = await migrate(url, known)
     // Alone, nobody is listened to, and everything counts as changed.
     await (lock ? noteAlone(lock) : changes.listen())
+    await leave()
   } catch (error) {
+    await connections.close()
     await lock?.end()
     throw isLoss(error) ? new DatabaseUnavailable({ cause: error }) : error
   }
-  const connections = new Connections(url, most)
   const underWay = new Set<Promise<unknown>>()
 
   const commit: Database['commit'] = (work, options = {}) => {
@@ -50,7 +52,6 @@ export async function openPostgres(
     return patiently(
       () =>
         connections.use(async (client) => {
-          expectNotOvertaken(changes)
           const transaction = new Transaction(client)
           const value = await transaction.run(accompaniedWork, options)
           changes.note(transaction.written)
@@ -67,10 +68,7 @@ export async function openPostgres(
   /** One statement, outside transactions. A write that may have come to pass is not repeated. */
   async function carryOut(query: Query, writes: TableName | undefined): Promise<Result> {
     const result = await patiently(
-      () => {
-        expectNotOvertaken(changes)
-        return connections.use((client) => client.query(query))
-      },
+      () => connections.use((client) => client.query(query)),
       (error) => writes === undefined && isPassing(error),
     )
     if (writes !== undefined) changes.note([writes])
@@ -90,7 +88,7 @@ export async function openPostgres(
     async isAlive() {
       try {
         await connections.use((client) => client.query('select 1'))
-        return !changes.isOvertaken
+        return true
       } catch {
         // Whatever it is, there is no working with it now.
         return false
@@ -105,11 +103,4 @@ export async function openPostgres(
       await lock?.end()
     },
   }
-}
-
-function expectNotOvertaken({ isOvertaken }: Changes): void {
-  if (!isOvertaken) return
-  const message =
-    'somebody worked on the database alone while this process was cut off from it: start it again'
-  throw new DatabaseUnavailable({}, message)
 }

@@ -15,8 +15,9 @@ const LONGEST_PAUSE_MS = 250
 export async function patiently<T>(
   attempt: () => Promise<T>,
   mayRepeat: (error: unknown) => boolean,
+  patienceMs = PATIENCE_MS,
 ): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS
+  const deadline = performance.now() + patienceMs
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       return await attempt()

@@ -8,11 +8,13 @@ import {
   inBatches,
   parentsFirst,
 } from '../rows.ts'
+import { schemaOf } from './open.ts'
 
 export function sqliteDump(path: string): DatabaseDump {
   return {
     driver: 'sqlite',
     migrations: () => using(path, migrationsIn),
+    oldest: () => using(path, (sqlite) => schemaOf(sqlite).oldest),
     findFlaw() {
       return using(path, (sqlite) => {
         const found = sqlite.pragma('quick_check(1)', { simple: true })

@@ -1,11 +1,20 @@
 /** A database in a file of SQLite's, or in memory. */
 import { closeSync, openSync } from 'node:fs'
 import SQLite from 'better-sqlite3'
-import { Kysely, type Migration, Migrator, SqliteDialect } from 'kysely'
+import { Kysely, Migrator, SqliteDialect } from 'kysely'
 import { accompanied } from '../alongside.ts'
 import type { Database } from '../database.ts'
-import { migrationFailed, refuseLater } from '../migration-refused.ts'
+import { DatabaseInUse } from '../in-use.ts'
 import { migrations } from '../migrations/index.ts'
+import {
+  type Known,
+  type SchemaState,
+  migrationFailed,
+  noteOldest,
+  oldestAfter,
+  refuseOver,
+  upgradeOf,
+} from '../upgrade.ts'
 import { openAlone } from './alone.ts'
 import { Connection } from './connection.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -15,7 +24,7 @@ interface SqliteOptions {
   /** Refuses where anybody else has the database open, and lets nobody in. */
   readonly alone?: boolean
   /** The migrations there are; others in tests. */
-  readonly known?: Readonly<Record<string, Migration>>
+  readonly known?: Known
 }
 
 /** `path` may be `:memory:`. The file is made, readable by its owner only, if there is none. */
@@ -25,9 +34,8 @@ export async function openSqlite(
 ): Promise<Database> {
   const inMemory = path === ':memory:'
   if (!inMemory) closeSync(openSync(path, 'a', 0o600))
-  const sqlite = alone ? openAlone(path) : new SQLite(path)
-  for (const pragma of PRAGMAS) sqlite.pragma(pragma)
-  await migrate(sqlite, known)
+  if (!alone && !inMemory) await contractAlone(path, known)
+  const sqlite = await upToDate(alone ? openAlone(path) : new SQLite(path), known)
 
   const connection = new Connection(sqlite)
   const log = inMemory ? undefined : new LogFile(`${path}-wal`)
@@ -77,20 +85,53 @@ const MIGRATION_PATIENCE_MS = 30_000
 /** Longer waits are the event loop's: see GroupCommit. */
 const BUSY_MS = 20
 
+async function upToDate(sqlite: SQLite.Database, known: Known): Promise<SQLite.Database> {
+  try {
+    for (const pragma of PRAGMAS) sqlite.pragma(pragma)
+    await migrate(sqlite, known)
+    return sqlite
+  } catch (error) {
+    sqlite.close()
+    throw error
+  }
+}
+
+/**
+ * What programs still use is not taken away while another has the database open: of which version
+ * that is, it does not say.
+ */
+async function contractAlone(path: string, known: Known): Promise<void> {
+  const state = schemaIn(path)
+  const { missing } = upgradeOf(state, known)
+  const oldest = oldestAfter(missing, known)
+  if (state.had.length === 0 || oldest === undefined) return
+  const sqlite = await upToDate(alone(path, oldest), known)
+  sqlite.close()
+}
+
+function alone(path: string, oldest: string): SQLite.Database {
+  try {
+    return openAlone(path)
+  } catch (error) {
+    if (!(error instanceof DatabaseInUse)) throw error
+    throw refuseOver('whoever has the database open', oldest)
+  }
+}
+
 /** All that is missing, or nothing: who dies here has changed nothing, and others wait. */
-async function migrate(
-  sqlite: SQLite.Database,
-  known: Readonly<Record<string, Migration>>,
-): Promise<void> {
+async function migrate(sqlite: SQLite.Database, known: Known): Promise<void> {
   const db = new Kysely({ dialect: new SqliteDialect({ database: sqlite }) })
   const provider = { getMigrations: async () => known }
   sqlite.pragma(`busy_timeout = ${MIGRATION_PATIENCE_MS}`)
   sqlite.exec('begin immediate')
   try {
-    refuseLater(migrationsHad(sqlite), known)
-    const { error, results = [] } = await new Migrator({ db, provider }).migrateToLatest()
-    const last = results.find(({ status }) => status === 'Error')
-    if (error) throw migrationFailed(last?.migrationName, error)
+    const { missing } = upgradeOf(schemaOf(sqlite), known)
+    if (missing.length > 0) {
+      const { error, results = [] } = await new Migrator({ db, provider }).migrateToLatest()
+      const last = results.find(({ status }) => status === 'Error')
+      if (error) throw migrationFailed(last?.migrationName, error)
+      await noteOldest(db, known)
+    }
     sqlite.exec('commit')
   } catch (error) {
     if (sqlite.inTransaction) sqlite.exec('rollback')
@@ -99,8 +140,20 @@ async function migrate(
   sqlite.pragma(`busy_timeout = ${BUSY_MS}`)
 }
 
-function migrationsHad(sqlite: SQLite.Database): readonly string[] {
-  const table = sqlite.prepare(`select 1 from sqlite_schema where name = 'kysely_migration'`)
-  if (!table.get()) return []
-  return sqlite.prepare('select name from kysely_migration').pluck().all() as string[]
+function schemaIn(path: string): SchemaState {
+  const sqlite = new SQLite(path, { timeout: MIGRATION_PATIENCE_MS })
+  try {
+    return schemaOf(sqlite)
+  } finally {
+    sqlite.close()
+  }
+}
+
+export function schemaOf(sqlite: SQLite.Database): SchemaState {
+  const isThere = sqlite.prepare('select 1 from sqlite_schema where name = ?')
+  const texts = (table: string, column: string) =>
+    isThere.get(table)
+      ? (sqlite.prepare(`select ${column} from ${table} order by 1`).pluck().all() as string[])
+      : []
+  return { had: texts('kysely_migration', 'name'), oldest: texts('schema_floor', 'oldest').at(-1) }
 }

@@ -2,9 +2,11 @@
 import { existsSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
-import { type DatabaseDump, KNOWN_MIGRATIONS } from '../../database/rows.ts'
+import type { DatabaseDump } from '../../database/rows.ts'
+import { migrations } from '../../database/migrations/index.ts'
 import type { Database } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
+import { MigrationRefused, upgradeOf } from '../../database/upgrade.ts'
 import { findHead } from '../../audit/store.ts'
 import { silentLog } from '../../log.ts'
 import { findNext, listOrigins } from '../../onboarding/register/store.ts'
@@ -17,7 +19,7 @@ import { type Finding, findings, reasonOf } from './finding.ts'
 /** Whether the database can be looked into: undefined where it is of another version, or none. */
 export async function checkDatabase(
   { databaseUrl, databaseFile }: Config,
-  dump: Pick<DatabaseDump, 'findFlaw' | 'migrations'>,
+  dump: Pick<DatabaseDump, 'findFlaw' | 'migrations' | 'oldest'>,
 ): Promise<{ readonly found: Finding[]; readonly isCurrent: boolean }> {
   const { ok, problem, warning, skipped } = findings('database')
   if (databaseUrl === undefined && !existsSync(databaseFile)) {
@@ -27,14 +29,11 @@ export async function checkDatabase(
     const flaw = await dump.findFlaw()
     if (flaw !== undefined) throw new Error(flaw)
     const had = await dump.migrations()
-    const later = had.find((name) => !KNOWN_MIGRATIONS.includes(name))
-    if (later !== undefined) {
-      const next = 'run the later version, or restore a back-up'
-      const what = `the database was upgraded by a later version (${later})`
-      return { found: [problem(what, next)], isCurrent: false }
+    const { missing, isLater } = upgradeOf({ had, oldest: await dump.oldest() }, migrations)
+    if (missing.length === 0) {
+      const version = isLater ? 'of a later version that lets this one run' : 'of this version'
+      return { found: [ok(`whole, and ${version}`)], isCurrent: true }
     }
-    const missing = KNOWN_MIGRATIONS.filter((name) => !had.includes(name))
-    if (missing.length === 0) return { found: [ok('whole, and of this version')], isCurrent: true }
     if (had.length === 0) {
       return { found: [skipped('nothing is in it yet')], isCurrent: false }
     }
@@ -42,6 +41,10 @@ export async function checkDatabase(
     const what = `of an earlier version: ${missing.join(', ')} will be run`
     return { found: [warning(what, next)], isCurrent: false }
   } catch (error) {
+    if (error instanceof MigrationRefused) {
+      const next = 'run the later version, or restore a back-up'
+      return { found: [problem(error.message, next)], isCurrent: false }
+    }
     const next =
       databaseUrl === undefined
         ? 'keep the files as they are, and restore a back-up elsewhere (firstlight restore)'

@@ -102,7 +102,9 @@ describe('the packages', () => {
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     })
-    expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThan(DRAIN_SECONDS)
+    const { drainSeconds } = loadConfig(settings)
+    const { terminationGracePeriodSeconds } = template.spec
+    expect(terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds + DRAIN_SECONDS)
     const health = readFileSync('src/http/health.ts', 'utf8')
     for (const name of ['startupProbe', 'readinessProbe', 'livenessProbe'] as const) {
       expect(health).toContain(`'${container[name].httpGet.path}'`)
