@@ -11,6 +11,7 @@ import { Exchange } from './fdo/exchange.ts'
 import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
+import type { Storytellers } from './fdo/told.ts'
 import { createApp } from './http/app.ts'
 import type { FindPrincipal } from './http/authenticate.ts'
 import { expectBody } from './http/body-deadline.ts'
@@ -22,6 +23,7 @@ import { requestTimes } from './composition/gauges/measured.ts'
 import { type Fakes, closeServices, openServices } from './composition/services.ts'
 import { Load } from './load.ts'
 import { Keys } from './keys/service.ts'
+import type { Colleagues } from './metrics.ts'
 import { openListeners } from './composition/listeners.ts'
 import { partyRoutes } from './parties/routes.ts'
 import { replaceSecretFile } from './secrets/master-key.ts'
@@ -41,25 +43,40 @@ export interface RunningService {
   readonly exchange: Exchange
   /** Takes up what has changed in the files of the listener's certificate. */
   reload(): void
-  /** Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes everything. */
-  stop(): Promise<void>
+  /**
+   * Answers what has begun, for ten seconds at most, breaks off what others owe us, and closes
+   * everything. Clients between two requests have `idleMs` to make another.
+   */
+  stop(idleMs?: number): Promise<void>
 }
 
 const DRAIN_MS = 10_000
+/** Devices think between two messages; on a connection that is cut meanwhile some lose the next. */
+export const GENTLE_MS = 2_000
 const SWEEP_MS = 60_000
 
+/** Where several processes are one service. */
+type OtherProcesses = Colleagues & Storytellers
+
 /** Throws ConfigError or StartRefused for what its administrator has to put right. */
-export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
-  const services = await openServices(config, fakes)
+export async function startService(
+  config: Config,
+  fakes: Fakes = {},
+  others?: OtherProcesses,
+): Promise<RunningService> {
+  const services = await openServices(config, fakes, others)
   try {
-    return await startOver(services)
+    return await startOver(services, others)
   } catch (error) {
     await closeServices(services)
     throw error
   }
 }
 
-async function startOver(services: Services): Promise<RunningService> {
+async function startOver(
+  services: Services,
+  storytellers: OtherProcesses | undefined,
+): Promise<RunningService> {
   const { config } = services
   const { metrics, apiTokens } = services
   const stopped = new AbortController()
@@ -71,7 +88,7 @@ async function startOver(services: Services): Promise<RunningService> {
   })
   watchBacklogs(services)
   const keys = await SealingKeys.load(services)
-  const exchange = new Exchange({ ...services, keys, roles: domains.roles })
+  const exchange = new Exchange({ ...services, keys, storytellers, roles: domains.roles })
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const load = new Load()
@@ -109,13 +126,14 @@ async function startOver(services: Services): Promise<RunningService> {
   void load.watch(stopped.signal)
   void deliveries.run(stopped.signal)
   const ofDatabase = [
+    () => exchange.sweep(),
     () => services.parties.sweep(),
     () => services.machines.sweep(),
     () => idempotency.sweep(),
     ...domains.sweeps.ofDatabase,
   ]
   void sweep(services, stopped.signal, () => [
-    () => exchange.sweep(),
+    async () => exchange.forget(),
     () => keys.replaceIfDue(),
     ...domains.sweeps.ofProcess,
     ...((sweeping?.isHeld ?? true) ? ofDatabase : []),
@@ -125,10 +143,10 @@ async function startOver(services: Services): Promise<RunningService> {
     services,
     domains,
     exchange,
-    async stop() {
+    async stop(idleMs = 0) {
       stopped.abort()
       exchange.release()
-      await listeners.close(DRAIN_MS)
+      await listeners.close(DRAIN_MS, idleMs)
       await deliveries.stop()
       // Partners who do not answer would have us wait: they are sent it again after the next start.
       services.outbound.close()

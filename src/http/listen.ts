@@ -1,6 +1,7 @@
 /** HTTP and HTTPS listeners on several addresses, and their orderly end. */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import { Server as NetServer } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -10,8 +11,11 @@ export interface Listening {
   readonly port: number
   /** A new certificate, for connections from now on. */
   renew(credentials: SecureContextOptions): void
-  /** Takes no more connections; resolves when the last request has been answered. */
-  close(): Promise<void>
+  /**
+   * Takes no more connections; resolves when the last request has been answered. Connections between
+   * two requests have `idleMs` for another: its answer says that it was the last.
+   */
+  close(idleMs?: number): Promise<void>
   /** Cuts what is still open. */
   destroy(): void
 }
@@ -55,8 +59,8 @@ export async function listen(listener: Listener, { hosts, port, tls }: Bind): Pr
     renew(credentials) {
       for (const server of servers) if (isSecure(server)) server.setSecureContext(credentials)
     },
-    async close() {
-      await Promise.all(servers.map(closed))
+    async close(idleMs = 0) {
+      await Promise.all(servers.map((server) => closed(server, idleMs)))
     },
     destroy() {
       for (const server of servers) server.closeAllConnections()
@@ -90,12 +94,20 @@ function bind(server: Server, host: string, port: number): Promise<number> {
 }
 
 /** A connection kept alive becomes idle only once its last request has been answered. */
-function closed(server: Server): Promise<void> {
+function closed(server: Server, idleMs: number): Promise<void> {
+  const until = performance.now() + idleMs
+  server.prependListener('request', (_incoming, outgoing) => {
+    outgoing.shouldKeepAlive = false
+  })
   return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), LOOK_FOR_IDLE_MS)
-    server.close(() => {
+    const idle = setInterval(() => {
+      if (performance.now() >= until) server.closeIdleConnections()
+    }, LOOK_FOR_IDLE_MS)
+    // HTTP's own would cut those that are idle now.
+    NetServer.prototype.close.call(server, () => {
       clearInterval(idle)
-      resolve()
+      // It is closed already; what looks after its connections ends with this.
+      server.close(() => resolve())
     })
   })
 }

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts'
 import type { Hand } from './hand.ts'
 import type { Reached } from './messages.ts'
 import { Place } from './place.ts'
+import { Switchboard } from './switchboard.ts'
 
 export interface CrewServices {
   readonly fork: () => Hand
@@ -19,6 +20,7 @@ export class Crew {
   readonly #services: CrewServices
   readonly #hands = new Set<Hand>()
   readonly #places: readonly Place[]
+  readonly #switchboard: Switchboard
   readonly #stopped = new AbortController()
   /** Rejects when nobody is left, with the reason. */
   readonly ended: Promise<never>
@@ -26,6 +28,7 @@ export class Crew {
 
   constructor(count: number, services: CrewServices) {
     this.#services = services
+    this.#switchboard = new Switchboard(services.clock)
     this.ended = new Promise((_, reject) => (this.#end = reject))
     this.ended.catch(() => {})
     const { signal } = this.#stopped
@@ -80,6 +83,7 @@ export class Crew {
   #fork(): Hand {
     const hand = this.#services.fork()
     this.#hands.add(hand)
+    this.#switchboard.join(hand)
     void hand.gone.then(() => this.#hands.delete(hand))
     return hand
   }

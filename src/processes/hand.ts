@@ -1,7 +1,8 @@
 /** A process that answers for the service, as the primary sees it. */
 import cluster from 'node:cluster'
 import { join } from 'node:path'
-import { type Reached, type ToPrimary, type ToWorker, errorOf } from './messages.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { type Reached, type ToPrimary, type ToWorker, errorOf, markOf } from './messages.ts'
 
 const WORKER = join(import.meta.dirname, 'worker.js')
 /** It drains for ten seconds, and closes what it has open. */
@@ -9,11 +10,14 @@ const STOP_MS = 14_000
 
 export interface Hand {
   readonly pid: number | undefined
+  /** How the ids of runs begin that began in it, in hex. */
+  readonly mark: string
   /** Rejects where it does not start. */
   readonly ready: Promise<Reached>
   /** Resolves with how it ended: a signal, or its exit status. */
   readonly gone: Promise<string>
   tell(message: ToWorker): void
+  onMessage(listener: (message: ToPrimary) => void): void
   /** Lets it answer what has begun; one that does not end is killed. */
   stop(): Promise<void>
 }
@@ -44,7 +48,8 @@ function fork(): Hand {
     if (worker.isConnected()) worker.send(message, () => {})
   }
   return {
-    ...{ pid: worker.process.pid, ready, gone, tell },
+    ...{ pid: worker.process.pid, mark: toHex(markOf(worker.id)), ready, gone, tell },
+    onMessage: (listener) => void worker.on('message', listener),
     async stop() {
       tell({ kind: 'stop' })
       const timer = setTimeout(() => worker.process.kill('SIGKILL'), STOP_MS)

@@ -1,4 +1,7 @@
 /** What the processes of one service say to each other: each of them speaks with the primary only. */
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { Told } from '../fdo/told.ts'
+import type { Family } from '../figures.ts'
 
 /** Where the service is reached. */
 export interface Reached {
@@ -23,8 +26,24 @@ const REFUSALS = ['ConfigError', 'StartRefused']
 export type ToPrimary =
   | { readonly kind: 'ready'; readonly reached: Reached }
   | { readonly kind: 'failed'; readonly failure: StartFailure }
+  /** What it has counted; asked for, or its last. */
+  | { readonly kind: 'counted'; readonly families: readonly Family[] }
+  /** It wants to know what all have counted. */
+  | { readonly kind: 'count' }
+  /** Of a run whose story another process keeps. */
+  | { readonly kind: 'told'; readonly told: Told }
 
-export type ToWorker = { readonly kind: 'stop' } | { readonly kind: 'reload' }
+export type ToWorker =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'reload' }
+  | { readonly kind: 'count' }
+  | { readonly kind: 'counted'; readonly families: readonly Family[] }
+  | { readonly kind: 'told'; readonly told: Told }
+
+/** How the ids of runs begin that began in a process, by its number. */
+export function markOf(worker: number): Bytes {
+  return new Uint8Array([(worker >> 8) & 0xff, worker & 0xff])
+}
 
 /** As it was thrown over there, for whoever reports it here. */
 export function errorOf({ name, message, code, mayPass }: StartFailure): Error {

@@ -1,17 +1,20 @@
 /** One of several processes that are one service: what the primary starts, as often as it wants. */
+import cluster from 'node:cluster'
 import { loadConfig } from '../config.ts'
-import { type RunningService, startService } from '../main.ts'
-import { type ToPrimary, type ToWorker, failureOf } from './messages.ts'
+import { GENTLE_MS, type RunningService, startService } from '../main.ts'
+import { Others } from './colleagues.ts'
+import { type ToPrimary, type ToWorker, failureOf, markOf } from './messages.ts'
 
 const [, , file = ''] = process.argv
 
+const others = new Others(markOf(cluster.worker?.id ?? 0), (message) => void tell(message))
 let running: RunningService | undefined
 // Who stops a whole group of processes (systemd, a terminal) tells us as well as the primary.
 const stop = new Promise<void>((resolve) => {
   process.on('SIGTERM', () => resolve()).on('SIGINT', () => resolve())
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') resolve()
-    if (message.kind === 'reload') running?.reload()
+    else void hear(message)
   })
 })
 process.on('SIGHUP', () => running?.reload())
@@ -20,7 +23,8 @@ process.exit(await work())
 
 async function work(): Promise<number> {
   try {
-    running = await startService(loadConfig(process.env, file === '' ? undefined : file))
+    const config = loadConfig(process.env, file === '' ? undefined : file)
+    running = await startService(config, {}, others)
   } catch (error) {
     await tell({ kind: 'failed', failure: failureOf(error) })
     return 1
@@ -28,8 +32,18 @@ async function work(): Promise<number> {
   const { http, https, services } = running
   await tell({ kind: 'ready', reached: { http, https, roles: services.config.roles } })
   await stop
-  await running.stop()
+  await running.stop(GENTLE_MS)
+  await tell({ kind: 'counted', families: await services.metrics.own() })
   return 0
+}
+
+async function hear(message: ToWorker): Promise<void> {
+  if (message.kind === 'reload') running?.reload()
+  if (message.kind === 'told') running?.exchange.hear(message.told)
+  if (message.kind === 'counted') others.counted(message.families)
+  if (message.kind === 'count' && running) {
+    await tell({ kind: 'counted', families: await running.services.metrics.own() })
+  }
 }
 
 /** Resolves when it is on its way. Without a primary this process is about to end. */

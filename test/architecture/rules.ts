@@ -32,7 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/config-variables.ts'],
   ['src/tracing'],
   ['src/log.ts'],
-  ['src/measures.ts'],
+  ['src/measures.ts', 'src/figures.ts'],
   [
     'src/alarm.ts',
     'src/clock.ts',

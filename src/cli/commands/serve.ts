@@ -46,13 +46,13 @@ async function serve(file: string | undefined, json: boolean): Promise<number> {
 }
 
 async function serveAlone(config: Config, stop: Promise<void>): Promise<void> {
-  const { startService } = await import('../../main.ts')
+  const { GENTLE_MS, startService } = await import('../../main.ts')
   const running = await startService(config)
   const { http, https } = running
   sayReady({ http, https, roles: config.roles })
   process.on('SIGHUP', () => running.reload())
   await stop
-  await running.stop()
+  await running.stop(GENTLE_MS)
 }
 
 /** This process answers nobody: it sees to it that others do. */
