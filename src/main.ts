@@ -51,8 +51,6 @@ export interface RunningService {
 }
 
 const DRAIN_MS = 10_000
-/** Devices think between two messages; on a connection that is cut meanwhile some lose the next. */
-export const GENTLE_MS = 2_000
 const SWEEP_MS = 60_000
 
 /** Where several processes are one service. */

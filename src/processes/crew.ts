@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { GENTLE_MS } from './gentle.ts'
 import type { Hand } from './hand.ts'
 import type { Reached } from './messages.ts'
 import { Place } from './place.ts'
@@ -77,7 +78,7 @@ export class Crew {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await Promise.all(Array.from(this.#hands, (hand) => hand.stop()))
+    await Promise.all(Array.from(this.#hands, (hand) => hand.stop(GENTLE_MS)))
   }
 
   #fork(): Hand {

@@ -18,8 +18,8 @@ export interface Hand {
   readonly gone: Promise<string>
   tell(message: ToWorker): void
   onMessage(listener: (message: ToPrimary) => void): void
-  /** Lets it answer what has begun; one that does not end is killed. */
-  stop(): Promise<void>
+  /** Lets it answer what has begun, or begins within `idleMs`; one that does not end is killed. */
+  stop(idleMs: number): Promise<void>
 }
 
 /** By the settings of our environment and this file. */
@@ -50,8 +50,8 @@ function fork(): Hand {
   return {
     ...{ pid: worker.process.pid, mark: toHex(markOf(worker.id)), ready, gone, tell },
     onMessage: (listener) => void worker.on('message', listener),
-    async stop() {
-      tell({ kind: 'stop' })
+    async stop(idleMs) {
+      tell({ kind: 'stop', idleMs })
       const timer = setTimeout(() => worker.process.kill('SIGKILL'), STOP_MS)
       await gone
       clearTimeout(timer)

@@ -34,7 +34,8 @@ export type ToPrimary =
   | { readonly kind: 'told'; readonly told: Told }
 
 export type ToWorker =
-  | { readonly kind: 'stop' }
+  /** Clients between two messages have `idleMs` to send the next. */
+  | { readonly kind: 'stop'; readonly idleMs: number }
   | { readonly kind: 'reload' }
   | { readonly kind: 'count' }
   | { readonly kind: 'counted'; readonly families: readonly Family[] }

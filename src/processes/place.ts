@@ -16,6 +16,8 @@ export interface PlaceServices {
 
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 60_000
+/** Nobody waits for it: as long as it may drain, but for a second. */
+const UNHURRIED_MS = 9_000
 /** Who has lived that long did not die of its start. */
 const LIVED_MS = 60_000
 
@@ -64,7 +66,7 @@ export class Place {
       this.#relief = undefined
     }
     if (!this.#isKept) void this.keep()
-    await old?.stop()
+    await old?.stop(UNHURRIED_MS)
   }
 
   async #keep(): Promise<void> {

@@ -1,8 +1,9 @@
 /** One of several processes that are one service: what the primary starts, as often as it wants. */
 import cluster from 'node:cluster'
 import { loadConfig } from '../config.ts'
-import { GENTLE_MS, type RunningService, startService } from '../main.ts'
+import { type RunningService, startService } from '../main.ts'
 import { Others } from './colleagues.ts'
+import { GENTLE_MS } from './gentle.ts'
 import { type ToPrimary, type ToWorker, failureOf, markOf } from './messages.ts'
 
 const [, , file = ''] = process.argv
@@ -10,10 +11,10 @@ const [, , file = ''] = process.argv
 const others = new Others(markOf(cluster.worker?.id ?? 0), (message) => void tell(message))
 let running: RunningService | undefined
 // Who stops a whole group of processes (systemd, a terminal) tells us as well as the primary.
-const stop = new Promise<void>((resolve) => {
-  process.on('SIGTERM', () => resolve()).on('SIGINT', () => resolve())
+const stop = new Promise<number>((resolve) => {
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => resolve(GENTLE_MS))
   process.on('message', (message: ToWorker) => {
-    if (message.kind === 'stop') resolve()
+    if (message.kind === 'stop') resolve(message.idleMs)
     else void hear(message)
   })
 })
@@ -31,8 +32,7 @@ async function work(): Promise<number> {
   }
   const { http, https, services } = running
   await tell({ kind: 'ready', reached: { http, https, roles: services.config.roles } })
-  await stop
-  await running.stop(GENTLE_MS)
+  await running.stop(await stop)
   await tell({ kind: 'counted', families: await services.metrics.own() })
   return 0
 }

@@ -126,6 +126,11 @@ export class ServeProcess {
     return this.#child?.pid
   }
 
+  /** Its administrator's. */
+  get token(): string {
+    return readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
+  }
+
   /** What it has logged since it was started. */
   get log(): readonly Readonly<Record<string, unknown>>[] {
     const whole = this.#log.slice(0, this.#log.lastIndexOf('\n') + 1)
@@ -166,8 +171,7 @@ export class ServeProcess {
   }
 
   async #answer(path: string, init: RequestInit = {}): Promise<Response> {
-    const token = readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
-    const headers = { ...init.headers, authorization: `Bearer ${token}`, connection: 'close' }
+    const headers = { ...init.headers, authorization: `Bearer ${this.token}`, connection: 'close' }
     const answer = await fetch(`${this.url}${path}`, { ...init, headers })
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
     return answer

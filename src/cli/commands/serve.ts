@@ -46,7 +46,8 @@ async function serve(file: string | undefined, json: boolean): Promise<number> {
 }
 
 async function serveAlone(config: Config, stop: Promise<void>): Promise<void> {
-  const { GENTLE_MS, startService } = await import('../../main.ts')
+  const { startService } = await import('../../main.ts')
+  const { GENTLE_MS } = await import('../../processes/gentle.ts')
   const running = await startService(config)
   const { http, https } = running
   sayReady({ http, https, roles: config.roles })
