@@ -114,8 +114,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ],
     tokens,
     sweeps: {
-      ofProcess: [() => pki.maintain(), ...(onboarding ? [() => onboarding.sweep()] : [])],
+      ofProcess: [() => pki.renewIfDue(), ...(onboarding ? [() => onboarding.sweep()] : [])],
       ofDatabase: [
+        () => pki.sweep(),
         ...(rendezvous ? [() => rendezvous.sweep()] : []),
         () => vouchers.retireStale(),
         () => transfer.sweep(),

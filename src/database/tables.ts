@@ -32,6 +32,7 @@ import type {
   PlanVersionTable,
   StepOutputTable,
   To0JobTable,
+  To0PlaceTable,
   UploadTable,
 } from './tables/onboarding.ts'
 import type { LeaseTable } from './tables/leases.ts'
@@ -99,6 +100,7 @@ export interface Tables {
 
   // ── onboarding: where our own vouchers are registered, what devices get, and what they have sent
   to0_job: To0JobTable
+  to0_place: To0PlaceTable
   plan: PlanTable
   plan_version: PlanVersionTable
   plan_outcome: PlanOutcomeTable

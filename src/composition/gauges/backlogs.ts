@@ -20,7 +20,7 @@ export function watchBacklogs(services: GaugeServices): void {
     at === undefined ? 0 : Math.max(0, (now().getTime() - Date.parse(at)) / 1000)
   const one = (value: number): readonly Sample[] => [[[], value]]
   const gauge = (name: string, help: string, samples: Watched['samples'], ...labels: string[]) =>
-    metrics.watch({ name, help, type: 'gauge', labels, samples })
+    metrics.watch({ name, help, type: 'gauge', isShared: true, labels, samples })
 
   gauge(
     'firstlight_to0_overdue_seconds',

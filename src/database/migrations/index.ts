@@ -18,6 +18,7 @@ import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
+import { places } from './0022-places.ts'
 import { schemaFloor } from './0025-schema-floor.ts'
 
 export const migrations: Readonly<Record<string, SchemaChange>> = {
@@ -39,5 +40,6 @@ export const migrations: Readonly<Record<string, SchemaChange>> = {
   '0018-plans': expand(plans),
   '0017-audit-pending': expand(auditPending),
   '0021-leases': expand(leases),
+  '0022-places': expand(places),
   '0025-schema-floor': expand(schemaFloor),
 }

@@ -75,10 +75,10 @@ describe('what a broken-off TO2 has left', () => {
           .where('profile', '=', 'ldevid')
           .execute()
       ).map((one) => one.status)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await status()).toEqual(['pending'])
     world.clock.advance(A_DAY_MS)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await status()).toEqual(['superseded'])
   })
 

@@ -517,6 +517,38 @@ describe('of several registers on one database', () => {
     expect(attempts('far.test')).toBe(1)
   })
 
+  it('each tells how a place stands, and has it tried at once, whichever has the lease', async () => {
+    lease.isHeld = true
+    places.set('far.test', gone)
+    const name = await hold(1, FAR)
+    await pass(1_020)
+    const waiting = await hold(2, FAR)
+    const asked = newRegister({ isHeld: false, onTaken: () => {} })
+    const stateOf = async (guid: string) =>
+      (await asked.serversOf({ party: HOME_PARTY, guid })).map(({ state, lastError }) => {
+        return [state, lastError]
+      })
+    expect(await stateOf(waiting)).toEqual([['failing', 'connection refused']])
+    places.clear()
+    const before = attempts('far.test')
+    expect(await asked.hasten({ party: HOME_PARTY, guid: name })).toBe(true)
+    await quiet()
+    expect(attempts('far.test')).toBe(before)
+    await pass(1_020)
+    expect(await stateOf(name)).toEqual([['registered', null]])
+    expect(await stateOf(waiting)).toEqual([['registered', null]])
+    // It was called once.
+    places.set('far.test', gone)
+    const last = await hold(3, FAR)
+    await pass(1_020)
+    await pass(1_020)
+    const tried = attempts('far.test')
+    await pass(500)
+    expect(attempts('far.test')).toBe(tried)
+    expect(await stateOf(last)).toEqual([['failing', 'connection refused']])
+    await asked.stop()
+  })
+
   it('one that has lost it does nothing more, until it has it again', async () => {
     lease.isHeld = true
     await hold(1, NEAR)
