@@ -6,6 +6,7 @@ import { type SourceFile, withoutComments } from './source-files.ts'
 const LAYERS: readonly (readonly string[])[] = [
   ['scripts'],
   ['src/cli', 'src/simulator', 'src/fleet'],
+  ['src/processes'],
   ['src/main.ts'],
   ['src/composition'],
   ['src/operations'],
@@ -90,6 +91,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'prom-client': /^src\/metrics\.ts$/,
   commander: /^(src\/cli|scripts)\//,
   'cli-progress': /^src\/(cli|fleet)\//,
+  'node:cluster': /^src\/processes\//,
   'node:child_process': /^(src\/simulator|src\/fleet|scripts)\//,
 }
 

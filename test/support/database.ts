@@ -43,7 +43,13 @@ export async function withDatabase<V extends Readonly<Record<string, string | un
   const folder = variables['FIRSTLIGHT_DATA']
   if (!isOnPostgres || folder === undefined) return variables
   const url = await made(nameOf(join(folder, FILE)))
-  return { ...variables, DATABASE_URL: url, FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS) }
+  return {
+    FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS),
+    // Who is killed is the service, unless a test wants it otherwise.
+    FIRSTLIGHT_PROCESSES: '1',
+    ...variables,
+    DATABASE_URL: url,
+  }
 }
 
 /** That of this folder's services, without a table in it: only those that start can make them. */

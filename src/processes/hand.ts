@@ -1,0 +1,55 @@
+/** A process that answers for the service, as the primary sees it. */
+import cluster from 'node:cluster'
+import { join } from 'node:path'
+import { type Reached, type ToPrimary, type ToWorker, errorOf } from './messages.ts'
+
+const WORKER = join(import.meta.dirname, 'worker.js')
+/** It drains for ten seconds, and closes what it has open. */
+const STOP_MS = 14_000
+
+export interface Hand {
+  readonly pid: number | undefined
+  /** Rejects where it does not start. */
+  readonly ready: Promise<Reached>
+  /** Resolves with how it ended: a signal, or its exit status. */
+  readonly gone: Promise<string>
+  tell(message: ToWorker): void
+  /** Lets it answer what has begun; one that does not end is killed. */
+  stop(): Promise<void>
+}
+
+/** By the settings of our environment and this file. */
+export function forkFrom(file: string | undefined): () => Hand {
+  cluster.setupPrimary({ exec: WORKER, args: [file ?? ''] })
+  return fork
+}
+
+function fork(): Hand {
+  const worker = cluster.fork()
+  const gone = new Promise<string>((resolve) => {
+    worker.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
+    // Where none can be made (too many are there) no exit follows.
+    worker.on('error', (error) => worker.process.pid === undefined && resolve(error.message))
+  })
+  const ready = new Promise<Reached>((resolve, reject) => {
+    worker.on('message', (message: ToPrimary) => {
+      if (message.kind === 'ready') resolve(message.reached)
+      if (message.kind === 'failed') reject(errorOf(message.failure))
+    })
+    void gone.then((how) => reject(new Error(`a process of the service ended at once: ${how}`)))
+  })
+  // Whoever wants to know has asked by then.
+  ready.catch(() => {})
+  const tell = (message: ToWorker) => {
+    if (worker.isConnected()) worker.send(message, () => {})
+  }
+  return {
+    ...{ pid: worker.process.pid, ready, gone, tell },
+    async stop() {
+      tell({ kind: 'stop' })
+      const timer = setTimeout(() => worker.process.kill('SIGKILL'), STOP_MS)
+      await gone
+      clearTimeout(timer)
+    },
+  }
+}
