@@ -1,14 +1,9 @@
 /**
  * Devices that are all powered up in the same moment, in a process of their own: made one after the
  * other, told to begin together, each on a connection of its own. Who is put off comes again when it
- * was told to; who finds nobody, after a while, as devices do.
+ * was told to; who finds nobody, or is refused, begins anew after a while, as devices do.
  */
-import {
-  type FdoTransport,
-  ServiceBusy,
-  TransportError,
-  httpTransport,
-} from '../../../src/fdo/client.ts'
+import { type FdoTransport, httpTransport } from '../../../src/fdo/client.ts'
 import { suiteOf } from '../../../src/cli/commands/fleet.ts'
 import {
   type FleetDevice,
@@ -29,9 +24,10 @@ export interface CrowdResult {
   readonly through: readonly number[]
   /** Of those that gave up, by reason. */
   readonly lost: Readonly<Record<string, number>>
-  /** How often somebody was put off with 503, or a connection came to nothing. */
+  /** How often somebody was put off with 503, */
   readonly putOff: number
-  readonly broken: number
+  /** or began anew, because a connection came to nothing or the answer was an error: by reason. */
+  readonly again: Readonly<Record<string, number>>
 }
 
 const MAKING_AT_A_TIME = 8
@@ -54,25 +50,29 @@ async function powerUp(connections: number): Promise<CrowdResult> {
   const started = performance.now()
   const through: number[] = []
   const lost: Record<string, number> = {}
-  const told = { putOff: 0, broken: 0 }
+  const told: Told = { putOff: 0, again: {} }
   await Promise.all(
     devices.map(async (device) => {
       try {
         await untilThrough(device, surroundings, told)
         through.push(performance.now() - started)
       } catch (error) {
-        const name = errorName(error)
-        lost[name] = (lost[name] ?? 0) + 1
+        count(lost, error)
       }
     }),
   )
   return { through: through.sort((a, b) => a - b), lost, ...told }
 }
 
+interface Told {
+  putOff: number
+  readonly again: Record<string, number>
+}
+
 async function untilThrough(
   device: FleetDevice,
   surroundings: Surroundings,
-  told: { putOff: number; broken: number },
+  told: Told,
 ): Promise<void> {
   const waiting = (ms: number) => {
     told.putOff++
@@ -89,12 +89,16 @@ async function untilThrough(
         { pause: waiting },
       )
     } catch (error) {
-      const isOver = performance.now() > deadline
-      if (!(error instanceof TransportError) || error instanceof ServiceBusy || isOver) throw error
-      told.broken++
+      if (performance.now() > deadline) throw error
+      count(told.again, error)
       await pause(AGAIN_MS * (0.5 + Math.random()))
     }
   }
+}
+
+function count(reasons: Record<string, number>, error: unknown): void {
+  const name = errorName(error)
+  reasons[name] = (reasons[name] ?? 0) + 1
 }
 
 function pause(ms: number): Promise<void> {

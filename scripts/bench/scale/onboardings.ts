@@ -44,7 +44,7 @@ export async function compareOnboardings(sites: Sites, count: number): Promise<r
       ledger.add(WHOLE, where, { times: block, wallMs: 0, cpuMs: 0, databaseMs: 0 })
     })
   } finally {
-    for (const load of Object.values(loads)) load.disconnect()
+    for (const load of Object.values(loads)) if (load.connected) load.disconnect()
   }
   return ledger.pairs
 }

@@ -14,7 +14,7 @@ export interface Processes {
 }
 
 const WARM_UP = 600
-const CONCURRENCY = 24
+const CONCURRENCY = 16
 const REGISTRATION_DEADLINE_MS = 120_000
 
 export async function measureProcesses(
@@ -40,7 +40,7 @@ export async function measureProcesses(
     await run(Math.min(WARM_UP, count))
     return { processes, ...(await run(count)) }
   } finally {
-    load.disconnect()
+    if (load.connected) load.disconnect()
     await site.remove()
   }
 }

@@ -83,15 +83,12 @@ function databasePage(one: DatabaseReport, { count, sample }: ScaleReport): read
     '',
     `${name}: ${powerUp.devices} devices powered up at once, full`,
     facts([
-      [
-        'through',
-        `${powerUp.onboarded}, lost ${powerUp.devices - powerUp.onboarded}${reasons(powerUp.lost)}`,
-      ],
+      ['through', `${powerUp.onboarded}, lost: ${reasons(powerUp.lost)}`],
       [
         'time',
         `half after ${seconds(powerUp.seconds.half)}, the last after ${seconds(powerUp.seconds.last)}`,
       ],
-      ['put off', `${powerUp.putOff} times with 503; connections broken ${powerUp.broken} times`],
+      ['put off', `${powerUp.putOff} times with 503; began anew: ${reasons(powerUp.again)}`],
       ['connections', powerUp.connections],
       ['peak memory', `${powerUp.peakMb} MB`],
       [
@@ -206,5 +203,5 @@ function shown(value: number): string {
 }
 
 function reasons(lost: Readonly<Record<string, number>>): string {
-  return Object.keys(lost).length === 0 ? '' : `: ${JSON.stringify(lost)}`
+  return Object.keys(lost).length === 0 ? 'none' : JSON.stringify(lost)
 }

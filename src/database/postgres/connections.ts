@@ -73,6 +73,11 @@ export class Connections {
     this.#pool.on('error', () => {})
   }
 
+  /** How many wait to be lent one. */
+  get waiting(): number {
+    return this.#pool.waitingCount
+  }
+
   /** Lends one to `work`, and takes it back unless it is lost. */
   async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect()
