@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with a PostgreSQL server of its own: on loopback, in a temporary folder, without
-# durability (it is thrown away). FIRSTLIGHT_TEST_DATABASE_URL tells the command where it is.
+# durability (it is thrown away). FIRSTLIGHT_TEST_DATABASE_URL tells the command where it is, and
+# POSTGRES_BIN where its programs are.
 set -eu
 
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
@@ -32,9 +33,10 @@ unix_socket_directories = ''
 max_connections = 400
 fsync = ${POSTGRES_FSYNC:-off}
 full_page_writes = ${POSTGRES_FSYNC:-off}
-shared_buffers = 128MB
+shared_buffers = ${POSTGRES_SHARED_BUFFERS:-128MB}
 SETTINGS
   "${as_owner[@]}" "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w start >/dev/null
 )
+export POSTGRES_BIN="$bin"
 export FIRSTLIGHT_TEST_DATABASE_URL="postgres://firstlight@127.0.0.1:$port/postgres"
 "$@"

@@ -7,6 +7,7 @@ import {
   onboardFleetDevice,
   redirectFleetDevice,
 } from '../../src/fleet/device.ts'
+import { patiently } from '../../src/fleet/patience.ts'
 import {
   errorName,
   fleetSurroundings,
@@ -66,13 +67,14 @@ const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>
   to1: () =>
     forEach(devices, async (device) => {
       const rendezvous = plan.rv === undefined ? undefined : targetOf(plan.rv)
-      redirects.set(device, await redirectFleetDevice(device, surroundings, rendezvous))
+      const redirect = await patiently(() => redirectFleetDevice(device, surroundings, rendezvous))
+      redirects.set(device, redirect)
     }),
   to2: () =>
     forEach([...redirects.keys()], async (device) => {
       const owner = plan.owner === undefined ? undefined : targetOf(plan.owner)
       const redirect = redirects.get(device) as Redirect
-      await onboardFleetDevice(device, redirect, plan.suite, surroundings, owner)
+      await patiently(() => onboardFleetDevice(device, redirect, plan.suite, surroundings, owner))
     }),
   bare: () => forEach(Array.from({ length: plan.count }), sendWithoutMeaning),
 }

@@ -19,6 +19,7 @@ import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
 import { places } from './0022-places.ts'
+import { lists } from './0024-lists.ts'
 import { schemaFloor } from './0025-schema-floor.ts'
 
 export const migrations: Readonly<Record<string, SchemaChange>> = {
@@ -41,5 +42,6 @@ export const migrations: Readonly<Record<string, SchemaChange>> = {
   '0017-audit-pending': expand(auditPending),
   '0021-leases': expand(leases),
   '0022-places': expand(places),
+  '0024-lists': expand(lists),
   '0025-schema-floor': expand(schemaFloor),
 }

@@ -94,6 +94,7 @@ export async function openPostgres(
         return false
       }
     },
+    waiting: () => connections.waiting,
     // The server's log of changes is its own; what lies there is sealed.
     async emptyLog() {},
     async close() {
