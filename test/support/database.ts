@@ -89,6 +89,14 @@ export async function makeEmptyDatabase(folder: string): Promise<void> {
   await onServer(`create database ${name}`)
 }
 
+/** That of this folder's services, in a folder of the server's. */
+export async function makeDatabaseOn(folder: string, location: string): Promise<void> {
+  const name = nameOf(join(folder, FILE))
+  kept.add(name)
+  await onServer(`create tablespace ${name} location '${location}'`)
+  await onServer(`create database ${name} template ${TEMPLATE} tablespace ${name}`)
+}
+
 /** Another connection to the database of this path. */
 export function urlOf(name: string): string {
   const url = new URL(SERVER ?? '')
@@ -120,6 +128,7 @@ async function made(name: string): Promise<string> {
 
 async function drop(name: string): Promise<void> {
   await onServer(`drop database if exists ${name} with (force)`)
+  await onServer(`drop tablespace if exists ${name}`)
 }
 
 export async function onServer(sql: string): Promise<void> {
