@@ -62,8 +62,13 @@ export class ContentStore {
     const content = { ref: folder + sha384, sha384, length: bytes.length }
     if ((await this.#find(content.ref)) !== undefined) return content
     const draft = await this.#draft(folder)
-    await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
-    await rename(draft, join(this.#folder, content.ref))
+    try {
+      await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
+      await rename(draft, join(this.#folder, content.ref))
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
     return content
   }
 

@@ -1,7 +1,7 @@
 /** What a device that has just been made costs the rules: it alone is looked at. */
 import { CompiledQuery } from 'kysely'
 import { expect, it, vi } from 'vitest'
-import { openDatabase } from '../../../support/database.ts'
+import { isOnPostgres, openDatabase } from '../../../support/database.ts'
 import { freshQuery, listFresh } from '../../../../src/transfer/rules/store.ts'
 import { Sweep } from '../../../../src/transfer/rules/sweep.ts'
 import { FakeClock } from '../../../../src/clock.ts'
@@ -66,7 +66,8 @@ it.each([0, 10, 500])('is the same with %i held that could not be handed over', 
   await database.close()
 })
 
-it('finds each by its name, and passes over no others', async () => {
+// PostgreSQL’s plans go by how much there is, and here is little.
+it.skipIf(isOnPostgres)('finds each by its name, and passes over no others', async () => {
   const { database } = await worldWith(0)
   const { sql, parameters } = freshQuery(database.db, party, ['a', 'b']).compile()
   const plan = CompiledQuery.raw(`explain query plan ${sql}`, [...parameters])
