@@ -81,9 +81,12 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
   const { pki } = await openTestPki({ database, now: () => clock.now() })
   const dataDir = mkdtempSync(join(tmpdir(), 'firstlight-'))
   const noted: [event: string, facts: object][] = []
+  /** Those that come by the thousand. */
+  const notedOften: [event: string, facts: object][] = []
   const events = createEvents({
     ...silentLog,
     info: (facts: object, event: string) => noted.push([event, facts]),
+    debug: (facts: object, event: string) => notedOften.push([event, facts]),
   } as unknown as typeof silentLog)
   const findDevice = (id: string) => devices.findScopes(id)
   const tokens = await openDeviceTokens({ findDevice, pki, clock, hasTls })
@@ -125,7 +128,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
 
   return {
     ...world,
-    ...{ pki, onboarding, noted, dataDir, exchange, tokens },
+    ...{ pki, onboarding, noted, notedOften, dataDir, exchange, tokens },
     transport: inProcess(exchange),
     /** Another process over the same database. */
     otherProcess: async () => inProcess(await process()),

@@ -171,6 +171,13 @@ describe('a plan without a token', () => {
     expect(owner.session.certificate).toBeNull()
     expect(scan(owner.packed).items).toHaveLength(12)
   })
+
+  it('gives its modules what those of the release before it read', () => {
+    const file = { name: 'a', ref: 'a', length: 0, sha384: new Uint8Array(48) }
+    const lengths = ({ ways }: PlanStep) => ways.map(({ task }) => scan(task).items.length)
+    expect(lengths(fileStep({ name: 'file', required: true }, file))).toEqual([2, 3])
+    expect(lengths(token())).toEqual([3, 4])
+  })
 })
 
 async function enroll(message = 'simpleenroll-req'): Promise<KeyValue> {

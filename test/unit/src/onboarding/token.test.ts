@@ -70,6 +70,12 @@ describe('a token step', () => {
       { scopes: ['device:whoami'], module: 'fdo.download' },
     ])
     const { id } = await world.device()
+    expect(world.notedOften.filter(([event]) => event === 'access-token-issued')).toEqual([
+      [
+        'access-token-issued',
+        { event: 'access-token-issued', device: id, scopes: 'device:whoami' },
+      ],
+    ])
     const { json } = await world.api('GET', `/devices/${id}/progress`)
     expect(json.steps).toMatchObject([
       { name: '1 identity', state: 'done' },
@@ -230,7 +236,7 @@ describe('a token that is sent before Done', () => {
         return answer
       },
     })
-    dumps.push(await everything(), JSON.stringify(world.noted))
+    dumps.push(await everything(), JSON.stringify([world.noted, world.notedOften]))
     const [, payload, signature = ''] = tokenOn(device).split('.')
     expect(signature.length).toBeGreaterThan(80)
     expect(dumps.length).toBeGreaterThan(8)
