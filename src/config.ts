@@ -205,3 +205,11 @@ function wordOrFile(variable: string, value: string, ...words: readonly string[]
 export function isWildcard(host: string): boolean {
   return ['0.0.0.0', '::', '[::]'].includes(host)
 }
+
+/** What openDatabase takes. */
+export function databasePlace({
+  databaseUrl,
+  databaseFile,
+}: Pick<Config, 'databaseUrl' | 'databaseFile'>): string {
+  return databaseUrl ?? databaseFile
+}

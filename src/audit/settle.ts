@@ -15,19 +15,26 @@ const AT_ONCE = 200
 
 /** Everything of the party that was committed before this call is in its log after it. */
 export async function settle(database: Settled, party: string): Promise<void> {
-  if (!isOnPostgres(database.db)) return
-  while (await isPending(database.db, party)) {
-    if ((await settleSome(database, party)) < AT_ONCE) return
-  }
+  if (isOnPostgres(database.db)) await settleParty(database, party)
 }
 
 /** The same for all parties. */
 export async function settleAll(database: Settled): Promise<void> {
-  if (!isOnPostgres(database.db)) return
+  if (isOnPostgres(database.db)) await settleRestored(database)
+}
+
+/** And where the rows have come from a database of the other kind. */
+export async function settleRestored(database: Settled): Promise<void> {
   let party = await findPendingParty(database.db, '')
   while (party !== undefined) {
-    await settle(database, party)
+    await settleParty(database, party)
     party = await findPendingParty(database.db, party)
+  }
+}
+
+async function settleParty(database: Settled, party: string): Promise<void> {
+  while (await isPending(database.db, party)) {
+    if ((await settleSome(database, party)) < AT_ONCE) return
   }
 }
 

@@ -14,15 +14,6 @@ export function addDataOptions(command: Command): Command {
     .option('--config <file>', 'its settings as JSON, where they are in a file')
 }
 
-/** The same, for what works on the file of a database, which one on a server has not. */
-export async function fileConfigOf(options: DataOptions): Promise<Config> {
-  const config = await configOf(options)
-  if (config.databaseUrl === undefined) return config
-  throw new CliFailure('refused', 'DATABASE_URL names a PostgreSQL server: this is for SQLite', {
-    next: `back it up with pg_dump, and ${config.masterKeyFile} and the data directory beside it`,
-  })
-}
-
 /** As the service itself reads it. */
 export async function configOf({ data, config: file }: DataOptions): Promise<Config> {
   const { ConfigError, loadConfig } = await import('../config.ts')

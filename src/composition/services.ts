@@ -5,8 +5,9 @@ import { AuditLog } from '../audit/log.ts'
 import { MachineClients } from '../callers/clients/service.ts'
 import { IdentityProviders } from '../callers/providers/service.ts'
 import { realClock } from '../clock.ts'
-import type { Config } from '../config.ts'
+import { type Config, databasePlace } from '../config.ts'
 import { isOnPostgres } from '../database/connection.ts'
+import { DatabaseInUse } from '../database/in-use.ts'
 import { MigrationRefused } from '../database/upgrade.ts'
 import { openDatabase } from '../database/open.ts'
 import { DatabaseUnavailable } from '../database/unavailable.ts'
@@ -40,7 +41,7 @@ export async function openServices(config: Config, fakes: Fakes): Promise<Servic
   // Whether a database elsewhere has been used before, only it knows.
   const masterKey = databaseUrl === undefined ? masterKeyOf(existsSync(databaseFile)) : undefined
   const { log = createLog(config.logLevel) } = fakes
-  const database = await openDatabase(databaseUrl ?? databaseFile, { connections }).catch(refused)
+  const database = await openDatabase(databasePlace(config), { connections }).catch(refused)
   let external: ExternalKeys | undefined
   try {
     const opened = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
@@ -58,7 +59,7 @@ export async function openServices(config: Config, fakes: Fakes): Promise<Servic
 /** What is wrong with the database, or behind DATABASE_URL, is for the administrator to put right. */
 function refused(cause: unknown): never {
   if (cause instanceof MigrationRefused) throw new StartRefused(cause.message, { cause })
-  if (!(cause instanceof DatabaseUnavailable)) throw cause
+  if (!(cause instanceof DatabaseUnavailable || cause instanceof DatabaseInUse)) throw cause
   throw new StartRefused(`DATABASE_URL: ${cause.message}`, { cause })
 }
 

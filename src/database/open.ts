@@ -8,7 +8,7 @@ export type { CommitOptions, Database } from './database.ts'
 export interface OpenOptions {
   /** Of PostgreSQL: how many connections at most. */
   readonly connections?: number | undefined
-  /** Of SQLite: refuses where anybody else has the database open, and lets nobody in. */
+  /** Refuses where anybody else has the database open (DatabaseInUse), and lets nobody in. */
   readonly alone?: boolean
   /** The migrations there are; others in tests. */
   readonly known?: Known
@@ -21,6 +21,6 @@ export async function openDatabase(place: string, options: OpenOptions = {}): Pr
   return openPostgres(place, options)
 }
 
-function isPostgresUrl(place: string): boolean {
+export function isPostgresUrl(place: string): boolean {
   return /^postgres(ql)?:\/\//.test(place)
 }

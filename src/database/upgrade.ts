@@ -48,8 +48,12 @@ export function oldestAfter(missing: readonly string[], known: Known): string | 
     .at(-1)
 }
 
+/** Where it has a place to be noted. */
+const SINCE = '0025-schema-floor'
+
 /** To be called when everything is done, in the transaction that does it. */
 export async function noteOldest(db: Kysely<any>, known: Known): Promise<void> {
+  if (!Object.hasOwn(known, SINCE)) return
   const oldest = oldestAfter(Object.keys(known), known)
   await db.deleteFrom('schema_floor').execute()
   if (oldest !== undefined) await db.insertInto('schema_floor').values({ oldest }).execute()

@@ -1,10 +1,12 @@
 /** A machine is lost: its back-up, made while it served, becomes a service on a clean one. */
+import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld } from '../support/cli-world.ts'
-import { ServeProcess, firstlight } from '../support/programs.ts'
+import { isOnPostgres, makeEmptyDatabase } from '../support/database.ts'
+import { MAIN, ServeProcess, firstlight } from '../support/programs.ts'
 
 interface MissedJson {
   readonly moved: readonly {
@@ -44,7 +46,7 @@ function recipient(name: string) {
 const restoring = (file: string, data: string, ...more: string[]) => {
   const pass = `${keys.privateKey}.pass`
   const args = ['restore', file, '--key', keys.privateKey, '--passphrase-file', pass, '--json']
-  return firstlight([...args, '--data', data, ...more])
+  return firstlight([...args, ...more], { FIRSTLIGHT_DATA: data })
 }
 
 describe('a back-up', () => {
@@ -90,6 +92,7 @@ describe('a back-up', () => {
     await world.server.kill()
     rmSync(world.server.folder, { recursive: true })
     const data = world.file('clean')
+    if (isOnPostgres) await makeEmptyDatabase(data)
     const { status, json, stderr } = await restoring(file, data, '--log', log)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const { missed } = json as { missed: MissedJson[] }
@@ -125,14 +128,46 @@ describe('a back-up', () => {
   }, 180_000)
 })
 
-describe('with the database on a server', () => {
+describe('the master key', () => {
+  it('is not rotated while a service runs, and is once it has stopped', async () => {
+    const folder = second?.folder ?? ''
+    const variables = { FIRSTLIGHT_DATA: folder }
+    const args = ['master-key', 'rotate', '--json']
+    const refused = await firstlight(args, variables)
+    expect(refused).toMatchObject({ status: 1, json: { error: { code: 'in-use' } } })
+    await second?.stop()
+    const { status, json, stderr } = await firstlight(args, variables)
+    expect({ status, json }).toMatchObject({
+      status: 0,
+      json: { file: join(folder, 'master.key') },
+    })
+    expect(stderr.includes('every machine')).toBe(isOnPostgres)
+    await second?.start()
+    const listed = await firstlight(['device', 'list', '--json'], {
+      ...variables,
+      FIRSTLIGHT_URL: second?.url ?? '',
+    })
+    expect(listed.status).toBe(0)
+  }, 120_000)
+})
+
+describe('with a database on a server that does not answer', () => {
   it.each([
-    ['backup', '--to', 'none.pem', '--out', 'none.backup'],
+    ['backup', '--to', 'operator.pem', '--out', 'none.backup'],
+    ['restore', 'first.backup', '--key', 'operator.key', '--passphrase-file', 'operator.key.pass'],
     ['master-key', 'rotate'],
-  ])('%s leaves it to the server, and says how', async (...args) => {
-    const variables = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }
-    const { status, json } = await firstlight([...args, '--json'], variables)
-    expect(status).toBe(3)
-    expect(json).toMatchObject({ error: { next: expect.stringContaining('pg_dump') } })
+  ])('%s says so', async (...args) => {
+    const files = args.map((one) => (one.includes('.') ? world.file(one) : one))
+    const FIRSTLIGHT_DATA = mkdtempSync(world.file('nobody'))
+    const key = `${Buffer.alloc(32).toString('base64url')}\n`
+    if (args[0] === 'master-key') {
+      writeFileSync(join(FIRSTLIGHT_DATA, 'master.key'), key, { mode: 0o600 })
+    }
+    const env = { ...process.env, FIRSTLIGHT_DATA, DATABASE_URL: 'postgres://me:pw@127.0.0.1:1/x' }
+    const { status, stdout } = spawnSync(process.execPath, [MAIN, ...files, '--json'], { env })
+    expect(status).toBe(4)
+    const { error } = JSON.parse(String(stdout)) as { error: { message: string } }
+    expect(error.message).toMatch(/ECONNREFUSED/)
+    expect(error.message).not.toContain('pw@')
   })
 })

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { databasePlace } from '../../src/config.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { expectKeysOpen } from '../../src/operations/backup/keys.ts'
@@ -17,7 +18,9 @@ afterEach(() => data.remove())
 /** Kills it after so long; true if it had ended by itself. */
 function rotateFor(ms: number): Promise<boolean> {
   const args = [MAIN, 'master-key', 'rotate', '--data', data.config.dataDir]
-  const child = spawn(process.execPath, args, { stdio: 'ignore' })
+  const { databaseUrl } = data.config
+  const env = { ...process.env, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) }
+  const child = spawn(process.execPath, args, { stdio: 'ignore', env })
   const timer = setTimeout(() => child.kill('SIGKILL'), ms)
   return new Promise((resolve) => {
     child.once('close', (code) => {
@@ -49,7 +52,7 @@ it('loses nothing, whenever it is killed', async () => {
   let killed = 0
   for (let i = 1; i <= 12; i++) {
     if (!(await rotateFor(whole * (0.4 + 0.05 * i)))) killed++
-    const again = await openDatabase(data.config.databaseFile)
+    const again = await openDatabase(databasePlace(data.config))
     await expectKeysOpen({ database: again, clock: data.clock }, data.config.masterKeyFile)
     await again.close()
   }

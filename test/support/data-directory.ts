@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuditLog } from '../../src/audit/log.ts'
 import { FakeClock } from '../../src/clock.ts'
-import { type Config, loadConfig } from '../../src/config.ts'
-import { sqliteDump } from '../../src/database/sqlite/dump.ts'
+import { type Config, databasePlace, loadConfig } from '../../src/config.ts'
+import { dumpOf } from '../../src/database/dump.ts'
 import { type Database, openDatabase } from '../../src/database/open.ts'
 import { HOME_PARTY } from '../../src/database/tables.ts'
 import { Parties } from '../../src/parties/service.ts'
 import { KeyStore } from '../../src/secrets/key-store.ts'
 import { checkMasterKey, loadMasterKey } from '../../src/secrets/master-key.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
+import { isOnPostgres, makeEmptyDatabase, withDatabase } from './database.ts'
 
 export interface DataDirectory {
   readonly folder: string
@@ -24,14 +25,15 @@ export interface DataDirectory {
   remove(): Promise<void>
 }
 
-/** With a party, an owner key, and a file that a plan sends. */
-export async function dataDirectory(): Promise<DataDirectory> {
+/** With a party, an owner key, and a file that a plan sends; on PostgreSQL where tests are run there. */
+export async function dataDirectory({ onSqlite = false } = {}): Promise<DataDirectory> {
   const folder = mkdtempSync(join(tmpdir(), 'firstlight-data-'))
-  const config = loadConfig({ FIRSTLIGHT_DATA: join(folder, 'data') })
+  const variables = { FIRSTLIGHT_DATA: join(folder, 'data') }
+  const config = loadConfig(onSqlite ? variables : await withDatabase(variables))
   mkdirSync(config.dataDir, { mode: 0o700 })
   const clock = new FakeClock()
   const sealer = new Sealer(loadMasterKey(config.masterKeyFile, false))
-  const database = await openDatabase(config.databaseFile)
+  const database = await openDatabase(databasePlace(config))
   await checkMasterKey(database, sealer, config.masterKeyFile)
   await Parties.open({ database, clock, audit: new AuditLog({ clock }) })
   const keys = await KeyStore.open({ database, clock, sealer })
@@ -57,6 +59,14 @@ export async function dataDirectory(): Promise<DataDirectory> {
   }
 }
 
-export function servicesOf({ config, clock }: DataDirectory) {
-  return { config, clock, version: '1.2.3', dump: sqliteDump(config.databaseFile) }
+/** Where nothing is yet, and a database in which nothing is. */
+export async function cleanConfig(folder: string, { onSqlite = false } = {}): Promise<Config> {
+  const variables = { FIRSTLIGHT_DATA: folder }
+  if (onSqlite || !isOnPostgres) return loadConfig(variables)
+  await makeEmptyDatabase(folder)
+  return loadConfig(await withDatabase(variables))
+}
+
+export async function servicesOf({ config, clock }: Pick<DataDirectory, 'config' | 'clock'>) {
+  return { config, clock, version: '1.2.3', dump: await dumpOf(databasePlace(config)) }
 }

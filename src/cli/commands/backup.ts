@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { run } from '../command.ts'
 import { facts } from '../output.ts'
 import { version } from '../version.ts'
-import { addDataOptions, fileConfigOf, type DataOptions } from '../data-options.ts'
+import { addDataOptions, configOf, type DataOptions } from '../data-options.ts'
 
 interface BackupOptions extends DataOptions {
   readonly to: readonly string[]
@@ -18,13 +18,15 @@ export function backupCommand(): Command {
     .requiredOption('--to <file...>', 'public keys or certificates, PEM: each can restore it alone')
     .requiredOption('--out <file>', 'where it goes')
   return run<BackupOptions>(addDataOptions(backup), async (options, output) => {
-    const config = await fileConfigOf(options)
-    const { sqliteDump } = await import('../../database/sqlite/dump.ts')
+    const config = await configOf(options)
+    const { databasePlace } = await import('../../config.ts')
+    const { dumpOf } = await import('../../database/dump.ts')
     const { recipientOf } = await import('../../operations/backup/envelope.ts')
     const { backUp } = await import('../../operations/backup/back-up.ts')
     const { realClock: clock } = await import('../../clock.ts')
     const recipients = options.to.map((file) => recipientOf(readFileSync(file, 'utf8'), file))
-    const services = { config, clock, dump: sqliteDump(config.databaseFile), version: version() }
+    const dump = await dumpOf(databasePlace(config))
+    const services = { config, clock, dump, version: version() }
     const out = resolve(options.out)
     const { manifest, bytes, sha256, recorded } = await backUp(services, out, recipients)
     const done = { file: out, made_at: manifest.made_at, bytes, sha256, recorded }

@@ -1,7 +1,7 @@
 /** `firstlight master-key`: what all keys of the service are sealed under. */
 import { Command } from 'commander'
 import { run } from '../command.ts'
-import { type DataOptions, addDataOptions, fileConfigOf } from '../data-options.ts'
+import { type DataOptions, addDataOptions, configOf } from '../data-options.ts'
 
 export function masterKeyCommand(): Command {
   const masterKey = new Command('master-key').description(
@@ -14,7 +14,7 @@ export function masterKeyCommand(): Command {
         .description('make another, and seal everything anew; the service must be stopped'),
     ),
     async (options, output) => {
-      const config = await fileConfigOf(options)
+      const config = await configOf(options)
       const { realClock: clock } = await import('../../clock.ts')
       const { rotateMasterKey } = await import('../../operations/master-key/rotate.ts')
       const sealed = await rotateMasterKey({ config, clock })
@@ -23,6 +23,9 @@ export function masterKeyCommand(): Command {
         rotated,
         ({ file }) => `${file} holds another key; ${sealed} things are sealed under it`,
       )
+      if (config.databaseUrl !== undefined) {
+        output.note(`every machine that runs the service needs it: ${config.masterKeyFile}`)
+      }
       output.note('make a back-up: those from before hold the key from before, and still restore')
     },
   )

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Missed } from '../../audit/missed.ts'
 import { run } from '../command.ts'
-import { type DataOptions, addDataOptions, fileConfigOf } from '../data-options.ts'
+import { type DataOptions, addDataOptions, configOf } from '../data-options.ts'
 import { missedFrom, missedText } from '../missed.ts'
 import { facts } from '../output.ts'
 
@@ -38,11 +38,9 @@ export function restoreCommand(): Command {
       const checked = { made_at, version, files: Object.keys(files).length }
       return output.result(checked, (one) => facts(Object.entries(one)))
     }
-    const config = await fileConfigOf(options)
-    const { sqliteDump } = await import('../../database/sqlite/dump.ts')
+    const config = await configOf(options)
     const { realClock: clock } = await import('../../clock.ts')
-    const services = { config, clock, dumpOf: sqliteDump }
-    const { manifest, held, forks } = await restoreBackup(services, file, key)
+    const { manifest, held, forks } = await restoreBackup({ config, clock }, file, key)
     const missed: Missed[] = []
     for (const path of options.log ?? []) missed.push(await missedFrom(forks, path))
     const { made_at, version } = manifest

@@ -7,12 +7,14 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { TableName } from '../connection.ts'
+import { DatabaseInUse } from '../in-use.ts'
 import { WATCHED, type WatchedTable } from '../watched.ts'
 import { type Known, MigrationRefused, upgradeOf } from '../upgrade.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
 import { schemaOf } from './inspect.ts'
 import { announce } from './known-here.ts'
+import { join } from './presence.ts'
 
 const PAUSE_MS = 500
 const HEARTBEAT_MS = 5_000
@@ -25,6 +27,9 @@ export class Changes {
   readonly #known: Known
   readonly #refuse: (reason: Error | undefined) => void
   #isListening = false
+  /** Who had the database alone last, when we joined. */
+  #alone: string | undefined
+  #isOvertaken = false
   #run: Promise<void> | undefined
 
   /** `refuse` is told where an upgrade has passed this process by, while its connection was lost. */
@@ -43,10 +48,21 @@ export class Changes {
     for (const table of tables) this.#moves.set(table, (this.#moves.get(table) ?? 0) + 1)
   }
 
-  /** Resolves once the first attempt to listen is over; goes on until `close`. */
+  /**
+   * Somebody had the database alone while we were cut off from it: what we know of it may hold no
+   * longer, and nothing of ours belongs there.
+   */
+  get isOvertaken(): boolean {
+    return this.#isOvertaken
+  }
+
+  /**
+   * Resolves once we have joined those who have the database open and the first attempt to listen is
+   * over; goes on until `close`. Throws DatabaseInUse.
+   */
   async listen(): Promise<void> {
-    await new Promise<void>((begun) => {
-      this.#run = this.#listenOn(begun)
+    await new Promise<void>((begun, failed) => {
+      this.#run = this.#listenOn(begun, failed)
     })
   }
 
@@ -55,13 +71,15 @@ export class Changes {
     await this.#run
   }
 
-  async #listenOn(begun: () => void): Promise<void> {
+  async #listenOn(begun: () => void, failed: (error: unknown) => void): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
-      await this.#listenOnce(begun).catch(() => {
-        // The server is away: until it is back nothing is taken for unchanged.
-      })
+      // The server is away, say: until it is back nothing is taken for unchanged.
+      const error: unknown = await this.#listenOnce(begun).catch((reason: unknown) => reason)
       this.#isListening = false
+      if (this.#alone === undefined) return failed(error)
+      this.#isOvertaken = error instanceof DatabaseInUse
+      if (this.#isOvertaken) return
       begun()
       await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {})
     }
@@ -76,6 +94,7 @@ export class Changes {
     try {
       await client.connect()
       await this.#findPlace(client)
+      await this.#join(client)
       const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
       const schema = rows[0]?.schema ?? ''
       client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
@@ -104,6 +123,12 @@ export class Changes {
       if (!(cause instanceof MigrationRefused)) throw cause
       this.#refuse(new DatabaseUnavailable({ cause }, cause.message))
     }
+  }
+
+  async #join(client: pg.Client): Promise<void> {
+    const alone = await join(client)
+    this.#alone ??= alone
+    if (alone !== this.#alone) throw new DatabaseInUse('somebody had the database alone')
   }
 
   /** A connection may be dead without a word, and a proxy may not pass on what is told. */

@@ -94,7 +94,7 @@ async function execute<R>(carry: Carrier, compiled: CompiledQuery): Promise<Quer
 }
 
 /** PostgreSQL has no NUL in text: it becomes what everything becomes that is no Unicode. */
-function storable(value: unknown): unknown {
+export function storable(value: unknown): unknown {
   return typeof value === 'string' && value.includes('\0')
     ? value.replaceAll('\0', '\ufffd')
     : value

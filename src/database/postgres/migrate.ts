@@ -41,9 +41,10 @@ const LOCK = 0x0f_d0_00_01
  */
 export async function migrate(url: string, known: Known): Promise<{ leave(): Promise<void> }> {
   const client = await connected(url)
+  const attempt = () => alone(client, () => upgrade(client, known))
   try {
     await announce(client, known)
-    await patiently(() => attempt(client, known), isCollision, PATIENCE_MS)
+    await patiently(attempt, isCollision, PATIENCE_MS)
     return { leave: () => client.end() }
   } catch (error) {
     await client.end()
@@ -51,27 +52,40 @@ export async function migrate(url: string, known: Known): Promise<{ leave(): Pro
   }
 }
 
-/** Under load the tables are in use: others are let through, and it is tried again. */
-async function attempt(client: pg.Client, known: Known): Promise<void> {
+/** Alone with the tables as they are made and changed, in one transaction. */
+export async function migrating<T>(
+  url: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await connected(url)
+  try {
+    return await alone(client, () => work(client))
+  } finally {
+    await client.end()
+  }
+}
+
+async function alone<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
   try {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-    await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
-    await migrateOver(client, known)
+    const value = await work()
     await client.query('commit')
+    return value
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw error
   }
 }
 
+/** Under load the tables are in use: others are let through, and it is tried again. */
 function isCollision(error: unknown): boolean {
   const cause = error instanceof MigrationRefused ? error.cause : error
   return isPassing(cause) && !isSpoilt(cause)
 }
 
 /** A server that comes up at the same moment is waited for. */
-async function connected(url: string): Promise<pg.Client> {
+export async function connected(url: string): Promise<pg.Client> {
   const attempt = async () => {
     const client = new pg.Client({ ...settingsOf(url), lock_timeout: PATIENCE_MS })
     client.on('error', () => {})
@@ -87,28 +101,13 @@ async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(client: pg.Client, known: Known): Promise<void> {
+async function upgrade(client: pg.Client, known: Known): Promise<void> {
   const { missing, isLater } = upgradeOf(await schemaOf(client), known)
   if (isLater) return
   await refuseWhileInUse(client, oldestAfter(missing, known))
-  const db = new Kysely<unknown>({
-    dialect: {
-      createAdapter: () => new LockedAdapter(),
-      createDriver: () => new OneClientDriver(client),
-      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-      createQueryCompiler: () => new SchemaCompiler(),
-    },
-  })
-  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
-  const migrationTableSchema = rows[0]?.schema
-  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
-  const provider = { getMigrations: async () => known }
-  const migrator = new Migrator({ db, provider, migrationTableSchema })
-  const { error, results = [] } = await migrator.migrateToLatest()
-  const last = results.find(({ status }) => status === 'Error')
-  if (error) throw migrationFailed(last?.migrationName, error)
-  if (missing.length > 0) await noteOldest(db, known)
-  await watch(db)
+  await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
+  if (missing.length > 0) await bringTo(client, known)
+  await watch(client)
 }
 
 /** Earlier versions that still run would stumble over what is taken away. */
@@ -118,8 +117,34 @@ async function refuseWhileInUse(client: pg.Client, oldest: string | undefined): 
   if (earlier.length > 0) throw refuseOver('an earlier version that runs', oldest)
 }
 
+/** To what these migrations make. */
+export async function bringTo(client: pg.Client, known: Known): Promise<void> {
+  const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
+  const migrationTableSchema = rows[0]?.schema
+  if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
+  const provider = { getMigrations: async () => known }
+  const db = kyselyOver(client)
+  const migrator = new Migrator({ db, provider, migrationTableSchema })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  const last = results.find(({ status }) => status === 'Error')
+  if (error) throw migrationFailed(last?.migrationName, error)
+  await noteOldest(db, known)
+}
+
+function kyselyOver(client: pg.Client): Kysely<unknown> {
+  return new Kysely<unknown>({
+    dialect: {
+      createAdapter: () => new LockedAdapter(),
+      createDriver: () => new OneClientDriver(client),
+      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+      createQueryCompiler: () => new SchemaCompiler(),
+    },
+  })
+}
+
 /** What is listened to in changes.ts: written by whomever, each change is told. */
-async function watch(db: Kysely<unknown>): Promise<void> {
+export async function watch(client: pg.Client): Promise<void> {
+  const db = kyselyOver(client)
   await sql`
     create or replace function tell_change() returns trigger language plpgsql as $$
     begin

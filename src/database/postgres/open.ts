@@ -5,18 +5,22 @@ import type { Database } from '../database.ts'
 import { migrations } from '../migrations/index.ts'
 import { isConflict } from '../portable.ts'
 import type { Known } from '../upgrade.ts'
+import { DatabaseUnavailable } from '../unavailable.ts'
 import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
 import { executorOver } from './executor.ts'
-import { OutcomeUnknown, isPassing } from './failure.ts'
+import { OutcomeUnknown, isLoss, isPassing } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { patiently } from './patience.ts'
+import { noteAlone, openAlone } from './presence.ts'
 import { Transaction } from './transaction.ts'
 
 /** Enough for what one core has to do, and few enough for a server with its usual limit of 100. */
 const CONNECTIONS = 10
 
 interface PostgresOptions {
+  /** Refuses where anybody else has the database open, and lets nobody in. */
+  readonly alone?: boolean
   readonly connections?: number | undefined
   /** The migrations there are; others in tests. */
   readonly known?: Known
@@ -24,13 +28,19 @@ interface PostgresOptions {
 
 export async function openPostgres(
   url: string,
-  { connections: most = CONNECTIONS, known = migrations }: PostgresOptions,
+  { connections: most = CONNECTIONS, alone = false, known = migrations }: PostgresOptions,
 ): Promise<Database> {
-  const { leave } = await migrate(url, known)
+  const lock = alone ? await openAlone(url) : undefined
   const connections = new Connections(url, most)
-  const changes = new Changes(url, known, (error) => connections.refuse(error))
-  await changes.listen()
-  await leave()
+  const changes = new Changes(url, known, (reason) => connections.refuse(reason))
+  try {
+    const { leave } = await migrate(url, known)
+    // Alone, nobody is listened to, and everything counts as changed.
+    await (lock ? noteAlone(lock) : changes.listen()).finally(leave)
+  } catch (error) {
+    await lock?.end()
+    throw isLoss(error) ? new DatabaseUnavailable({ cause: error }) : error
+  }
   const underWay = new Set<Promise<unknown>>()
 
   const commit: Database['commit'] = (work, options = {}) => {
@@ -40,6 +50,7 @@ export async function openPostgres(
     return patiently(
       () =>
         connections.use(async (client) => {
+          expectNotOvertaken(changes)
           const transaction = new Transaction(client)
           const value = await transaction.run(accompaniedWork, options)
           changes.note(transaction.written)
@@ -56,7 +67,10 @@ export async function openPostgres(
   /** One statement, outside transactions. A write that may have come to pass is not repeated. */
   async function carryOut(query: Query, writes: TableName | undefined): Promise<Result> {
     const result = await patiently(
-      () => connections.use((client) => client.query(query)),
+      () => {
+        expectNotOvertaken(changes)
+        return connections.use((client) => client.query(query))
+      },
       (error) => writes === undefined && isPassing(error),
     )
     if (writes !== undefined) changes.note([writes])
@@ -76,7 +90,7 @@ export async function openPostgres(
     async isAlive() {
       try {
         await connections.use((client) => client.query('select 1'))
-        return true
+        return !changes.isOvertaken
       } catch {
         // Whatever it is, there is no working with it now.
         return false
@@ -88,6 +102,14 @@ export async function openPostgres(
       while (underWay.size > 0) await Promise.all(underWay)
       await changes.close()
       await connections.close()
+      await lock?.end()
     },
   }
+}
+
+function expectNotOvertaken({ isOvertaken }: Changes): void {
+  if (!isOvertaken) return
+  const message =
+    'somebody worked on the database alone while this process was cut off from it: start it again'
+  throw new DatabaseUnavailable({}, message)
 }

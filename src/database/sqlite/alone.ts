@@ -1,11 +1,7 @@
 /** A database that nobody else has open, for what must not happen behind a service's back. */
 import SQLite from 'better-sqlite3'
+import { DatabaseInUse } from '../in-use.ts'
 import { isBusy } from './group-commit.ts'
-
-/** Somebody else has it open: a service, most likely. */
-export class DatabaseInUse extends Error {
-  override readonly name = 'DatabaseInUse'
-}
 
 /** Whoever has a database open in WAL mode holds a lock on its file, which this mode wants for itself. */
 export function openAlone(path: string): SQLite.Database {

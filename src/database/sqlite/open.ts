@@ -4,6 +4,7 @@ import SQLite from 'better-sqlite3'
 import { Kysely, Migrator, SqliteDialect } from 'kysely'
 import { accompanied } from '../alongside.ts'
 import type { Database } from '../database.ts'
+import { DatabaseInUse } from '../in-use.ts'
 import { migrations } from '../migrations/index.ts'
 import {
   type Known,
@@ -14,7 +15,7 @@ import {
   refuseOver,
   upgradeOf,
 } from '../upgrade.ts'
-import { DatabaseInUse, openAlone } from './alone.ts'
+import { openAlone } from './alone.ts'
 import { Connection } from './connection.ts'
 import { GroupCommit } from './group-commit.ts'
 import { LogFile } from './log-file.ts'

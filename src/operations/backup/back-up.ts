@@ -1,8 +1,9 @@
 /** A back-up from beginning to end: the keys tried before, the file made, and that it was made kept. */
 import { AuditLog } from '../../audit/log.ts'
-import type { Config } from '../../config.ts'
-import { KNOWN_MIGRATIONS } from '../../database/sqlite/dump.ts'
+import { settleAll } from '../../audit/settle.ts'
+import { type Config, databasePlace } from '../../config.ts'
 import { type Database, openDatabase } from '../../database/open.ts'
+import { KNOWN_MIGRATIONS } from '../../database/rows.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import type { Recipient } from './envelope.ts'
 import { expectKeysOpen } from './keys.ts'
@@ -30,7 +31,11 @@ export async function backUp(
   const had = await dump.migrations()
   const isCurrent = KNOWN_MIGRATIONS.every((name) => had.includes(name))
   if (isCurrent) {
-    await using(config, (database) => expectKeysOpen({ database, clock }, config.masterKeyFile))
+    await using(config, async (database) => {
+      await expectKeysOpen({ database, clock }, config.masterKeyFile)
+      // As far as the log in the back-up goes it is that of the installation.
+      await settleAll(database)
+    })
   }
   const made = await makeBackup(services, out, recipients)
   if (isCurrent) await using(config, (database) => record(services, database, made, recipients))
@@ -54,8 +59,8 @@ async function record(
   })
 }
 
-async function using<T>({ databaseFile }: Config, work: (database: Database) => Promise<T>) {
-  const database = await openDatabase(databaseFile)
+async function using<T>(config: Config, work: (database: Database) => Promise<T>) {
+  const database = await openDatabase(databasePlace(config))
   try {
     return await work(database)
   } finally {

@@ -3,7 +3,10 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bytes } from '../../../protocol/bytes.ts'
 
+/** Of SQLite, as a file: in back-ups of versions that knew no other way. */
 export const DATABASE = 'database'
+/** A file for each table: see rows.ts. */
+export const ROWS = 'rows'
 export const MASTER_KEY = 'master.key'
 export const MANIFEST = 'manifest.json'
 
@@ -11,16 +14,20 @@ export const MANIFEST = 'manifest.json'
 const FOLDERS = ['contents', 'uploads']
 /** Below them: parties, devices, runs and hashes, and nothing that could lead elsewhere. */
 const FILE = /^(?:contents|uploads)(?:\/[0-9A-Za-z_]{1,128}){1,3}$/
+const TABLE = /^rows\/[a-z][0-9a-z_]{0,62}$/
 const READ_AT_ONCE = 256 * 1024
 
 export function isArchived(name: string): boolean {
-  return name === DATABASE || name === MASTER_KEY || FILE.test(name)
+  return name === DATABASE || TABLE.test(name) || name === MASTER_KEY || FILE.test(name)
 }
 
 /** Names, as they are in the archive. Drafts that are being written have others. */
 export async function listFiles(dataDir: string): Promise<readonly string[]> {
   const all = await Promise.all(FOLDERS.map((folder) => namesBelow(dataDir, folder)))
-  return all.flat().filter(isArchived).toSorted()
+  return all
+    .flat()
+    .filter((name) => FILE.test(name))
+    .toSorted()
 }
 
 async function namesBelow(dataDir: string, folder: string): Promise<string[]> {

@@ -4,22 +4,23 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Bytes, utf8 } from '../../../protocol/bytes.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
-import type { DatabaseDump } from '../../database/sqlite/dump.ts'
+import type { DatabaseDump, Snapshot } from '../../database/rows.ts'
 import type { Tables } from '../../database/tables.ts'
 import { OperationRefused } from '../refused.ts'
 import { type ArchivedFile, pack } from './archive.ts'
 import { type Recipient, wrapKey } from './envelope.ts'
-import { DATABASE, MANIFEST, MASTER_KEY, contentOf, isMissing, listFiles } from './files.ts'
+import { MANIFEST, MASTER_KEY, contentOf, isMissing, listFiles } from './files.ts'
 import { type FileSum, type Manifest, Sum } from './manifest.ts'
 import { pieceKey, sealPieces } from './pieces.ts'
 import { MAGIC, readBackup } from './read.ts'
+import { fileOf, packRows } from './rows.ts'
 
 export interface BackupServices {
   readonly config: Pick<Config, 'dataDir' | 'masterKeyFile'>
@@ -37,9 +38,6 @@ export interface MadeBackup {
 
 /** Conversations under way: what they were sealed with must not outlive them. */
 const LEFT_OUT: readonly (keyof Tables)[] = ['session', 'sealing_key', 'key_auth_session', 'lease']
-const WORK = '.backup-'
-/** What one that was killed has left is of no use to anybody. */
-const LEFT_BEHIND_MS = 24 * 3_600_000
 
 /** Nothing is overwritten, and where it fails there is no file. */
 export async function makeBackup(
@@ -51,21 +49,18 @@ export async function makeBackup(
     const next = 'give each back-up a name of its own'
     throw new OperationRefused('file', `${out} is there already`, { next })
   }
-  await removeLeftovers(services)
-  const work = await mkdtemp(join(services.config.dataDir, WORK))
   const draft = `${out}.part`
   // Of one that was killed.
   await rm(draft, { force: true })
   try {
     const key = randomBytes(32)
     const head = utf8(`${MAGIC}\n${JSON.stringify(await wrapKey(key, recipients))}\n`)
-    await write(draft, head, sealPieces(pieceKey(key, head), pack(filesOf(services, work))))
+    await write(draft, head, sealPieces(pieceKey(key, head), pack(filesOf(services))))
     const manifest = await readBackup(draft, async () => key)
     const made = { manifest, ...(await sumOf(draft)) }
     await settle(draft, out)
     return made
   } finally {
-    await rm(work, { recursive: true, force: true })
     await rm(draft, { force: true })
   }
 }
@@ -74,7 +69,7 @@ export async function makeBackup(
  * Files before the database and files that have come since: whatever the database names was there
  * when it was copied, and so is in here.
  */
-async function* filesOf(services: BackupServices, work: string): AsyncGenerator<ArchivedFile> {
+async function* filesOf(services: BackupServices): AsyncGenerator<ArchivedFile> {
   const { config, dump, clock, version } = services
   const files: Record<string, FileSum> = {}
   async function* summed(
@@ -93,13 +88,24 @@ async function* filesOf(services: BackupServices, work: string): AsyncGenerator<
   }
   yield* unseen()
   const made_at = clock.now().toISOString()
-  const copy = join(work, DATABASE)
-  const migrations = await dump.dumpTo(copy, LEFT_OUT)
-  yield* summed(DATABASE, contentOf(copy))
+  const snapshot = await dump.snapshot()
+  const { migrations } = snapshot
+  const tables = tablesIn(snapshot)
+  try {
+    for (const table of tables) {
+      yield* summed(fileOf(table), packRows(snapshot.rowsOf(table)))
+    }
+  } finally {
+    await snapshot.close()
+  }
   yield* unseen()
   yield* summed(MASTER_KEY, once(await readFile(config.masterKeyFile)))
-  const manifest: Manifest = { made_at, version, driver: dump.driver, migrations, files }
+  const manifest: Manifest = { made_at, version, driver: dump.driver, migrations, tables, files }
   yield { name: MANIFEST, content: once(utf8(JSON.stringify(manifest))) }
+}
+
+function tablesIn({ tables }: Snapshot) {
+  return tables.filter(({ name }) => !LEFT_OUT.some((one) => one === name))
 }
 
 /** Readable by its owner only, and on the disk when this resolves. */
@@ -126,15 +132,6 @@ async function sumOf(path: string): Promise<{ bytes: number; sha256: string }> {
   const sum = new Sum()
   for await (const _ of sum.of(contentOf(path)));
   return sum.total()
-}
-
-async function removeLeftovers({ config, clock }: BackupServices): Promise<void> {
-  const before = clock.now().getTime() - LEFT_BEHIND_MS
-  for (const name of await readdir(config.dataDir)) {
-    if (!name.startsWith(WORK)) continue
-    const path = join(config.dataDir, name)
-    if ((await stat(path)).mtimeMs < before) await rm(path, { recursive: true, force: true })
-  }
 }
 
 /** It may have been removed since it was listed. */

@@ -1,6 +1,7 @@
 /** What a back-up says about itself at its end, when all else is known. */
 import { type Hash, createHash } from 'node:crypto'
 import { type Bytes, fromUtf8 } from '../../../protocol/bytes.ts'
+import type { TableShape } from '../../database/rows.ts'
 import { damaged } from './pieces.ts'
 
 export interface Manifest {
@@ -11,6 +12,8 @@ export interface Manifest {
   /** What kind of database it is from, and the migrations that has had. */
   readonly driver: string
   readonly migrations: readonly string[]
+  /** Those of which there are rows, in the order they can be filled in; none beside a file of SQLite's. */
+  readonly tables?: readonly TableShape[]
   readonly files: Readonly<Record<string, FileSum>>
 }
 

@@ -10,7 +10,9 @@ import { type FileSum, type Manifest, Sum, parseManifest } from './manifest.ts'
 import { damaged, openPieces, pieceKey } from './pieces.ts'
 
 /** The first line of a back-up; the second is the wrapped key. */
-export const MAGIC = 'firstlight-backup 1'
+export const MAGIC = 'firstlight-backup 2'
+/** Of those that hold a database as a file of SQLite's. */
+const MAGIC_BEFORE = 'firstlight-backup 1'
 const MOST_HEAD_BYTES = 64 * 1024
 const MOST_MANIFEST_BYTES = 256 << 20
 
@@ -73,7 +75,8 @@ async function takeHead(
   const bytes = (await reader.peek(MOST_HEAD_BYTES)).subarray(0, MOST_HEAD_BYTES)
   const first = bytes.indexOf('\n')
   const second = bytes.indexOf('\n', first + 1)
-  if (first < 0 || second < 0 || bytes.toString('latin1', 0, first) !== MAGIC) {
+  const magic = bytes.toString('latin1', 0, Math.max(first, 0))
+  if (second < 0 || ![MAGIC, MAGIC_BEFORE].includes(magic)) {
     throw new OperationRefused('not-a-backup', `${path} is no back-up of this program`)
   }
   const head = Buffer.from(bytes.subarray(0, second + 1))

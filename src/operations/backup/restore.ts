@@ -1,37 +1,27 @@
 /**
- * Puts a back-up into an empty data directory. What it holds is checked before anything stands under
- * its own name, and the database comes last: where that is, everything is.
+ * Puts a back-up into an empty data directory, and an empty database. What it holds is checked before
+ * anything stands under its own name, and the database comes last: where that is, everything is.
  */
 import { existsSync } from 'node:fs'
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  open,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import type { KeyObject } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { Bytes } from '../../../protocol/bytes.ts'
 import type { Clock } from '../../clock.ts'
-import type { Config } from '../../config.ts'
-import { type DatabaseDump, KNOWN_MIGRATIONS } from '../../database/sqlite/dump.ts'
+import { type Config, databasePlace } from '../../config.ts'
+import { dumpOf, fillDatabase } from '../../database/dump.ts'
+import { DatabaseNotEmpty, KNOWN_MIGRATIONS, type Snapshot } from '../../database/rows.ts'
 import { OperationRefused } from '../refused.ts'
 import { unwrapKey } from './envelope.ts'
 import { DATABASE, MASTER_KEY } from './files.ts'
 import type { Manifest } from './manifest.ts'
 import { readBackup } from './read.ts'
+import { snapshotIn } from './rows.ts'
 import { type RestoredState, settle } from './settle.ts'
 
 export interface RestoreServices {
   readonly config: Config
   readonly clock: Clock
-  /** How the database in this file is written and read. */
-  readonly dumpOf: (file: string) => DatabaseDump
 }
 
 export interface Restored extends RestoredState {
@@ -52,7 +42,7 @@ export async function restoreBackup(
   path: string,
   privateKey: KeyObject,
 ): Promise<Restored> {
-  const { dataDir, masterKeyFile } = services.config
+  const { dataDir } = services.config
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   await expectEmpty(services.config)
   const work = await mkdtemp(join(dataDir, WORK))
@@ -62,44 +52,52 @@ export async function restoreBackup(
       await readBackup(path, unlock, (name, content) => put(join(work, name), content)),
     )
     const state = await restoreDatabase(services, work, manifest)
-    for (const folder of await readdir(work)) {
-      if (folder === 'contents' || folder === 'uploads')
-        await rename(join(work, folder), join(dataDir, folder))
-    }
-    await moveSecret(join(work, MASTER_KEY), masterKeyFile)
-    await rename(join(work, 'admin.token'), services.config.adminTokenFile)
-    await rename(join(work, 'restored.sqlite'), services.config.databaseFile)
-    await toDisk(dataDir)
     return { manifest, ...state }
   } finally {
     await rm(work, { recursive: true, force: true })
   }
 }
 
-/** The database as the service will find it: up to date, and knowing that it was restored. */
+/** As the service will find it: up to date, and knowing that it was restored. */
 async function restoreDatabase(
-  { clock, dumpOf }: RestoreServices,
+  { config, clock }: RestoreServices,
   work: string,
   manifest: Manifest,
 ): Promise<RestoredState> {
-  const file = join(work, 'restored.sqlite')
-  const dump = dumpOf(file)
-  if (dump.driver !== manifest.driver) {
-    throw new OperationRefused(
-      'other-database',
-      `the back-up is of a ${manifest.driver} database`,
-      {
-        next: `restore it where the service uses ${manifest.driver}`,
-      },
-    )
-  }
-  await dump.restoreFrom(join(work, DATABASE))
-  await chmod(file, 0o600)
+  const place = databasePlace(config)
+  const snapshot = await snapshotOf(work, manifest)
   const masterKeyFile = join(work, MASTER_KEY)
-  return settle({
-    ...{ clock, manifest, databaseFile: file, masterKeyFile },
-    adminTokenFile: join(work, 'admin.token'),
-  })
+  const adminTokenFile = join(work, 'admin.token')
+  const filling = { place, draft: join(work, 'restored.sqlite'), snapshot }
+  try {
+    return await fillDatabase(filling, async (database) => {
+      const state = await settle(database, { clock, manifest, masterKeyFile, adminTokenFile })
+      await placeFiles(config, work)
+      return state
+    })
+  } catch (cause) {
+    if (!(cause instanceof DatabaseNotEmpty)) throw cause
+    const next = 'give the restored service a database of its own, in which nothing is'
+    throw new OperationRefused('not-empty', cause.message, { next, cause })
+  } finally {
+    await snapshot.close()
+  }
+}
+
+async function snapshotOf(work: string, manifest: Manifest): Promise<Snapshot> {
+  const file = join(work, DATABASE)
+  return existsSync(file) ? (await dumpOf(file)).snapshot() : snapshotIn(work, manifest)
+}
+
+async function placeFiles(config: Config, work: string): Promise<void> {
+  const { dataDir, masterKeyFile, adminTokenFile } = config
+  for (const folder of await readdir(work)) {
+    if (folder === 'contents' || folder === 'uploads')
+      await rename(join(work, folder), join(dataDir, folder))
+  }
+  await moveSecret(join(work, MASTER_KEY), masterKeyFile)
+  await rename(join(work, 'admin.token'), adminTokenFile)
+  await toDisk(dataDir)
 }
 
 function expectKnown(manifest: Manifest): Manifest {

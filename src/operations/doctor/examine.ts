@@ -1,9 +1,8 @@
 /** Looks an installation over, whether it runs or not, and changes nothing. */
 import type { Clock } from '../../clock.ts'
-import { type Config, isWildcard } from '../../config.ts'
-import { sqliteDump } from '../../database/sqlite/dump.ts'
+import { type Config, databasePlace, isWildcard } from '../../config.ts'
+import { dumpOf } from '../../database/dump.ts'
 import { openDatabase } from '../../database/open.ts'
-import type { Inspection } from '../../database/postgres/inspect.ts'
 import {
   checkBackup,
   checkClockBehind,
@@ -28,7 +27,10 @@ export async function examine(examination: Examination): Promise<readonly Findin
   const { config, clock } = examination
   const now = clock.now()
   const { found: ports, isRunning } = await checkPorts(config)
-  const { found: database, isCurrent } = await checkDatabase(config, await inspectionOf(config))
+  const { found: database, isCurrent } = await checkDatabase(
+    config,
+    await dumpOf(databasePlace(config)),
+  )
   return [
     ...checkPermissions(config),
     ...(await attempted('disk', () => checkDisk(config))),
@@ -41,18 +43,11 @@ export async function examine(examination: Examination): Promise<readonly Findin
   ]
 }
 
-/** Elsewhere, its driver is loaded when it is needed. */
-async function inspectionOf({ databaseUrl, databaseFile }: Config): Promise<Inspection> {
-  if (databaseUrl === undefined) return sqliteDump(databaseFile)
-  const { postgresInspection } = await import('../../database/postgres/inspect.ts')
-  return postgresInspection(databaseUrl)
-}
-
 async function inDatabase(
   { config, clock, backupSeconds }: Examination,
   isRunning: boolean,
 ): Promise<Finding[]> {
-  const database = await openDatabase(config.databaseUrl ?? config.databaseFile)
+  const database = await openDatabase(databasePlace(config))
   const services = { database, clock }
   try {
     const publicUrl = publicUrlOf(config)
@@ -65,9 +60,7 @@ async function inDatabase(
             checkRendezvous({ ...services, config, publicUrl, isRunning }),
           )),
       ...(await attempted('registrations', () => checkRegistrations(services))),
-      ...(config.databaseUrl === undefined
-        ? await attempted('back-up', () => checkBackup(services, backupSeconds))
-        : [findings('back-up').skipped('PostgreSQL is backed up by its own means (pg_dump)')]),
+      ...(await attempted('back-up', () => checkBackup(services, backupSeconds))),
     ]
   } finally {
     await database.close()

@@ -4,11 +4,11 @@
  * a database that one of both files opens, and the next start puts that one in its place.
  */
 import { renameSync, rmSync } from 'node:fs'
-import type { Config } from '../../config.ts'
 import { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
-import { DatabaseInUse } from '../../database/sqlite/alone.ts'
+import { type Config, databasePlace } from '../../config.ts'
 import type { Executor } from '../../database/connection.ts'
+import { DatabaseInUse } from '../../database/in-use.ts'
 import { type Database, openDatabase } from '../../database/open.ts'
 import { HOME_PARTY } from '../../database/tables.ts'
 import {
@@ -25,15 +25,15 @@ import { SEALED } from './sealed.ts'
 import { listSealed, replaceSealed } from './store.ts'
 
 export interface RotateServices {
-  readonly config: Pick<Config, 'databaseFile' | 'masterKeyFile'>
+  readonly config: Pick<Config, 'databaseFile' | 'databaseUrl' | 'masterKeyFile'>
   readonly clock: Clock
 }
 
 /** Gives how many things were sealed anew. The service must not be running: it knows the old key. */
 export async function rotateMasterKey({ config, clock }: RotateServices): Promise<number> {
-  const { databaseFile, masterKeyFile: file } = config
+  const { masterKeyFile: file } = config
   const asRead = new Sealer(loadMasterKey(file, true))
-  const database = await openStopped(databaseFile)
+  const database = await openStopped(databasePlace(config))
   try {
     const old = await checkMasterKey(database, asRead, file)
     const next = nextKeyFile(file)
@@ -85,14 +85,18 @@ async function resealAll(tx: Executor, old: Sealer, sealer: Sealer): Promise<num
   return count
 }
 
-async function openStopped(databaseFile: string): Promise<Database> {
+async function openStopped(place: string): Promise<Database> {
   try {
-    return await openDatabase(databaseFile, { alone: true })
+    return await openDatabase(place, { alone: true })
   } catch (cause) {
     if (!(cause instanceof DatabaseInUse)) throw cause
-    throw new OperationRefused('in-use', 'the service is running, and knows the old key', {
-      next: 'stop it, rotate the key, and start it again',
-      cause,
-    })
+    throw new OperationRefused(
+      'in-use',
+      'the service is running somewhere, and knows the old key',
+      {
+        next: 'stop it on every machine, rotate the key, and start it again',
+        cause,
+      },
+    )
   }
 }

@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadConfig } from '../../../../src/config.ts'
 import { type Executor, afterCommit } from '../../../../src/database/connection.ts'
 import { isConflict } from '../../../../src/database/portable.ts'
+import { DatabaseInUse } from '../../../../src/database/in-use.ts'
+import { openDatabase as openAnywhere } from '../../../../src/database/open.ts'
 import { migrations } from '../../../../src/database/migrations/index.ts'
 import { postgresInspection } from '../../../../src/database/postgres/inspect.ts'
 import { statement } from '../../../../src/database/statement.ts'
@@ -45,6 +47,10 @@ const list = statement((db, _: object) =>
   db.selectFrom('setting').select(['name', 'value']).orderBy('name'),
 )
 const names = async () => (await list.all(database.db, {})).map(({ name }) => name)
+
+const until = async (isSo: () => boolean | Promise<boolean>) => {
+  await vi.waitFor(async () => expect(await isSo()).toBe(true), { timeout: 10_000, interval: 5 })
+}
 
 /** Ends every connection of these databases but our own, as a server that restarts does. */
 async function breakConnections(): Promise<void> {
@@ -198,10 +204,6 @@ describe.runIf(isOnPostgres)('a statement', () => {
 })
 
 describe.runIf(isOnPostgres)('changesOf', () => {
-  const until = async (isSo: () => boolean) => {
-    await vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 10_000, interval: 5 })
-  }
-
   it('moves on at once with what this process commits, and stays otherwise', async () => {
     const before = database.changesOf('setting')
     expect(database.changesOf('setting')).toBe(before)
@@ -224,6 +226,50 @@ describe.runIf(isOnPostgres)('changesOf', () => {
     const before = database.changesOf('setting')
     await other.commit((tx) => put(tx, 'a'))
     await until(() => database.changesOf('setting') > before)
+  })
+})
+
+describe.runIf(isOnPostgres)('a database that somebody wants alone', () => {
+  const alone = () => openAnywhere(url, { alone: true })
+  const close = () => Promise.all([database.close(), other.close()])
+
+  it('is not given while anybody has it open, and lets nobody in once it is', async () => {
+    await expect(alone()).rejects.toThrow(DatabaseInUse)
+    await close()
+    const taken = await alone()
+    await expect(openAnywhere(url)).rejects.toThrow(DatabaseInUse)
+    await expect(alone()).rejects.toThrow(DatabaseInUse)
+    await taken.commit((tx) => put(tx, 'a'))
+    await taken.close()
+    database = await openAnywhere(url)
+    other = await openAnywhere(url)
+    expect(await names()).toEqual(['a'])
+  })
+
+  it('is of no more use to those who were cut off while somebody had it', async () => {
+    let taken: Database | undefined
+    await until(async () => {
+      await breakConnections()
+      taken = await alone().catch(() => undefined)
+      return taken !== undefined
+    })
+    await taken?.commit((tx) => put(tx, 'a'))
+    await taken?.close()
+    await until(async () => !(await database.isAlive()) && !(await other.isAlive()))
+    await expect(names()).rejects.toThrow('start it again')
+    await expect(other.commit((tx) => put(tx, 'b'))).rejects.toThrow('start it again')
+    const again = await openAnywhere(url)
+    expect(await list.all(again.db, {})).toMatchObject([{ name: 'a' }])
+    await again.close()
+  })
+
+  it('goes on with those who lost it for a moment', async () => {
+    await breakConnections()
+    await until(() => database.changesOf('setting') !== database.changesOf('setting'))
+    await until(() => database.changesOf('setting') === database.changesOf('setting'))
+    await database.commit((tx) => put(tx, 'a'))
+    expect(await names()).toEqual(['a'])
+    await expect(alone()).rejects.toThrow(DatabaseInUse)
   })
 })
 

@@ -3,7 +3,9 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } fr
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
+import { settleAll } from '../../../../src/audit/settle.ts'
 import { entriesFrom } from '../../../../src/audit/store.ts'
+import { databasePlace } from '../../../../src/config.ts'
 import { openDatabase } from '../../../../src/database/open.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { SealingKeys } from '../../../../src/fdo/sealing-keys.ts'
@@ -15,6 +17,7 @@ import { checkMasterKey, loadMasterKey } from '../../../../src/secrets/master-ke
 import { Sealer } from '../../../../src/secrets/seal.ts'
 import { ROOT } from '../../../architecture/source-files.ts'
 import { type DataDirectory, dataDirectory } from '../../../support/data-directory.ts'
+import { isOnPostgres } from '../../../support/database.ts'
 
 let data: DataDirectory
 let keyFile: string
@@ -33,7 +36,7 @@ async function rotate(): Promise<number> {
 }
 
 async function expectAllOpen(): Promise<void> {
-  const database = await openDatabase(data.config.databaseFile)
+  const database = await openDatabase(databasePlace(data.config))
   try {
     await expectKeysOpen({ database, clock: data.clock }, keyFile)
   } finally {
@@ -67,12 +70,13 @@ describe('rotating the master key', () => {
     expect(key()).not.toBe(before)
     await expectAllOpen()
 
-    const again = await openDatabase(data.config.databaseFile)
+    const again = await openDatabase(databasePlace(data.config))
     const rotated = new Sealer(loadMasterKey(keyFile, true))
     const stored = await again.db.selectFrom('webhook').select('secret').executeTakeFirstOrThrow()
     expect(rotated.open('webhook:w1', stored.secret)).toEqual(Buffer.from('s1'))
     const keys = await SealingKeys.load({ ...sealing, database: again, sealer: rotated })
     expect(await keys.open('run', token)).toEqual(Buffer.from('state'))
+    await settleAll(again)
     const [entry] = await entriesFrom(again.db, HOME_PARTY, { from: 1, limit: 5 })
     expect(entry).toMatchObject({ type: 'master-key-rotated', detail: { sealed: 3 } })
     await again.close()
@@ -87,6 +91,7 @@ describe('rotating the master key', () => {
     expect(readdirSync(data.config.dataDir).filter((name) => name.includes('key'))).toEqual([
       'master.key',
     ])
+    if (isOnPostgres) return
     expect(readFileSync(data.config.databaseFile).includes(Buffer.from(row.wrapped))).toBe(false)
   })
 
@@ -106,7 +111,7 @@ describe('rotating the master key', () => {
     const before = key()
     await expect(rotate()).rejects.toMatchObject({ code: 'not-sealed' })
     expect(key()).toBe(before)
-    const database = await openDatabase(data.config.databaseFile)
+    const database = await openDatabase(databasePlace(data.config))
     await checkMasterKey(database, new Sealer(loadMasterKey(keyFile, true)), keyFile)
     await database.close()
   })
