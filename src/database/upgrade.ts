@@ -7,9 +7,6 @@ export class MigrationRefused extends Error {
   override readonly name = 'MigrationRefused'
 }
 
-/** The migration that made the table this is noted in. */
-const FLOOR = '0025-schema-floor'
-
 export type Known = Readonly<Record<string, SchemaChange>>
 
 /** A database's schema, as it stands. */
@@ -51,10 +48,12 @@ export function oldestAfter(missing: readonly string[], known: Known): string | 
     .at(-1)
 }
 
+/** Where it has a place to be noted. */
+const SINCE = '0025-schema-floor'
+
 /** To be called when everything is done, in the transaction that does it. */
 export async function noteOldest(db: Kysely<any>, known: Known): Promise<void> {
-  // Up to some migration before, as a back-up of that time has it.
-  if (!Object.hasOwn(known, FLOOR)) return
+  if (!Object.hasOwn(known, SINCE)) return
   const oldest = oldestAfter(Object.keys(known), known)
   await db.deleteFrom('schema_floor').execute()
   if (oldest !== undefined) await db.insertInto('schema_floor').values({ oldest }).execute()

@@ -11,11 +11,10 @@ import {
   migrationsOf,
   oursOf,
 } from '../rows.ts'
-import { noteOldest } from '../upgrade.ts'
 import { tablesOf } from './dump.ts'
 import { executorOver, storable } from './executor.ts'
 import { schemaOf } from './inspect.ts'
-import { bringTo, kyselyOver, migrating, watch } from './migrate.ts'
+import { bringTo, migrating, watch } from './migrate.ts'
 
 /** See fillDatabase. Whoever else starts with this database waits. */
 export function fillPostgres<T>(
@@ -30,7 +29,6 @@ export function fillPostgres<T>(
     await bringTo(client, migrationsOf(snapshot))
     await load(client, snapshot)
     await bringTo(client, migrations)
-    await noteOldest(kyselyOver(client), migrations)
     await watch(client)
     return work(databaseWithin(client))
   })

@@ -41,13 +41,10 @@ const LOCK = 0x0f_d0_00_01
  */
 export async function migrate(url: string, known: Known): Promise<{ leave(): Promise<void> }> {
   const client = await connected(url)
+  const attempt = () => alone(client, () => upgrade(client, known))
   try {
     await announce(client, known)
-    await patiently(
-      () => inTurn(client, () => migrateOver(client, known)),
-      isCollision,
-      PATIENCE_MS,
-    )
+    await patiently(attempt, isCollision, PATIENCE_MS)
     return { leave: () => client.end() }
   } catch (error) {
     await client.end()
@@ -62,13 +59,13 @@ export async function migrating<T>(
 ): Promise<T> {
   const client = await connected(url)
   try {
-    return await inTurn(client, () => work(client))
+    return await alone(client, () => work(client))
   } finally {
     await client.end()
   }
 }
 
-async function inTurn<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+async function alone<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
   try {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
@@ -104,14 +101,20 @@ export async function connected(url: string): Promise<pg.Client> {
   }
 }
 
-async function migrateOver(client: pg.Client, known: Known): Promise<void> {
-  await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
+async function upgrade(client: pg.Client, known: Known): Promise<void> {
   const { missing, isLater } = upgradeOf(await schemaOf(client), known)
   if (isLater) return
   await refuseWhileInUse(client, oldestAfter(missing, known))
-  await bringTo(client, known)
-  if (missing.length > 0) await noteOldest(kyselyOver(client), known)
+  await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
+  if (missing.length > 0) await bringTo(client, known)
   await watch(client)
+}
+
+/** Earlier versions that still run would stumble over what is taken away. */
+async function refuseWhileInUse(client: pg.Client, oldest: string | undefined): Promise<void> {
+  if (oldest === undefined) return
+  const earlier = (await newestKnown(client)).filter((newest) => newest < numberOf(oldest))
+  if (earlier.length > 0) throw refuseOver('an earlier version that runs', oldest)
 }
 
 /** To what these migrations make. */
@@ -125,9 +128,10 @@ export async function bringTo(client: pg.Client, known: Known): Promise<void> {
   const { error, results = [] } = await migrator.migrateToLatest()
   const last = results.find(({ status }) => status === 'Error')
   if (error) throw migrationFailed(last?.migrationName, error)
+  await noteOldest(db, known)
 }
 
-export function kyselyOver(client: pg.Client): Kysely<unknown> {
+function kyselyOver(client: pg.Client): Kysely<unknown> {
   return new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
@@ -136,13 +140,6 @@ export function kyselyOver(client: pg.Client): Kysely<unknown> {
       createQueryCompiler: () => new SchemaCompiler(),
     },
   })
-}
-
-/** Earlier versions that still run would stumble over what is taken away. */
-async function refuseWhileInUse(client: pg.Client, oldest: string | undefined): Promise<void> {
-  if (oldest === undefined) return
-  const earlier = (await newestKnown(client)).filter((newest) => newest < numberOf(oldest))
-  if (earlier.length > 0) throw refuseOver('an earlier version that runs', oldest)
 }
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */

@@ -36,8 +36,7 @@ export async function openPostgres(
   try {
     const { leave } = await migrate(url, known)
     // Alone, nobody is listened to, and everything counts as changed.
-    await (lock ? noteAlone(lock) : changes.listen())
-    await leave()
+    await (lock ? noteAlone(lock) : changes.listen()).finally(leave)
   } catch (error) {
     await connections.close()
     await lock?.end()
