@@ -74,6 +74,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
       })
     : undefined
   const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
+  await onboarding?.adopt()
   const roles = [
     ...(manufacturing ? [manufacturing.role] : []),
     ...(rendezvous?.roles ?? []),

@@ -18,6 +18,7 @@ import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
+import { sharedFiles } from './0023-shared-files.ts'
 
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-init': init,
@@ -38,4 +39,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0018-plans': plans,
   '0017-audit-pending': auditPending,
   '0021-leases': leases,
+  '0023-shared-files': sharedFiles,
 }

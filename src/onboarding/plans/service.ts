@@ -6,7 +6,7 @@ import type { Database } from '../../database/open.ts'
 import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
-import type { Content, ContentStore } from '../content.ts'
+import type { Content, Contents } from '../content.ts'
 import {
   type Approval,
   PlanChanges,
@@ -27,7 +27,7 @@ export interface PlanServices {
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
   readonly events: Events
-  readonly contents: ContentStore
+  readonly contents: Contents
 }
 
 /** A plan as its administrator sees it: how it was put last, and what of it holds. */
