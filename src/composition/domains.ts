@@ -80,6 +80,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const onboarding = plays.has('owner')
     ? onboardingOf(services, ground, tokens.devices, tlsUrl)
     : undefined
+  await onboarding?.adopt()
   const roles = [
     ...(manufacturing ? [manufacturing.role] : []),
     ...(rendezvous?.roles ?? []),

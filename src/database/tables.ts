@@ -16,6 +16,7 @@ import type {
 } from './tables/callers.ts'
 import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from './tables/devices.ts'
 import type { SealingKeyTable, SessionTable } from './tables/fdo.ts'
+import type { ContentPieceTable, ContentTable, UploadPieceTable } from './tables/files.ts'
 import type { IdempotencyTable } from './tables/http.ts'
 import type {
   OrderCertificateTable,
@@ -107,6 +108,9 @@ export interface Tables {
   onboarding_progress: OnboardingProgressTable
   step_output: StepOutputTable
   upload: UploadTable
+  content: ContentTable
+  content_piece: ContentPieceTable
+  upload_piece: UploadPieceTable
 
   // ── pki
   certificate: CertificateTable

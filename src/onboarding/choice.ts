@@ -6,7 +6,7 @@ import type { DeviceService } from '../devices/service.ts'
 import type { Parties } from '../parties/service.ts'
 import type { DeviceTokens } from '../tokens/device-tokens.ts'
 import type { ServableVoucher } from '../vouchers/service.ts'
-import type { ContentStore } from './content.ts'
+import type { Contents } from './content.ts'
 import type { DeviceFacts } from './plans/rules.ts'
 import type { Plans } from './plans/service.ts'
 import type { Choice, Plan } from './plans/shelf.ts'
@@ -16,7 +16,7 @@ export interface PlanChoiceServices {
   readonly devices: DeviceService
   readonly parties: Pick<Parties, 'find'>
   readonly plans: Plans
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly deviceTokens: DeviceTokens
   /** Where devices use their certificates; undefined without a TLS listener. */
   readonly serviceAddresses: () => ServiceAddresses | undefined

@@ -19,6 +19,7 @@ import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
 import { places } from './0022-places.ts'
+import { sharedFiles } from './0023-shared-files.ts'
 import { lists } from './0024-lists.ts'
 import { schemaFloor } from './0025-schema-floor.ts'
 
@@ -42,6 +43,7 @@ export const migrations: Readonly<Record<string, SchemaChange>> = {
   '0017-audit-pending': expand(auditPending),
   '0021-leases': expand(leases),
   '0022-places': expand(places),
+  '0023-shared-files': expand(sharedFiles),
   '0024-lists': expand(lists),
   '0025-schema-floor': expand(schemaFloor),
 }

@@ -7,7 +7,7 @@ import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
 import type { DeviceTokens } from '../../tokens/device-tokens.ts'
-import type { Content, ContentStore } from '../content.ts'
+import type { Content, Contents } from '../content.ts'
 import {
   type Approval,
   PlanChanges,
@@ -28,7 +28,7 @@ export interface PlanServices {
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
   readonly events: Events
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly deviceTokens: Pick<DeviceTokens, 'audience'>
 }
 
