@@ -104,7 +104,8 @@ async function startOver(
     { ...services, idempotency, webhooks, load },
     domains,
     fdo,
-    () => !stopped.signal.aborted,
+    // Where there are others they go on, and who asks here wants to know how the service is.
+    () => storytellers !== undefined || !stopped.signal.aborted,
   )
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
