@@ -89,6 +89,7 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
   const register = plays.has('owner')
     ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
     : undefined
+  const making = services.leases?.of('rsa-keys')
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
 
@@ -125,7 +126,10 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     },
     makeFirstKeys: (party) => makeFirstKeys(services, party),
     start(signal, exchange) {
-      void makeRsaKeys(services, signal)
+      const make = () => void makeRsaKeys(services, signal)
+      // They take seconds of a core each to find: one process looks for them.
+      if (making?.isHeld ?? true) make()
+      making?.onTaken(make)
       transfer.start()
       onboarding?.start(signal)
       reach.start(exchange)

@@ -22,6 +22,11 @@ export function watchBacklogs(services: GaugeServices): void {
   const gauge = (name: string, help: string, samples: Watched['samples'], ...labels: string[]) =>
     metrics.watch({ name, help, type: 'gauge', isShared: true, labels, samples })
 
+  metrics.watch({
+    ...{ name: 'firstlight_processes', help: 'Processes that answer for this service' },
+    ...{ type: 'gauge', labels: [], samples: () => one(1) },
+  })
+  gauge('firstlight_processes_wanted', 'How many there should be', () => one(config.processes))
   gauge(
     'firstlight_to0_overdue_seconds',
     'For how long the registration has been due that waits longest',
