@@ -13,9 +13,9 @@ import {
   fleetSurroundings,
   handOver,
   inParallel,
-  makeFleet,
   targetOf,
 } from '../../src/fleet/run.ts'
+import { makeAll } from './making.ts'
 import { fdoTransport } from '../../src/simulator/transport.ts'
 import type { Suite } from '../../src/simulator/keys.ts'
 import type { Redirect } from '../../src/simulator/onboard.ts'
@@ -52,12 +52,10 @@ let devices: readonly FleetDevice[] = []
 const redirects = new Map<FleetDevice, Redirect>()
 const surroundings = fleetSurroundings()
 
-const silent = { advance: () => {}, stop: () => {} }
-
 const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>>> = {
   async di() {
     redirects.clear()
-    devices = await makeFleet({ ...plan, progress: () => silent, note: () => {} })
+    devices = await makeAll(plan)
     return { latencies: [], errors: {} }
   },
   async hook() {

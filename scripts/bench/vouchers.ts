@@ -3,9 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suiteOf } from '../../src/cli/commands/fleet.ts'
 import type { ImportResult } from '../../src/cli/voucher-bundles.ts'
-import { makeFleet } from '../../src/fleet/run.ts'
+import { makeAll } from './making.ts'
 import { type OwnService, startOwnService } from './service.ts'
 
 export const FORMATS = ['tar.gz', 'pem'] as const
@@ -73,14 +72,7 @@ export async function makeDevicesFor(maker: OwnService, count: number, url: stri
 
 /** DI for so many devices. */
 async function initialize({ url }: OwnService, count: number): Promise<void> {
-  await makeFleet({
-    count,
-    concurrency: 8,
-    di: url,
-    suite: suiteOf('ECDH256/1'),
-    progress: () => ({ advance: () => {}, stop: () => {} }),
-    note: () => {},
-  })
+  await makeAll({ count, concurrency: 8, di: url })
 }
 
 /** What is not taken in is no measurement. */

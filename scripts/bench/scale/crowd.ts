@@ -11,7 +11,8 @@ import {
   redirectFleetDevice,
 } from '../../../src/fleet/device.ts'
 import { patiently } from '../../../src/fleet/patience.ts'
-import { errorName, fleetSurroundings, makeFleet } from '../../../src/fleet/run.ts'
+import { errorName, fleetSurroundings } from '../../../src/fleet/run.ts'
+import { makeAll } from '../making.ts'
 import type { Surroundings } from '../../../src/simulator/onboard.ts'
 
 export interface CrowdOrder {
@@ -117,13 +118,7 @@ process.on('message', (order: CrowdOrder) => {
 
 async function carryOut({ make, powerUp: start }: CrowdOrder): Promise<CrowdResult | null> {
   if (make) {
-    devices = await makeFleet({
-      ...make,
-      concurrency: MAKING_AT_A_TIME,
-      suite: suiteOf('ECDH256/1'),
-      progress: () => ({ advance: () => {}, stop: () => {} }),
-      note: () => {},
-    })
+    devices = await makeAll({ ...make, concurrency: MAKING_AT_A_TIME })
   }
   return start ? await powerUp(start.connections) : null
 }
