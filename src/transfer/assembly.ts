@@ -88,7 +88,7 @@ export function openTransfer(services: TransferServices): Transfer {
   return {
     routes: [
       ...partnerRoutes(partners),
-      ...keyProofRoutes(proofs),
+      ...keyProofRoutes(proofs, services),
       ...inboxTokenRoutes(inbox),
       ...transferRoutes(pushes),
       ...handoverRoutes(handover),
