@@ -209,6 +209,15 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
     sqlite.close()
   }
 
+  it.each([
+    ['manufacturer,owner', 'problem'],
+    ['owner', 'warning'],
+  ])('finds that nobody said where devices of %s look: a %s', async (roles, status) => {
+    const found = of(await atRest({ FIRSTLIGHT_ROLES: roles }), 'rendezvous')
+    const next = expect.stringContaining('setting rendezvous-info --set')
+    expect(found).toMatchObject([{ status, next }])
+  })
+
   it('finds a rendezvous that does not answer', async () => {
     sendDevicesTo(await freePort())
     expect(wrong(await atRest()).map(({ check }) => check)).toEqual(['rendezvous', 'rendezvous'])

@@ -1,5 +1,6 @@
 /** The rendezvous that devices made here are told of: whether it answers, and what time it has. */
 import { randomBytes } from 'node:crypto'
+import type { RendezvousInfo } from '../../../protocol/types/rendezvous-info.ts'
 import { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
@@ -27,7 +28,11 @@ export interface RendezvousServices {
 
 export async function checkRendezvous(services: RendezvousServices): Promise<Finding[]> {
   const { ok, problem, skipped } = findings('rendezvous')
-  const { addresses, passed_over: passedOver } = await trialOf(services)
+  const { rendezvousInfo, rendezvousHint } = settingsOf(services)
+  const current = await rendezvousInfo.current(HOME_PARTY)
+  const hint = rendezvousHint(current)
+  if (hint !== null) return [unset(hint, services)]
+  const { addresses, passed_over: passedOver } = await trialOf(services, current.value.value)
   const found = addresses.map(({ url, as, ok: isGood, detail }) => {
     if (isGood) return ok(`${url}: ${detail}`)
     if (isOwn(url, services) && !services.isRunning) {
@@ -40,16 +45,28 @@ export async function checkRendezvous(services: RendezvousServices): Promise<Fin
   return [...found, ...nobody, ...(await checkClocks(addresses, services))]
 }
 
-async function trialOf({ config, database, clock, publicUrl }: RendezvousServices): Promise<Trial> {
+/** Devices that come from elsewhere keep what they came with. */
+function unset(hint: string, { config }: RendezvousServices): Finding {
+  const { problem, warning } = findings('rendezvous')
+  const next = 'firstlight setting rendezvous-info --set FILE'
+  return config.roles.includes('manufacturer') ? problem(hint, next) : warning(hint, next)
+}
+
+function settingsOf({ config, database, clock, publicUrl }: RendezvousServices) {
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const audit = new AuditLog({ clock })
+  return addressSettings({ database, clock, audit, hasRendezvous, publicUrl: () => publicUrl })
+}
+
+async function trialOf(
+  { config, clock, publicUrl }: RendezvousServices,
+  info: RendezvousInfo,
+): Promise<Trial> {
   const outbound = new Outbound(new OutboundPolicy(config))
   outbound.admitOwn(publicUrl)
   const open: HttpTransport[] = []
-  const hasRendezvous = config.roles.includes('rendezvous')
-  const audit = new AuditLog({ clock })
-  const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
-  const { rendezvousInfo: setting } = addressSettings(known)
   try {
-    return await tryRendezvous((await setting.value(HOME_PARTY)).value, clock.now(), {
+    return await tryRendezvous(info, clock.now(), {
       randomBytes,
       connect({ url }) {
         const transport = httpTransport(url, {
