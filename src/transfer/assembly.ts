@@ -36,6 +36,8 @@ export interface TransferServices extends DoorServices {
   readonly events: Events
   readonly sealer: Sealer
   readonly http: Http
+  /** Why an address will not be called; undefined where it will, as far as is known by now. */
+  forbids(url: string, party: string): Promise<string | undefined>
   /** In [0, 1). */
   readonly random: () => number
   readonly vouchers: VoucherPort
