@@ -40,6 +40,7 @@ export const ENTRY_TYPES = {
   'partner-added': 'to whom vouchers go, or from whom they come',
   'partner-changed': 'its addresses, its token or its keys',
   'partner-key-proven': 'it has shown that it holds a key: vouchers may be extended to that',
+  'owner-key-proven': 'a seller was shown that we hold a key: vouchers may be extended to that',
   'partner-removed': 'nothing more is pushed to it',
   'inbox-token-created': 'a sender may push vouchers here',
   'inbox-token-revoked': 'it may no more',

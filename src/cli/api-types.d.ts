@@ -1299,6 +1299,11 @@ export interface Operations {
     }
     result: Schemas['Invitation'] & { readonly code: string }
   }
+  'POST /key-proofs': {
+    query: Record<never, never>
+    json: { readonly challenge: string }
+    result: { readonly fingerprint: string; readonly signature: string }
+  }
   'POST /keys': {
     query: { purpose?: 'owner' }
     json: Schemas['ProtectedKey']

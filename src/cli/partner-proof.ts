@@ -82,7 +82,7 @@ function chosen(keys: readonly Key[], wanted: string | undefined, name: string):
 function howToSign(kind: string): string {
   const digest = kind === 'p384' || kind === 'rsa3072' ? 'sha384' : 'sha256'
   return (
-    'firstlight key prove --key key.pem challenge.txt; ' +
+    'firstlight key prove challenge.txt; ' +
     `or: openssl dgst -${digest} -sign key.pem challenge.txt | base64`
   )
 }
@@ -101,6 +101,12 @@ function readSignature(file: string): string {
   const content = readFileSync(file)
   const text = content.toString('latin1').replaceAll(/\s+/g, '')
   return fromBase64(text) ? text : toBase64(content)
+}
+
+/** By the service, which has the key that is asked for. */
+export async function askForProof(api: ApiClient, challengeFile: string) {
+  const { challenge } = readChallenge(challengeFile)
+  return call(api, 'POST /key-proofs', { json: { challenge } })
 }
 
 /** By the private key in a file, which has to be the one that is asked for. */

@@ -32,6 +32,7 @@ export function transferOf(
   const { config, database, keyStore, parties, outbound: http } = services
   const transfer = openTransfer({
     ...{ ...services, http, publicUrl, random: Math.random },
+    forbids: (url, party) => http.forbids(url, party),
     trustedProxies: config.trustedProxies,
     didScheme: didSchemeOf(config),
     didUrl: () => didUrlOf(publicUrl(), addresses.tlsUrl()),

@@ -82,6 +82,16 @@ export class Outbound {
     }
   }
 
+  /** Why this may not be called; undefined where it may, or where its name is not known by now. */
+  async forbids(url: string, party?: string): Promise<string | undefined> {
+    try {
+      await this.check(url, party)
+    } catch (error) {
+      if (!(error instanceof OutboundFailure)) throw error
+      return error.reason === 'forbidden' ? error.message : undefined
+    }
+  }
+
   /** For who speaks HTTP by himself: all connections of this agent are checked. */
   agent(url: string, pool: OutboundPool = {}): HttpAgent {
     return guardedAgent(this.#guard, url.startsWith('https:'), pool)

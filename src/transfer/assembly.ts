@@ -37,6 +37,8 @@ export interface TransferServices extends DoorServices {
   readonly events: Events
   readonly sealer: Sealer
   readonly http: Http
+  /** Why an address will not be called; undefined where it will, as far as is known by now. */
+  forbids(url: string, party: string): Promise<string | undefined>
   /** In [0, 1). */
   readonly random: () => number
   readonly vouchers: VoucherPort
@@ -91,7 +93,7 @@ export function openTransfer(services: TransferServices): Transfer {
   return {
     routes: [
       ...partnerRoutes(partners),
-      ...keyProofRoutes(proofs),
+      ...keyProofRoutes(proofs, services),
       ...inboxTokenRoutes(inbox),
       ...transferRoutes(pushes),
       ...handoverRoutes(handover),

@@ -87,6 +87,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   getPartnersId: 'partner show',
   putPartnersId: 'partner replace',
   deletePartnersId: 'partner remove',
+  postKeyProofs: 'key prove',
   postPartnersIdKeysFingerprintChallenge: 'partner challenge',
   postPartnersIdKeysFingerprintProof: 'partner prove',
   getInboxTokens: 'inbox list',

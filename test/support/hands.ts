@@ -41,8 +41,8 @@ export class FakeHand implements Hand {
     this.#listeners.push(listener)
   }
 
-  async stop(idleMs: number): Promise<void> {
-    this.tell({ kind: 'stop', idleMs })
+  async stop(idleMs: number, drains: boolean): Promise<void> {
+    this.tell({ kind: 'stop', idleMs, drains })
     this.die('status 0')
   }
 

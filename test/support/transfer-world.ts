@@ -74,6 +74,7 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
     sealer: new Sealer(new Uint8Array(32).fill(3)),
     random: () => 0.5,
     http: plainHttp,
+    forbids: async () => undefined,
     didScheme: 'http',
     publicUrl: () => publicUrl,
     vouchers,

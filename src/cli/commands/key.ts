@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { toPem } from '../../../protocol/x509/pem.ts'
 import { type Listed, call, listAll } from '../api.ts'
-import { run, runWithApi } from '../command.ts'
+import { ApiClient, type ApiOptions } from '../api-client.ts'
+import { addApiOptions, run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { table } from '../output.ts'
-import { signChallenge } from '../partner-proof.ts'
+import { askForProof, signChallenge } from '../partner-proof.ts'
 
 type Key = Listed<'GET /keys'>
 
@@ -116,15 +117,19 @@ function addShow(key: Command): void {
   )
 }
 
+/** With the key in a file no service is needed. */
 function addProve(key: Command): void {
-  run<{ key: string }>(
-    key
-      .command('prove')
-      .description('sign the challenge of one who sells to us: it proves that we hold the key')
-      .argument('<challenge>', 'the file with the challenge')
-      .requiredOption('--key <file>', 'the private key'),
-    async ({ key: file }, output, [challenge = '']) => {
-      const proof = await signChallenge(file, challenge)
+  const prove = key
+    .command('prove')
+    .description('sign the challenge of one who sells to us: it proves that we hold the key')
+    .argument('<challenge>', 'the file with the challenge')
+    .option('--key <file>', 'the private key, where the service does not have it')
+  run<ApiOptions & { key?: string }>(
+    addApiOptions(prove),
+    async ({ key: file, ...options }, output, [challenge = '']) => {
+      const proof = await (file === undefined
+        ? askForProof(new ApiClient(options), challenge)
+        : signChallenge(file, challenge))
       output.result(proof, ({ signature }) => signature)
     },
   )

@@ -134,14 +134,14 @@ export class Production implements Orders {
     const open = (await store.listOpen.all(db, { party, model, at: this.#now() })).filter((one) =>
       isAt(this.#fixedOf(one).stations, caller),
     )
-    if (open.length === 0) throw refused(`no order of ${party} is open here for a ${model}`)
+    if (open.length === 0) throw refused(`no order of ${party} is open here for the model ${model}`)
     const earlier = await store.listOrdersOf.all(db, { deviceId })
     const same = open.filter(({ id }) => earlier.some(({ order_id }) => order_id === id))
     const free = open.filter(({ made, reserved, quantity }) => made + reserved < quantity)
     const candidates = same.length > 0 ? same : free
     const exact = candidates.filter((one) => one.model !== null)
     const [order, another] = exact.length > 0 ? exact : candidates
-    if (!order) throw refused(`what is open for a ${model} is full: ${open[0]?.id}`)
+    if (!order) throw refused(`what is open for the model ${model} is full: ${open[0]?.id}`)
     if (another) throw refused(`more than one order is open for it: ${order.id}, ${another.id}`)
     return order
   }

@@ -1,6 +1,5 @@
 /** Every rendezvous that devices made here are told of: whether it answers, and what time it has. */
 import { randomBytes } from 'node:crypto'
-import type { Kept } from '../../../protocol/cbor/schema.ts'
 import type { RendezvousInfo } from '../../../protocol/types/rendezvous-info.ts'
 import { rendezvousInfoFromText } from '../../../protocol/types/rendezvous-text.ts'
 import { AuditLog } from '../../audit/log.ts'
@@ -33,7 +32,8 @@ export interface RendezvousServices {
 
 export async function checkRendezvous(services: RendezvousServices): Promise<Finding[]> {
   const { ok, problem, skipped } = findings('rendezvous')
-  const { addresses, passedOver } = togetherOf(await trialsOf(services))
+  const { hint, infos } = await infosOf(services)
+  const { addresses, passedOver } = togetherOf(await trialsOf(services, infos))
   const found = addresses.map(({ url, as, ok: isGood, detail }) => {
     if (isGood) return ok(`${url}: ${detail}`)
     if (isOwn(url, services) && !services.isRunning) {
@@ -43,7 +43,8 @@ export async function checkRendezvous(services: RendezvousServices): Promise<Fin
     return problem(`${url}: ${detail}`, next)
   })
   const nobody = passedOver.map((one) => problem(one, 'set another: PUT /api/v1/rendezvous-info'))
-  return [...found, ...nobody, ...(await checkClocks(addresses, services))]
+  const unsaid = hint === null ? [] : [unset(hint, services)]
+  return [...unsaid, ...found, ...nobody, ...(await checkClocks(addresses, services))]
 }
 
 /** What several infos have in common is told once. */
@@ -55,8 +56,17 @@ function togetherOf(trials: readonly Trial[]) {
   return { addresses: [...addresses.values()], passedOver: [...passedOver] }
 }
 
-async function trialsOf(services: RendezvousServices): Promise<Trial[]> {
-  const { config, clock, publicUrl } = services
+/** Devices that come from elsewhere keep what they came with. */
+function unset(hint: string, { config }: RendezvousServices): Finding {
+  const { problem, warning } = findings('rendezvous')
+  const next = 'firstlight setting rendezvous-info --set FILE'
+  return config.roles.includes('manufacturer') ? problem(hint, next) : warning(hint, next)
+}
+
+async function trialsOf(
+  { config, clock, publicUrl }: RendezvousServices,
+  infos: readonly RendezvousInfo[],
+): Promise<Trial[]> {
   const outbound = new Outbound(new OutboundPolicy(config))
   outbound.admitOwn(publicUrl)
   const open: HttpTransport[] = []
@@ -73,24 +83,27 @@ async function trialsOf(services: RendezvousServices): Promise<Trial[]> {
     },
   }
   try {
-    const infos = await infosOf(services)
-    return await Promise.all(infos.map(({ value }) => tryRendezvous(value, clock.now(), outside)))
+    return await Promise.all(infos.map((info) => tryRendezvous(info, clock.now(), outside)))
   } finally {
     for (const transport of open) transport.close()
     outbound.close()
   }
 }
 
-async function infosOf(services: RendezvousServices): Promise<Kept<RendezvousInfo>[]> {
+/** What devices are told, and what to say where nobody has said what that is. */
+async function infosOf(services: RendezvousServices) {
   const { config, database, clock, publicUrl } = services
   const hasRendezvous = config.roles.includes('rendezvous')
   const audit = new AuditLog({ clock })
   const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
   const page = { now: clock.now().toISOString(), limit: MOST_INFOS }
-  const others = await listRendezvousInfos(database.db, page)
-  const ours = await addressSettings(known).rendezvousInfo.current(HOME_PARTY)
-  const rest = others.filter((text) => text !== JSON.stringify(ours.json))
-  return [ours.value, ...rest.map((text) => rendezvousInfoFromText(JSON.parse(text)))]
+  const set = await listRendezvousInfos(database.db, page)
+  const { rendezvousInfo, rendezvousHint } = addressSettings(known)
+  const ours = await rendezvousInfo.current(HOME_PARTY)
+  const hint = rendezvousHint(ours)
+  const others = set.filter((text) => text !== JSON.stringify(ours.json))
+  const infos = others.map((text) => rendezvousInfoFromText(JSON.parse(text)).value)
+  return { hint, infos: hint === null ? [ours.value.value, ...infos] : infos }
 }
 
 /** Of another machine, by the hour it says in its answers: there may be no time server to ask. */

@@ -35,7 +35,7 @@ export interface KeyChallenge {
 }
 
 /** What is signed begins so, for which key it is: what was signed for anything else proves nothing. */
-const TEXT = /^firstlight-key-proof-1:([0-9a-f]{64}):([\w-]{1,1024})$/
+export const CHALLENGE = /^firstlight-key-proof-1:([0-9a-f]{64}):([\w-]{1,1024})$/
 const CONTEXT = 'key-proof'
 const LIFETIME_MS = 86_400_000
 
@@ -85,7 +85,7 @@ export class KeyProof {
 
   #checkChallenge(name: KeyName, text: string): void {
     const { sealer, clock } = this.#services
-    const [, shown, encoded = ''] = TEXT.exec(text) ?? []
+    const [, shown, encoded = ''] = CHALLENGE.exec(text) ?? []
     const opened = sealer.open(CONTEXT, Buffer.from(encoded, 'base64url'))
     const said = opened && jsonOf(fromUtf8(opened))
     const [party, partner, fingerprint, expiresAt] = Array.isArray(said) ? said.map(String) : []

@@ -25,6 +25,8 @@ export interface PartnersServices extends ResolveServices {
   readonly clock: Clock
   readonly sealer: Sealer
   readonly audit: Pick<AuditLog, 'append'>
+  /** Why an address will not be called; undefined where it will, as far as is known by now. */
+  forbids(url: string, party: string): Promise<string | undefined>
 }
 
 /** What people say of a partner. What its DID document says, too, they may leave out. */
@@ -198,7 +200,16 @@ export class Partners {
       token: token === undefined ? base.token : this.#seal(id, token),
       updated_at: this.#services.clock.now().toISOString(),
     }
+    await this.#checkCallable(row)
     return { row, keys: withKeyOf(found, named) }
+  }
+
+  /** A sale is final: that nothing may be pushed there is not to be found out after it. */
+  async #checkCallable({ party, push_url, pull_url }: PartnerRow): Promise<void> {
+    for (const [name, url] of Object.entries({ push_url, pull_url })) {
+      const reason = url === null ? undefined : await this.#services.forbids(url, party)
+      if (reason !== undefined) throw new Problem('invalid-request', `${name}: ${reason}`)
+    }
   }
 
   #seal(id: string, token: string | null) {

@@ -69,6 +69,11 @@ export const transferChanges = (world: ChangingWorld): readonly Change[] => {
       perform: () => proof(world),
     },
     {
+      operation: 'POST /key-proofs',
+      told: ['owner-key-proven'],
+      perform: () => ownProof(world),
+    },
+    {
       operation: 'PUT /partners/{id}',
       told: ['partner-changed'],
       perform: async () => {
@@ -167,6 +172,13 @@ export const transferChanges = (world: ChangingWorld): readonly Change[] => {
       perform: () => api('DELETE', `/partners/${known['partner']}`),
     },
   ]
+}
+
+/** The seller is nobody: what it asks says for which key it is. */
+async function ownProof({ api }: ChangingWorld): Promise<Answer> {
+  const { items } = (await api('GET', '/keys')).json as { items: Json[] }
+  const { fingerprint } = items.find(({ purpose }) => purpose === 'owner') ?? {}
+  return api('POST', '/key-proofs', { challenge: `firstlight-key-proof-1:${fingerprint}:x` })
 }
 
 async function proof({ api, known }: ChangingWorld): Promise<Answer> {

@@ -10,6 +10,7 @@ import { toPem } from '../../../../protocol/x509/pem.ts'
 import { keyCommand } from '../../../../src/cli/commands/key.ts'
 import { partnerCommand } from '../../../../src/cli/commands/partner.ts'
 import { transferCommand } from '../../../../src/cli/commands/transfer.ts'
+import { hashOf } from '../../../../src/transfer/secret.ts'
 import { ecKey, spkiOf } from '../../../support/certificates.ts'
 import { TESTER, openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
 import { partsOf } from '../../../support/vouchers.ts'
@@ -98,6 +99,16 @@ describe('the key of a partner', () => {
     const wrong = await told(keyCommand(), 'prove', '--key', other, asked)
     expect([wrong.err, wrong.status]).toEqual([expect.stringContaining('is not the key'), 5])
     expect((await told(keyCommand(), 'prove', '--key', pem, pem)).err).toContain('no challenge')
+  })
+
+  it('is proven by the service, where that has it', async () => {
+    const [ours] = world.owners
+    const fingerprint = hashOf(ours?.key.spki ?? expect.fail())
+    const asked = file('ours.txt', `firstlight-key-proof-1:${fingerprint}:x`)
+    expect((await told(keyCommand(), 'prove', asked)).out).toMatch(/^[\w+/]{80,}=*$/)
+    const strange = file('strange.txt', `firstlight-key-proof-1:${'0'.repeat(64)}:x`)
+    const { err, status } = await told(keyCommand(), 'prove', strange)
+    expect([err, status]).toEqual([expect.stringContaining('there is no owner key'), 3])
   })
 })
 

@@ -86,6 +86,7 @@ describe('a call', () => {
     const refused = outbound([]).request('https://169.254.169.254/latest')
     await expect(refused).rejects.toThrow(/link-local address.*FIRSTLIGHT_OUTBOUND_ALLOW/)
     await expect(outbound([]).check('http://192.0.2.1/')).rejects.toThrow(/special purposes/)
+    expect(await outbound([]).forbids('http://192.0.2.1/')).toMatch(/special purposes/)
   })
 
   it('looks at what a name stands for, and reaches that', async () => {
@@ -94,6 +95,8 @@ describe('a call', () => {
     expect(answer.status).toBe(200)
     expect(seen).toEqual([`GET localhost:${port} /`])
     await caller.check(url('/', 'localhost'))
+    expect(await caller.forbids(url('/', 'localhost'))).toBeUndefined()
+    expect(await caller.forbids('http://name.invalid/')).toBeUndefined()
   })
 
   it('reaches the service itself', async () => {

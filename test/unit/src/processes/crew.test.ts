@@ -208,7 +208,7 @@ describe('a crew', () => {
     crew.reload()
     await crew.stop()
     for (const { heard } of hands) {
-      expect(heard).toEqual([{ kind: 'reload' }, { kind: 'stop', idleMs: 2_000 }])
+      expect(heard).toEqual([{ kind: 'reload' }, { kind: 'stop', idleMs: 2_000, drains: true }])
     }
     await settled()
     expect(await after(60_000)).toEqual([])

@@ -175,6 +175,38 @@ describe('a proof', () => {
   })
 })
 
+describe('a key of ours is proven to a seller', () => {
+  const ours = holder ?? expect.fail()
+  const answer = (challenge: string) => world.api('POST', '/key-proofs', { challenge })
+
+  it('by a signature over what it asks', async () => {
+    const keys = [toPem('PUBLIC KEY', ours.key.spki)]
+    const { json: seller } = await world.api('POST', '/partners', { name: 'us', keys })
+    const path = `/partners/${seller.id}/keys/${hashOf(ours.key.spki)}`
+    const { challenge } = (await world.api('POST', `${path}/challenge`)).json
+    const { status, json } = await answer(`${challenge}\n`)
+    expect([status, json.fingerprint]).toEqual([200, hashOf(ours.key.spki)])
+    const proven = await world.api('POST', `${path}/proof`, {
+      ...json,
+      fingerprint: undefined,
+      challenge,
+    })
+    expect(proven.json.keys).toMatchObject([{ proven_how: 'signature' }])
+  })
+
+  it.each([
+    ['what is no challenge', 'firstlight-key-proof-1:x', 400],
+    ['two of them', `${asked(ours.key.spki)}\n${asked(ours.key.spki)}`, 400],
+    ['a challenge for the key of somebody else', asked(spkiOf(ecKey())), 404],
+  ])('but nothing is signed that is %s', async (_, challenge, status) => {
+    expect((await answer(challenge)).status).toBe(status)
+  })
+})
+
+function asked(spki: Uint8Array): string {
+  return `firstlight-key-proof-1:${hashOf(spki)}:x`
+}
+
 describe('a key that came with certificates', () => {
   const ca = ecKey()
   const leafKey = ecKey()

@@ -26,7 +26,9 @@ const http = {
     return { status: 200, headers: {}, body, ...answer }
   },
 }
-const world = await openTransferWorld({ services: { http, didScheme: 'https' } })
+const forbids = async (url: string) =>
+  url.includes('169.254') ? 'not called from here' : undefined
+const world = await openTransferWorld({ services: { http, forbids, didScheme: 'https' } })
 afterAll(() => world.close())
 afterEach(() => {
   answer = {}
@@ -82,6 +84,18 @@ describe('a partner', () => {
     expect((await world.api('DELETE', `/partners/${json.id}`)).status).toBe(204)
     expect((await world.api('DELETE', `/partners/${json.id}`)).status).toBe(404)
     expect((await create({ keys })).status).toBe(201)
+  })
+
+  it.each(['push_url', 'pull_url'])('has no %s that is never called', async (name) => {
+    const refused = { status: 400, detail: `${name}: not called from here` }
+    const url = 'http://169.254.169.254/api'
+    expect((await create({ [name]: url })).json).toMatchObject(refused)
+    const { json } = await create({ [name]: 'https://a.example/api' })
+    const replaced = await world.api('PUT', `/partners/${json.id}`, {
+      name: json.name,
+      [name]: url,
+    })
+    expect(replaced.json).toMatchObject(refused)
   })
 
   it('has a name and keys that no other has', async () => {
