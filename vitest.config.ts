@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 const isOnPostgres = process.env['FIRSTLIGHT_TEST_DATABASE_URL'] !== undefined
 const setupFiles = isOnPostgres ? ['test/support/postgres-cleanup.ts'] : []
+/** A server’s databases are made and removed; a busy machine is no failure. */
+const patience = isOnPostgres ? { testTimeout: 60_000, hookTimeout: 60_000 } : {}
 const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
@@ -17,6 +19,7 @@ export default defineConfig({
           exclude: PROGRAMS,
           setupFiles,
           testTimeout: 20_000,
+          ...patience,
         },
       },
       {

@@ -155,6 +155,12 @@ export class WithdrawalWorld {
   }
 
   async finishTo2(): Promise<void> {
+    await this.replace()
+    await this.quiet()
+  }
+
+  /** As TO2 does at its end. */
+  async replace(): Promise<void> {
     const { database, devices, vouchers } = this.world
     const deviceId = await this.deviceId()
     const voucher = await makeVoucher(parts, { sales: 0, header: { guid: guid(0xb1) } })
@@ -164,7 +170,6 @@ export class WithdrawalWorld {
       const run = { guid: guid(0xa1), deviceId, revision: '1', replacement }
       await vouchers.replaceAfterTo2(tx, run)
     })
-    await this.quiet()
   }
 
   async close(): Promise<void> {

@@ -191,7 +191,7 @@ describe('at the rendezvous of another firstlight', () => {
   it('a renewal under way when TO2 was done leaves the day that the device has', async () => {
     w.before = async (number) => {
       w.before = async () => {}
-      if (number === 20) await w.finishTo2()
+      if (number === 20) await w.replace()
     }
     await w.register.hasten({ party: HOME_PARTY, guid: guidText(0xa1) })
     await w.quiet()
