@@ -73,7 +73,7 @@ export function oursOf({ tables }: Snapshot, there: readonly string[]): readonly
 
 /** Enough for a database to be busy with, and little to hold. */
 export const BATCH_BYTES = 256 * 1024
-export const MOST_VALUES = 16_000
+const MOST_VALUES = 16_000
 
 /** Roughly, as held here and sent anywhere. */
 export function sizeOf(row: Row): number {

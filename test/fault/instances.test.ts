@@ -1,9 +1,10 @@
 /** Two instances of the service on one database: whichever is asked, they are one service. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isOnPostgres, makeEmptyDatabase } from '../support/database.ts'
+import { isOnPostgres, makeEmptyDatabase, withDatabase } from '../support/database.ts'
 import {
   BEGINNINGS,
   type Fault,
@@ -96,6 +97,53 @@ describe.runIf(isOnPostgres)('two instances', { timeout: PATIENCE_MS }, () => {
     const device = await devices.throughAll(SUITE, killedEachTime)
     await expectOneOnboarding(at, device.credential.guid)
     expect(await next.list('/devices')).toHaveLength(1)
+  })
+
+  it('send and take files though their disks have nothing in common', async () => {
+    const [one] = instances
+    const elsewhere = mkdtempSync(join(tmpdir(), 'firstlight-elsewhere-'))
+    copyFileSync(join(folder, 'admin.token'), join(elsewhere, 'admin.token'))
+    const { DATABASE_URL = '' } = await withDatabase({ FIRSTLIGHT_DATA: folder })
+    const variables = {
+      ...{ DATABASE_URL, FIRSTLIGHT_PUBLIC_URL: one.url },
+      FIRSTLIGHT_MASTER_KEY_FILE: join(folder, 'master.key'),
+    }
+    const apart = new ServeProcess(elsewhere, await freePort(), variables)
+    await apart.start()
+    try {
+      const bytes = randomBytes(700_000)
+      const token = readFileSync(join(folder, 'admin.token'), 'utf8').trim()
+      const authorization = `Bearer ${token}`
+      const headers = { authorization, 'content-type': 'application/octet-stream' }
+      const brought = { method: 'POST', body: bytes, headers }
+      const answer = await fetch(`${one.url}/api/v1/plan-contents`, brought)
+      const { ref } = (await answer.json()) as { ref: string }
+      const sending = { type: 'file', path: 'big.bin', content: { ref } }
+      const taking = { type: 'upload', path: 'big.bin', save_as: 'big', max_bytes: 1 << 20 }
+      await apart.put('/plans/default', { steps: [sending, { ...taking, need_sha: true }] })
+
+      let turn = 0
+      const devices = devicesAt({
+        list: (path) => one.list(path),
+        get url() {
+          return (turn++ % 2 === 0 ? one : apart).url
+        },
+      })
+      await devices.throughAll(SUITE, NO_FAULT)
+      expect(turn).toBeGreaterThan(50)
+      const [device] = await one.list<{ id: string }>('/devices')
+      for (const at of [one, apart]) {
+        const [upload] = await at.list<{ id: number }>(`/devices/${device?.id}/uploads`)
+        const sent = await fetch(`${at.url}/api/v1/uploads/${upload?.id}`, {
+          headers: { authorization },
+        })
+        expect(Buffer.from(await sent.arrayBuffer()).equals(bytes)).toBe(true)
+      }
+      expect(readdirSync(elsewhere).toSorted()).toEqual(['admin.token', 'ca.pem', 'cache'])
+    } finally {
+      await apart.kill()
+      rmSync(elsewhere, { recursive: true })
+    }
   })
 
   it('register what was made, whichever of them has the lease and is killed', async () => {

@@ -1,11 +1,16 @@
 /** What a back-up is made of, whatever is in it and however it arrives. */
 import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { ByteReader } from '../../src/bundles/byte-reader.ts'
+import { type Row, type TableShape, inBatches } from '../../src/database/rows.ts'
 import { pack, unpack } from '../../src/operations/backup/archive.ts'
 import { openPieces, sealPieces } from '../../src/operations/backup/pieces.ts'
+import { fileOf, packRows, snapshotIn } from '../../src/operations/backup/rows.ts'
 
 const key = randomBytes(32)
 
@@ -97,5 +102,36 @@ describe('an archive', () => {
         await read().catch((error: unknown) => expect(error).toMatchObject({ code: 'damaged' }))
       }),
     )
+  })
+})
+
+describe('rows', () => {
+  const anyValue = fc.oneof(
+    fc.constant(null),
+    fc.maxSafeInteger(),
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.uint8Array({ maxLength: 3_000 }),
+  )
+  const anyRows = fc.array(fc.tuple(anyValue, anyValue), { maxLength: 60, size: 'max' })
+  const table: TableShape = { name: 'a_table', columns: ['one', 'other'] }
+  const manifest = { made_at: '', version: '', driver: '', migrations: [], files: {} }
+
+  it('come out of a file as they went in, some at a time', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'firstlight-rows-'))
+    mkdirSync(join(folder, 'rows'))
+    async function* batches(rows: readonly Row[]) {
+      yield* inBatches(rows, table)
+    }
+    await fc.assert(
+      fc.asyncProperty(anyRows, async (rows) => {
+        const path = join(folder, fileOf(table))
+        writeFileSync(path, await collected(packRows(batches(rows))))
+        const read: Row[] = []
+        for await (const some of snapshotIn(folder, manifest).rowsOf(table)) read.push(...some)
+        expect(read).toEqual(rows)
+      }),
+      { numRuns: 60 },
+    )
+    rmSync(folder, { recursive: true })
   })
 })

@@ -77,7 +77,8 @@ export async function withDatabase<V extends Readonly<Record<string, string | un
   variables: V,
 ): Promise<V & { readonly DATABASE_URL?: string }> {
   const folder = variables['FIRSTLIGHT_DATA']
-  if (!isOnPostgres || folder === undefined) return variables
+  const isGiven = variables['DATABASE_URL'] !== undefined
+  if (!isOnPostgres || folder === undefined || isGiven) return variables
   const url = await made(nameOf(join(folder, FILE)))
   return {
     FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS),

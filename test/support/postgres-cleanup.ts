@@ -2,4 +2,5 @@
 import { afterAll } from 'vitest'
 import { dropKept } from './database.ts'
 
-afterAll(dropKept)
+// On a busy machine it takes long.
+afterAll(dropKept, 60_000)

@@ -3,10 +3,10 @@ import pg from 'pg'
 import {
   BATCH_BYTES,
   type DatabaseDump,
-  MOST_VALUES,
   type Row,
   type Snapshot,
   type TableShape,
+  inBatches,
   parentsFirst,
   sizeOf,
 } from '../rows.ts'
@@ -58,23 +58,24 @@ export async function tablesOf(client: pg.Client): Promise<readonly TableShape[]
   return names.map((name) => ({ name, columns: byName.get(name)?.columns ?? [] }))
 }
 
+/** Those to come may be longer than those before. */
 const FIRST = 16
+const MOST = 256
 
 /** As many at a time as are about one batch, by the size of those before. */
 async function* rowsOf(client: pg.Client, table: TableShape): AsyncGenerator<readonly Row[]> {
   const columns = table.columns.map((name) => pg.escapeIdentifier(name)).join()
   const from = pg.escapeIdentifier(table.name)
   await client.query(`declare rows no scroll cursor for select ${columns} from ${from}`)
-  const most = Math.floor(MOST_VALUES / table.columns.length)
-  for (let count = Math.min(FIRST, most); ;) {
+  for (let count = FIRST; ;) {
     const { rows } = await client.query<Row & unknown[]>({
       text: `fetch ${count} from rows`,
       rowMode: 'array',
     })
     if (rows.length === 0) break
-    yield rows
+    yield* inBatches(rows, table)
     const each = rows.reduce((sum, row) => sum + sizeOf(row), 0) / rows.length
-    count = Math.min(most, Math.max(1, Math.round(BATCH_BYTES / each)))
+    count = Math.min(MOST, Math.max(1, Math.round(BATCH_BYTES / each)))
   }
   await client.query('close rows')
 }

@@ -1,15 +1,15 @@
 /** A database read out and filled again: of the same kind, of the other, and of versions before. */
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Bytes, utf8 } from '../../../../protocol/bytes.ts'
 import { AuditLog } from '../../../../src/audit/log.ts'
 import { settleAll } from '../../../../src/audit/settle.ts'
 import { entriesFrom } from '../../../../src/audit/store.ts'
 import { type Config, databasePlace } from '../../../../src/config.ts'
-import { dumpOf } from '../../../../src/database/dump.ts'
+import { dumpOf, fillDatabase } from '../../../../src/database/dump.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
-import type { Row } from '../../../../src/database/rows.ts'
+import { DatabaseNotEmpty, type Row } from '../../../../src/database/rows.ts'
 import { filesOf } from '../../../../src/onboarding/files.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { pack } from '../../../../src/operations/backup/archive.ts'
@@ -219,6 +219,26 @@ describe.each([
     const isChained = from || !isOnPostgres
     expect(forks).toMatchObject([{ seq: isChained ? 1 : 0 }])
     await database.close()
+  })
+})
+
+describe('filling a database', () => {
+  it('that fails at its end leaves nothing there, and goes well the next time', async () => {
+    const { data, clean } = await begin({ from: false, to: false })
+    const place = databasePlace(clean)
+    mkdirSync(clean.dataDir)
+    const fill = async (draft: string, work: () => Promise<void>) => {
+      const snapshot = await (await dumpOf(databasePlace(data.config))).snapshot()
+      const filling = { place, draft: data.file(draft), snapshot }
+      return fillDatabase(filling, work).finally(() => snapshot.close())
+    }
+    const failing = () => Promise.reject(new Error('cut'))
+    await expect(fill('one', failing)).rejects.toThrow('cut')
+    if (isOnPostgres) expect(await (await dumpOf(place)).migrations()).toEqual([])
+    else expect(existsSync(place)).toBe(false)
+    await fill('two', async () => {})
+    expect(await contentOf(clean)).toEqual(await contentOf(data.config))
+    await expect(fill('three', async () => {})).rejects.toThrow(DatabaseNotEmpty)
   })
 })
 
