@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ApiClient } from '../../src/cli/api-client.ts'
+import { type ApiAnswer, type ApiCall, ApiClient } from '../../src/cli/api-client.ts'
+import { CliFailure } from '../../src/cli/failure.ts'
 
 const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.js')
 const REGISTRATION_DEADLINE_MS = 120_000
@@ -23,6 +24,24 @@ export interface OwnService {
   /** Has every device registered once more, by changing the addresses it is to be sent to. */
   registerAgain(): Promise<void>
   stop(): Promise<void>
+}
+
+const BUSY_PAUSE_MS = 500
+const MOST_BUSY = 240
+
+/** Comes again where the service puts it off because of its load. */
+class PatientClient extends ApiClient {
+  override async send(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
+    for (let times = 1; ; times++) {
+      try {
+        return await super.send(path, call)
+      } catch (error) {
+        const isBusy = error instanceof CliFailure && error.code === 'unavailable'
+        if (!isBusy || times === MOST_BUSY) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS))
+    }
+  }
 }
 
 /** RSA keys a first start makes: two of each purpose. */
@@ -48,7 +67,7 @@ export async function startOwnService(
   })
   const { http, pid, roles } = await readyLine(child)
   const readyMs = Math.round(performance.now() - started)
-  const api = new ApiClient({ url: http }, env)
+  const api = new PatientClient({ url: http }, env)
   await untilKeysMade(api, RSA_KEYS[roles.includes('manufacturer') ? 'manufacturer' : 'owner'])
   return {
     url: http,

@@ -46,7 +46,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
 }
 
 /** DI for all; a device that cannot even be made ends the run. */
-export async function makeFleet(options: FleetOptions): Promise<readonly FleetDevice[]> {
+async function makeFleet(options: FleetOptions): Promise<readonly FleetDevice[]> {
   const { count, concurrency, di, progress } = options
   const transport = fdoTransport(di)
   const bar = progress('making devices', count)

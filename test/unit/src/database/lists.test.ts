@@ -61,7 +61,7 @@ const IN_ORDER: readonly [what: string, table: string, asked: Asked, plan: RegEx
   ['devices in a state', 'device', devices({ state: 'failed' }), /device_state/],
   ['devices of a model', 'device', devices({ model: 'm' }), /device_model/],
   ['devices of a group', 'device', devices({ group: 'g' }), /device_group_member/],
-  ['devices by serial number', 'device', devices({ serial: 's' }), /device_serial/],
+  ['devices by serial number', 'device', devices({ serial: 's' }), /device_serial_number/],
   [
     'certificates by status',
     'certificate',
@@ -77,19 +77,19 @@ const OF_ONE: readonly [what: string, table: string, asked: Asked, plan: RegExp]
     'vouchers by serial number',
     'voucher',
     vouchers({ serial: 's', since: AT, state: 'held' }),
-    /voucher_device[^]*device_serial/,
+    /voucher_device[^]*device_serial_number/,
   ],
   [
     'certificates of a device',
     'certificate',
     certificates({ deviceId: 'd', status: 'active' }),
-    /certificate_device/,
+    /certificate_of_device/,
   ],
   [
     'the device of a serial number',
     'device',
     (db) => findBySerial.first(db, { party: HOME_PARTY, serial: 's' }),
-    /device_serial/,
+    /device_serial_number/,
   ],
   [
     'the devices of a group that is to go',
