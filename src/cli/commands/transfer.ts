@@ -103,7 +103,7 @@ function addPullCommands(transfer: Command): void {
         ].join('\n'),
       )
       if (pulled.failed.length > 0) {
-        throw new CliFailure('check-failed', `${pulled.failed.length} vouchers were not taken in`)
+        throw new CliFailure('check-failed', `not taken in: ${pulled.failed.length}`)
       }
     },
   )
