@@ -33,8 +33,8 @@ export function partnerCommand(): Command {
   runWithApi<PartnerOptions>(
     withDetails(replace),
     async (api, options, output, [called = '', name = '']) => {
-      const { id } = await findPartner(api, called)
       const json = detailsOf(name, options)
+      const { id } = await findPartner(api, called)
       output.result(await call(api, 'PUT /partners/{id}', { params: { id }, json }), page)
     },
   )

@@ -103,7 +103,7 @@ function addPullCommands(transfer: Command): void {
         ].join('\n'),
       )
       if (pulled.failed.length > 0) {
-        throw new CliFailure('check-failed', `${pulled.failed.length} vouchers were not taken in`)
+        throw new CliFailure('check-failed', `not taken in: ${pulled.failed.length}`)
       }
     },
   )
@@ -114,8 +114,8 @@ function addPullCommands(transfer: Command): void {
       .argument('<partner>', 'its id or name')
       .requiredOption('--every <time>', 'such as 10m or 1d; never: only when asked to'),
     async (api, { every }, output, [called = '']) => {
-      const { id } = await findPartner(api, called)
       const json = { every_seconds: every === 'never' ? null : secondsOf(every) }
+      const { id } = await findPartner(api, called)
       const source = await call(api, 'PUT /transfer-sources/{id}', { params: { id }, json })
       output.result(source, ({ name }) => `${name}: ${every === 'never' ? 'if asked' : every}`)
     },
