@@ -97,8 +97,8 @@ describe.runIf(isOnPostgres)('two processes of one service', { timeout: PATIENCE
     for (let i = 0; i < 4; i++) made.push(await devices.make(NO_FAULT))
     const before = await service.figures()
     const [killed = expect.fail()] = workersOf(service)
-    const onboardings = made.map(async (device, i) => {
-      await sleep(i * 30)
+    const sent = devices.sent.length
+    const onboardings = made.map(async (device) => {
       for (;;) {
         try {
           return await devices.powerUp(device, SUITE, again)
@@ -107,7 +107,7 @@ describe.runIf(isOnPostgres)('two processes of one service', { timeout: PATIENCE
         }
       }
     })
-    await sleep(100)
+    await until('they are in the middle of it', async () => devices.sent.length > sent + 12)
     process.kill(killed, 'SIGKILL')
     await Promise.all(onboardings)
     for (const { credential } of made) await expectOneOnboarding(service, credential.guid)
@@ -131,7 +131,7 @@ describe.runIf(isOnPostgres)('two processes of one service', { timeout: PATIENCE
     const fleet = firstlight([
       ...['fleet', '--count', '40', '--concurrency', '4', '--di', service.url, '--json'],
     ])
-    await sleep(500)
+    await until('they are made', async () => told().length > toldBefore)
     service.signal('SIGUSR2')
     expect((await fleet).json).toMatchObject({ count: 40, onboarded: 40, failed: 0, errors: {} })
     await until('all are others', async () => {
@@ -148,8 +148,9 @@ describe.runIf(isOnPostgres)('two processes of one service', { timeout: PATIENCE
     await slow.begun
     const workers = workersOf(service)
     const status = service.stop()
-    const early = await Promise.race([slow.status, sleep(300, 'not answered')])
-    expect(early).toBe('not answered')
+    const ready = `${service.url}/health/ready`
+    await until('nobody else is taken', () => fetch(ready).then(NO, YES))
+    expect(slow.isAnswered()).toBe(false)
     slow.finish()
     expect(await slow.status).toBe(400)
     expect(await status).toBe(0)
@@ -194,19 +195,28 @@ function isThere(pid: number): boolean {
 /** A request of which the last byte is missing. */
 function slowRequest({ url, token }: ServeProcess) {
   const body = '{}'
+  let isAnswered = false
   const sent = request(`${url}/api/v1/groups`, {
     method: 'POST',
     headers: {
       ...{ 'content-type': 'application/json', 'content-length': body.length },
-      authorization: `Bearer ${token}`,
+      ...{ authorization: `Bearer ${token}`, expect: '100-continue' },
     },
   })
   const status = new Promise<number | undefined>((resolve, reject) => {
-    sent.on('error', reject).on('response', (answer) => resolve(answer.resume().statusCode))
+    sent.on('error', reject).on('response', (answer) => {
+      isAnswered = true
+      resolve(answer.resume().statusCode)
+    })
   })
-  const begun = new Promise<void>((resolve) => {
-    sent.on('socket', (socket) => socket.once('connect', () => setTimeout(resolve, 100)))
-  })
-  sent.write(body.slice(0, 1))
-  return { begun, status, finish: () => void sent.end(body.slice(1)) }
+  // Then it has come to one of the processes.
+  const begun = new Promise<void>((resolve) => sent.on('continue', resolve))
+  sent.flushHeaders()
+  return {
+    ...{ begun, status, isAnswered: () => isAnswered },
+    finish: () => void sent.end(body),
+  }
 }
+
+const YES = () => true
+const NO = () => false
