@@ -24,6 +24,9 @@ export interface Hand {
 
 /** By the settings of our environment and this file; they say how long it drains, too. */
 export function forkFrom(file: string | undefined, drainMs: number): () => Hand {
+  // Each takes connections from the socket itself: handed out by the primary, those of a process that
+  // is killed before it has said that it has them would stay open, and nobody would answer.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ exec: WORKER, args: [file ?? ''] })
   return () => fork(drainMs)
 }
