@@ -12,7 +12,7 @@ import { type Sample, compareImports, makeSample, takeInAll, takeInModels } from
 import { compareOnboardings } from './onboardings.ts'
 import { NoPostgres, type PostgresServer, startPostgres } from './postgres.ts'
 import { powerUpAll } from './power-up.ts'
-import { measureProcesses } from './processes.ts'
+import { type Processes, measureProcesses } from './processes.ts'
 import {
   type DatabaseName,
   type DatabaseReport,
@@ -57,10 +57,11 @@ async function measureScale(options: Options): Promise<ScaleReport> {
   const { postgres, without } = await openPostgres(options.database)
   try {
     const databases = await measureDatabases(options, plan, postgres)
-    const processes = []
+    const processes: Processes[] = []
     for (const many of postgres ? PROCESSES : []) {
-      step(`${many} processes`)
-      processes.push(await measureProcesses(postgres as PostgresServer, many, plan.onboardings))
+      const server = postgres as PostgresServer
+      const measure = () => measureProcesses(server, many, plan.onboardings)
+      processes.push(...(await part(`${many} processes`, measure)))
     }
     const { count, devices, sample } = plan
     const seconds = (performance.now() - started) / 1000
@@ -93,10 +94,15 @@ async function measureDatabases(
   const factory = await openFactory()
   try {
     const sample = await makeSample(factory, plan.sample, progress)
-    const measured = []
-    if (database !== 'postgres')
-      measured.push(await measureOne('sqlite', { factory, sample, plan }))
-    if (postgres) measured.push(await measureOne('postgres', { factory, sample, plan, postgres }))
+    const means = { factory, sample, plan }
+    const measured: DatabaseReport[] = []
+    if (database !== 'postgres') {
+      measured.push(...(await part('sqlite', () => measureOne('sqlite', means))))
+    }
+    if (postgres) {
+      const both = { ...means, postgres }
+      measured.push(...(await part('postgres', () => measureOne('postgres', both))))
+    }
     return measured
   } finally {
     await factory.stop()
@@ -145,6 +151,18 @@ async function fill(full: Site, { factory, plan, postgres }: Means) {
   const laidDown = importAll ? null : await layDown(full.place, count, progress)
   postgres?.vacuum(full.place)
   return laidDown
+}
+
+/** What fails takes nothing with it that has been measured. */
+async function part<T>(label: string, work: () => Promise<T>): Promise<readonly T[]> {
+  step(label)
+  try {
+    return [await work()]
+  } catch (error) {
+    step(`${label}: not measured: ${String(error)}`)
+    process.exitCode = 1
+    return []
+  }
 }
 
 function step(label: string): void {
