@@ -45,9 +45,9 @@ export interface RunningService {
   /**
    * Says that it is not ready, and goes on for as long as the settings have it, so that balancers look
    * elsewhere; then answers what has begun, for ten seconds at most, breaks off what others owe us, and
-   * closes everything.
+   * closes everything. Where others go on at the same address there is nothing to wait for: 0.
    */
-  stop(): Promise<void>
+  stop(drainSeconds?: number): Promise<void>
 }
 
 const DRAIN_MS = 10_000
@@ -130,10 +130,10 @@ async function startOver(services: Services): Promise<RunningService> {
     services,
     domains,
     exchange,
-    async stop() {
+    async stop(drainSeconds = config.drainSeconds) {
       leaving.abort()
       listeners.letGo()
-      await sleep(config.drainSeconds * 1000)
+      await sleep(drainSeconds * 1000)
       stopped.abort()
       exchange.release()
       await listeners.close(DRAIN_MS)
