@@ -45,7 +45,14 @@ export const VARIABLES = z.strictObject({
     .regex(/^\d+$/, 'a number of connections')
     .transform(Number)
     .pipe(z.number().min(2).max(1000))
-    .prefault('10'),
+    .optional(),
+  /** How many processes answer, on PostgreSQL. */
+  FIRSTLIGHT_PROCESSES: z
+    .string()
+    .regex(/^\d+$/, 'a number of processes')
+    .transform(Number)
+    .pipe(z.number().min(1).max(1000))
+    .optional(),
   FIRSTLIGHT_ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).prefault(ROLES.join()),
   FIRSTLIGHT_HOST: list.pipe(z.array(z.string()).min(1)).prefault('127.0.0.1'),
   FIRSTLIGHT_PORT: port.prefault('8080'),

@@ -3,6 +3,7 @@
  * message that names it.
  */
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { type ConfigFile, NO_FILE, readConfigFile } from './config-file.ts'
@@ -23,6 +24,8 @@ export interface Config {
   /** Undefined: the file. */
   readonly databaseUrl: string | undefined
   readonly databaseConnections: number
+  /** How many processes are this service. */
+  readonly processes: number
   readonly masterKeyFile: string
   readonly adminTokenFile: string
   /** Where the root of our own CA is written for others to trust. */
@@ -59,6 +62,12 @@ export interface Config {
   /** Where traces go, by OpenTelemetry's own variables. */
   readonly tracing: TracingSettings | undefined
 }
+
+/** Of each process, unless it is told; */
+const MOST_CONNECTIONS = 10
+const FEWEST_CONNECTIONS = 2
+/** and of all of them, lest they are more than PostgreSQL takes without being told. */
+const ALL_CONNECTIONS = 70
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -101,7 +110,7 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
     dataDir,
     databaseFile: join(dataDir, 'firstlight.sqlite'),
     databaseUrl: variables.DATABASE_URL,
-    databaseConnections: variables.FIRSTLIGHT_DATABASE_POOL,
+    ...processesOf(variables),
     masterKeyFile: resolve(variables.FIRSTLIGHT_MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
     adminTokenFile: join(dataDir, 'admin.token'),
     caFile: join(dataDir, 'ca.pem'),
@@ -158,6 +167,22 @@ function proxiesOf(variables: z.output<typeof VARIABLES>): Config['trustedProxie
     )
   }
   return { addresses, certificateHeader }
+}
+
+/** One for each core, where the database bears it. */
+function processesOf(
+  variables: z.output<typeof VARIABLES>,
+): Pick<Config, 'processes' | 'databaseConnections'> {
+  const isShared = variables.DATABASE_URL !== undefined
+  const processes = variables.FIRSTLIGHT_PROCESSES ?? (isShared ? availableParallelism() : 1)
+  if (processes > 1 && !isShared) {
+    throw new ConfigError(
+      'FIRSTLIGHT_PROCESSES: more than 1 need PostgreSQL (DATABASE_URL), since a SQLite database has one writer',
+    )
+  }
+  const fair = Math.max(FEWEST_CONNECTIONS, Math.floor(ALL_CONNECTIONS / processes))
+  const databaseConnections = variables.FIRSTLIGHT_DATABASE_POOL ?? Math.min(MOST_CONNECTIONS, fair)
+  return { processes, databaseConnections }
 }
 
 /** A certificate without its key is a proxy's. */

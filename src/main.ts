@@ -12,6 +12,7 @@ import { Exchange } from './fdo/exchange.ts'
 import { FdoHttp } from './fdo/http.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
+import type { Storytellers } from './fdo/told.ts'
 import { createApp } from './http/app.ts'
 import type { FindPrincipal } from './http/authenticate.ts'
 import { expectBody } from './http/body-deadline.ts'
@@ -23,6 +24,7 @@ import { requestTimes } from './composition/gauges/measured.ts'
 import { type Fakes, closeServices, openServices } from './composition/services.ts'
 import { Load } from './load.ts'
 import { Keys } from './keys/service.ts'
+import type { Colleagues } from './metrics.ts'
 import { openListeners } from './composition/listeners.ts'
 import { partyRoutes } from './parties/routes.ts'
 import { replaceSecretFile } from './secrets/master-key.ts'
@@ -44,27 +46,38 @@ export interface RunningService {
   reload(): void
   /**
    * Says that it is not ready, and goes on for as long as the settings have it, so that balancers look
-   * elsewhere; then answers what has begun, for ten seconds at most, breaks off what others owe us, and
-   * closes everything. Where others go on at the same address there is nothing to wait for: 0.
+   * elsewhere (unless another process takes over here, and nobody has to: `drains` is false); then
+   * answers what has begun, for ten seconds at most, breaks off what others owe us, and closes
+   * everything. Clients between two requests have `idleMs` to make another.
    */
-  stop(drainSeconds?: number): Promise<void>
+  stop(idleMs?: number, drains?: boolean): Promise<void>
 }
 
 const DRAIN_MS = 10_000
 const SWEEP_MS = 60_000
 
+/** Where several processes are one service. */
+type OtherProcesses = Colleagues & Storytellers
+
 /** Throws ConfigError or StartRefused for what its administrator has to put right. */
-export async function startService(config: Config, fakes: Fakes = {}): Promise<RunningService> {
-  const services = await openServices(config, fakes)
+export async function startService(
+  config: Config,
+  fakes: Fakes = {},
+  others?: OtherProcesses,
+): Promise<RunningService> {
+  const services = await openServices(config, fakes, others)
   try {
-    return await startOver(services)
+    return await startOver(services, others)
   } catch (error) {
     await closeServices(services)
     throw error
   }
 }
 
-async function startOver(services: Services): Promise<RunningService> {
+async function startOver(
+  services: Services,
+  storytellers: OtherProcesses | undefined,
+): Promise<RunningService> {
   const { config } = services
   const { metrics, apiTokens } = services
   const [leaving, stopped] = [new AbortController(), new AbortController()]
@@ -76,10 +89,10 @@ async function startOver(services: Services): Promise<RunningService> {
   })
   watchBacklogs(services)
   const keys = await SealingKeys.load(services)
-  const exchange = new Exchange({ ...services, keys, roles: domains.roles })
+  const exchange = new Exchange({ ...services, keys, storytellers, roles: domains.roles })
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const load = new Load()
+  const load = new Load(undefined, () => services.database.waiting())
   metrics.watch({
     ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
     ...{ type: 'counter', labels: ['what'] },
@@ -99,7 +112,7 @@ async function startOver(services: Services): Promise<RunningService> {
   const others = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const listener: Listener = (incoming, outgoing) => {
     if (fdo.take(incoming, outgoing)) return
-    expectBody(incoming)
+    expectBody(incoming, outgoing)
     void others(incoming, outgoing)
   }
   const { pki } = domains
@@ -114,13 +127,14 @@ async function startOver(services: Services): Promise<RunningService> {
   void load.watch(stopped.signal)
   void deliveries.run(stopped.signal)
   const ofDatabase = [
+    () => exchange.sweep(),
     () => services.parties.sweep(),
     () => services.machines.sweep(),
     () => idempotency.sweep(),
     ...domains.sweeps.ofDatabase,
   ]
   void sweep(services, stopped.signal, () => [
-    () => exchange.sweep(),
+    async () => exchange.forget(),
     () => keys.replaceIfDue(),
     ...domains.sweeps.ofProcess,
     ...((sweeping?.isHeld ?? true) ? ofDatabase : []),
@@ -130,13 +144,15 @@ async function startOver(services: Services): Promise<RunningService> {
     services,
     domains,
     exchange,
-    async stop(drainSeconds = config.drainSeconds) {
-      leaving.abort()
-      listeners.letGo()
-      await sleep(drainSeconds * 1000)
+    async stop(idleMs = 0, drains = true) {
+      if (drains) {
+        leaving.abort()
+        listeners.letGo()
+        await sleep(config.drainSeconds * 1000)
+      }
       stopped.abort()
       exchange.release()
-      await listeners.close(DRAIN_MS)
+      await listeners.close(DRAIN_MS, idleMs)
       await deliveries.stop()
       // Partners who do not answer would have us wait: they are sent it again after the next start.
       services.outbound.close()

@@ -47,7 +47,7 @@ export class Histogram {
   }
 
   /** As Prometheus has them: each bucket with all below it. */
-  *lines(name: string, labels: readonly string[]): Iterable<string> {
+  *series(name: string, labels: readonly string[]): Iterable<readonly [string, number]> {
     for (const [key, { counts, sum }] of this.#buckets) {
       const values = labels.length === 0 ? [] : key.split(SEPARATOR)
       let below = 0
@@ -55,10 +55,10 @@ export class Histogram {
         below += count
         const bound = this.#bounds[index]
         const le = bound === undefined ? '+Inf' : String(bound)
-        yield sampleLine(`${name}_bucket`, [...labels, 'le'], [[...values, le], below])
+        yield [seriesOf(`${name}_bucket`, [...labels, 'le'], [...values, le]), below]
       }
-      yield sampleLine(`${name}_sum`, labels, [values, sum])
-      yield sampleLine(`${name}_count`, labels, [values, below])
+      yield [seriesOf(`${name}_sum`, labels, values), sum]
+      yield [seriesOf(`${name}_count`, labels, values), below]
     }
   }
 
@@ -69,13 +69,14 @@ export class Histogram {
   }
 }
 
-export function sampleLine(
+/** A name and labels, as they are written. */
+export function seriesOf(
   name: string,
   labels: readonly string[],
-  [values, value]: Sample,
+  values: readonly string[],
 ): string {
   const pairs = labels.map((label, i) => `${label}="${escaped(values[i] ?? '')}"`)
-  return `${name}${pairs.length > 0 ? `{${pairs.join()}}` : ''} ${value}`
+  return `${name}${pairs.length > 0 ? `{${pairs.join()}}` : ''}`
 }
 
 function escaped(text: string): string {

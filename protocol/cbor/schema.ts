@@ -113,19 +113,40 @@ export function tuple<F extends Record<string, Schema<unknown>>>(
   fields: F,
 ): Schema<{ readonly [K in keyof F]: Infer<F[K]> }> {
   const entries = Object.entries(fields)
+  const fewest = entries.findLastIndex(([, field]) => !isLater(field)) + 1
   return {
     parse(item, path) {
-      if (item.major !== Major.ARRAY || item.items.length !== entries.length) {
+      const { items, major } = item
+      if (major !== Major.ARRAY || items.length < fewest || items.length > entries.length) {
         return mismatch(path, `an array of ${entries.length}`)
       }
       const named: Record<string, unknown> = {}
       for (const [i, [name, field]] of entries.entries()) {
-        named[name] = field.parse(item.items[i] as Item, `${path}.${name}`)
+        const element = items[i]
+        named[name] = element ? field.parse(element, `${path}.${name}`) : null
       }
       return named as { [K in keyof F]: Infer<F[K]> }
     },
-    build: (value) => entries.map(([name, field]) => field.build(value[name])),
+    build(value) {
+      const built = entries.map(([name, field]) => field.build(value[name]))
+      while (built.length > fewest && built.at(-1) === null) built.pop()
+      return built
+    },
   }
+}
+
+const LATER = Symbol('later')
+
+/**
+ * `? inner`: a field that was added at the end of a tuple later, null where it is missing. It is left
+ * out where it is null, so that those who do not know it yet read everything else.
+ */
+export function later<T>(inner: Schema<T>): Schema<T | null> {
+  return Object.assign(nullable(inner), { [LATER]: true })
+}
+
+function isLater(schema: Schema<unknown>): boolean {
+  return LATER in schema
 }
 
 /** `{* key => value}` with integer or text keys, in the order received. */

@@ -6,8 +6,10 @@ import type { ContentFile } from './content.ts'
 import { csrOwner } from './csr/owner.ts'
 import { downloadOwner } from './download/owner.ts'
 import { fdoSysOwner } from './fdo-sys/owner.ts'
+import type { FileTask } from './file-task.ts'
 import { IDENTITY, type IdentityNames } from './identity.ts'
 import { makesFolders, withoutFolder } from './peers.ts'
+import type { TokenFile } from './token.ts'
 import { uploadOwner } from './upload/owner.ts'
 import { wgetOwner } from './wget/owner.ts'
 
@@ -19,13 +21,23 @@ interface StepOptions {
 }
 
 const SERVICE_FILE = 'identity/service.json'
-const NO_FDO_SYS = { files: [], identity: null, actions: [] }
+const NO_DOWNLOAD = { files: [], identity: null, token: null }
+const NO_FDO_SYS = { ...NO_DOWNLOAD, actions: [] }
 
 /** A file to a place on the device: fdo.download, else fdo_sys. */
 export function fileStep(options: StepOptions, file: ContentFile): PlanStep {
+  return filesStep(options, { files: [file] })
+}
+
+/** An access token for the certificate that an identity step before it has given, as a file. */
+export function tokenStep(options: StepOptions, token: TokenFile): PlanStep {
+  return filesStep(options, { token })
+}
+
+function filesStep(options: StepOptions, task: Partial<FileTask>): PlanStep {
   return step(options, [
-    way(downloadOwner, { files: [file], identity: null }),
-    way(fdoSysOwner, { ...NO_FDO_SYS, files: [file] }),
+    way(downloadOwner, { ...NO_DOWNLOAD, ...task }),
+    way(fdoSysOwner, { ...NO_FDO_SYS, ...task }),
   ])
 }
 
@@ -40,7 +52,7 @@ export function identityStep(options: StepOptions, device: Devmod): PlanStep {
 function identityWays(names: IdentityNames): readonly Way[] {
   return [
     way(csrOwner, {}),
-    way(downloadOwner, { files: [], identity: names }),
+    way(downloadOwner, { ...NO_DOWNLOAD, identity: names }),
     way(fdoSysOwner, { ...NO_FDO_SYS, identity: names }),
   ]
 }

@@ -13,6 +13,7 @@ import type { Item } from '../cbor/scan.ts'
 import { type Schema, decodeAs, encodeAs } from '../cbor/schema.ts'
 import type { Devmod } from '../fsim/devmod/messages.ts'
 import type { Outbox } from './chunk.ts'
+import type { TokenIssuer } from './token-issuer.ts'
 
 /** What modules say to the other side, under their own name. */
 export interface ModuleOutbox {
@@ -37,6 +38,13 @@ export interface OwnerModuleContext {
   /** Part of what the device has uploaded in this run, as far as its effects are committed. */
   readUpload(name: string, offset: number, length: number): Bytes | Promise<Bytes>
   readonly credentials: CredentialIssuer
+  readonly tokens: TokenIssuer
+}
+
+/** What a module begins with, besides. */
+export interface OwnerStartContext extends OwnerModuleContext {
+  /** What this run has given the device, DER; kept for tasks that need it, and null for others. */
+  readonly certificate: Bytes | null
 }
 
 /** Makes the device's own credentials. What it makes is pending, and recorded by the effect. */
@@ -89,6 +97,11 @@ export type OwnerEffect =
   | { readonly type: 'step-done'; readonly step: string; readonly module: string }
   | { readonly type: 'step-skipped'; readonly step: string; readonly reason: string }
   | { readonly type: 'certificate-issued'; readonly certificate: Bytes; readonly module: string }
+  | {
+      readonly type: 'token-issued'
+      readonly scopes: readonly string[]
+      readonly module: string
+    }
   | { readonly type: 'file-delivered'; readonly name: string; readonly length: number }
   | { readonly type: 'upload-begun'; readonly name: string }
   | {
@@ -164,10 +177,12 @@ export interface OwnerModuleDefinition<Task, State> {
   readonly overlaps: boolean
   readonly task: Schema<Task>
   readonly state: Schema<State>
+  /** Whether a task is about the certificate of this run: it begins when all before it is done. */
+  needsCertificate?(task: Task): boolean
   start(
     task: Task,
     device: Devmod,
-    context: OwnerModuleContext,
+    context: OwnerStartContext,
   ): Received<State> | Promise<Received<State>>
   /** One value from the device. Throws FdoError where it is none this module knows. */
   receive(
@@ -195,10 +210,11 @@ export interface OwnerModule<Task = unknown> {
   readonly name: string
   readonly overlaps: boolean
   readonly task: Schema<Task>
+  needsCertificate(task: Bytes): boolean
   start(
     task: Bytes,
     device: Devmod,
-    context: OwnerModuleContext,
+    context: OwnerStartContext,
   ): Promise<{ readonly run: OwnerRun; readonly effects: readonly OwnerEffect[] }>
   resume(packed: Bytes): OwnerRun
   progress(packed: Bytes): BytesDone | undefined
@@ -238,12 +254,14 @@ export function ownerModule<Task, State>(
       pack: () => encodeAs(stateSchema, state),
     }
   }
+  const unpack = (packed: Bytes) => decodeAs(taskSchema, packed, `${name} task`)
   return {
     name,
     overlaps,
     task: taskSchema,
+    needsCertificate: (packed) => definition.needsCertificate?.(unpack(packed)) ?? false,
     async start(packedTask, device, context) {
-      const task = decodeAs(taskSchema, packedTask, `${name} task`)
+      const task = unpack(packedTask)
       const { state, effects = [] } = await definition.start(task, device, context)
       return { run: runOf(state), effects }
     },

@@ -6,6 +6,7 @@ import {
   type Infer,
   bool,
   bytes,
+  later,
   listOf,
   nullable,
   text,
@@ -77,6 +78,8 @@ export const OwnerSession = tuple({
   rounds: uint32,
   receivedBytes: uint(),
   emptyRounds: uint32,
+  /** DER; what the device was given last, for steps to come that are about it. */
+  certificate: later(bytes()),
 })
 export type OwnerSession = Infer<typeof OwnerSession>
 
@@ -93,6 +96,7 @@ export const NEW_OWNER_SESSION: OwnerSession = {
   rounds: 0,
   receivedBytes: 0,
   emptyRounds: 0,
+  certificate: null,
 }
 
 /** `session.isDone` says whether TO2.Done may follow. */

@@ -1,4 +1,5 @@
 /** The owner's work on one 68: hands values to the running modules, and lets them speak in turn. */
+import type { Bytes } from '../bytes.ts'
 import { bool } from '../cbor/schema.ts'
 import { FdoError } from '../errors.ts'
 import { DEVMOD, type Devmod } from '../fsim/devmod/messages.ts'
@@ -13,7 +14,7 @@ import {
   moduleOutbox,
 } from './module.ts'
 import type { OwnerAnswer, OwnerSession, OwnerSessionContext } from './owner-session.ts'
-import type { PlanStep } from './plan.ts'
+import type { PlanStep, Way } from './plan.ts'
 import { pairBytesWithin, splitKey } from './service-info.ts'
 
 /** The first wait between two rounds in which nobody said anything; each further one doubles it. */
@@ -53,6 +54,7 @@ export class OwnerWork {
   #maxHoldMs: number
   #running: readonly Running[]
   #steps: readonly PlanStep[]
+  #certificate: Bytes | null
 
   constructor(session: OwnerSession, context: OwnerSessionContext) {
     this.#session = session
@@ -64,6 +66,7 @@ export class OwnerWork {
     this.#refused = new Set(session.refused)
     this.#maxHoldMs = context.limits.maxHoldMs
     this.#steps = session.steps
+    this.#certificate = session.certificate
     this.#running = session.running.map(({ step, way, state }) => {
       const module = this.#moduleOf(step, way)
       return { step, way, module, run: module.resume(state) }
@@ -178,7 +181,8 @@ export class OwnerWork {
       this.#steps = [{ ...step, ways: step.ways.slice(way) }, ...this.#steps]
       return undefined
     }
-    const { run, effects } = await module.start(task, this.device as Devmod, this.#context)
+    const context = { ...this.#context, certificate: this.#certificate }
+    const { run, effects } = await module.start(task, this.device as Devmod, context)
     this.#note(step, effects)
     const begun = { step, way, module, run }
     this.#activate(module.name)
@@ -213,9 +217,20 @@ export class OwnerWork {
   /** A module does not know in which step it is at work. */
   #note({ name }: PlanStep, effects: readonly OwnerEffect[]): void {
     for (const effect of effects) {
+      if (effect.type === 'certificate-issued') this.#keep(effect.certificate)
       const isOfProgram = effect.type === 'command-output' || effect.type === 'command-exited'
       this.#effects.push(isOfProgram ? { ...effect, step: name } : effect)
     }
+  }
+
+  /** Only where a step to come asks for it: it would be carried to the end of the run. */
+  #keep(certificate: Bytes): void {
+    const isAsked = this.#steps.some(({ ways }) => ways.some((way) => this.#needsCertificate(way)))
+    if (isAsked) this.#certificate = certificate
+  }
+
+  #needsCertificate({ module, task }: Way): boolean {
+    return this.#context.modules.get(module)?.needsCertificate(task) ?? false
   }
 
   #fail(step: PlanStep, reason: string): void {
@@ -232,6 +247,7 @@ export class OwnerWork {
     const way = this.#openWay(next, 0)
     if (way < 0) return true
     const module = this.#moduleOf(next, way)
+    if (this.#needsCertificate(next.ways[way] as Way)) return false
     return module.overlaps && !this.#isBusy(module.name)
   }
 
@@ -259,6 +275,7 @@ export class OwnerWork {
       running: this.#running.map(({ step, way, run }) => ({ step, way, state: run.pack() })),
       steps: this.#steps,
       emptyRounds,
+      certificate: this.#certificate,
     }
     const isMoreServiceInfo = !isDone && serviceInfo.length > 0 && backlog.length > 0
     const reply = { isMoreServiceInfo, isDone, serviceInfo }

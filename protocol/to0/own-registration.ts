@@ -17,7 +17,7 @@ export const LOOK_UP = 'firstlight-look-up-registration'
 /**
  *     OwnRequestPayload = [
  *       purpose: tstr,    ;; one of the two above
- *       audience: tstr,   ;; the origin of the Rendezvous Server's URL
+ *       audience: tstr,   ;; the origin of the Rendezvous Server's URL; its host is what counts
  *       guid: Guid,
  *       at: uint          ;; milliseconds since 1970
  *     ]

@@ -4,13 +4,12 @@
  */
 import { Command } from 'commander'
 import { facts, table } from '../../src/cli/output.ts'
-import type { ImportResult } from '../../src/cli/voucher-bundles.ts'
 import { type Cost, costOf, floorTable, lower, round } from './figures.ts'
 import { type Floor, measureFloor } from './floor.ts'
 import { peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
 import { importing } from './voucher-floor.ts'
-import { type Factory, FORMATS, type Files, openFactory } from './vouchers.ts'
+import { type Factory, FORMATS, type Files, bringKey, openFactory, takeIn } from './vouchers.ts'
 
 interface Row {
   readonly what: string
@@ -68,13 +67,12 @@ async function measureImports(count: number): Promise<ImportReport> {
 }
 
 /** A fresh service that has the key all vouchers were sold to. */
-async function openHolder({ maker, ownerKey }: Factory): Promise<OwnService> {
+async function openHolder(factory: Factory): Promise<OwnService> {
   const service = await startOwnService({
     FIRSTLIGHT_ROLES: 'owner',
-    FIRSTLIGHT_TRUST: maker.caFile,
+    FIRSTLIGHT_TRUST: factory.maker.caFile,
   })
-  const key = { method: 'POST', body: ownerKey, contentType: 'application/x-pem-file' }
-  await service.api.send('/api/v1/keys', key)
+  await bringKey(service, factory)
   return service
 }
 
@@ -96,17 +94,6 @@ async function measureOne(
     [`again, ${format}`, count, await costOf(pids, () => takeIn(service, file, count))],
     [`export ${format}`, all, await costOf(pids, () => giveOut(service, format))],
   ]
-}
-
-/** What is not taken in is no measurement. */
-async function takeIn({ api }: OwnService, body: Buffer, count: number): Promise<void> {
-  const call = { method: 'POST', body, contentType: 'application/octet-stream' }
-  let taken = 0
-  for await (const result of api.lines<ImportResult>('/api/v1/vouchers', call)) {
-    if (!result.ok) throw new Error(`not taken in: ${result.check}: ${result.detail}`)
-    taken++
-  }
-  if (taken !== count) throw new Error(`${taken} of ${count} taken in`)
 }
 
 async function giveOut({ api }: OwnService, format: keyof Files): Promise<void> {

@@ -7,14 +7,15 @@ import {
   onboardFleetDevice,
   redirectFleetDevice,
 } from '../../src/fleet/device.ts'
+import { patiently } from '../../src/fleet/patience.ts'
 import {
   errorName,
   fleetSurroundings,
   handOver,
   inParallel,
-  makeFleet,
   targetOf,
 } from '../../src/fleet/run.ts'
+import { makeAll } from './making.ts'
 import { fdoTransport } from '../../src/simulator/transport.ts'
 import type { Suite } from '../../src/simulator/keys.ts'
 import type { Redirect } from '../../src/simulator/onboard.ts'
@@ -51,12 +52,10 @@ let devices: readonly FleetDevice[] = []
 const redirects = new Map<FleetDevice, Redirect>()
 const surroundings = fleetSurroundings()
 
-const silent = { advance: () => {}, stop: () => {} }
-
 const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>>> = {
   async di() {
     redirects.clear()
-    devices = await makeFleet({ ...plan, progress: () => silent, note: () => {} })
+    devices = await makeAll(plan)
     return { latencies: [], errors: {} }
   },
   async hook() {
@@ -66,13 +65,14 @@ const PHASES: Record<Phase, () => Promise<Omit<PhaseResult, 'phase' | 'seconds'>
   to1: () =>
     forEach(devices, async (device) => {
       const rendezvous = plan.rv === undefined ? undefined : targetOf(plan.rv)
-      redirects.set(device, await redirectFleetDevice(device, surroundings, rendezvous))
+      const redirect = await patiently(() => redirectFleetDevice(device, surroundings, rendezvous))
+      redirects.set(device, redirect)
     }),
   to2: () =>
     forEach([...redirects.keys()], async (device) => {
       const owner = plan.owner === undefined ? undefined : targetOf(plan.owner)
       const redirect = redirects.get(device) as Redirect
-      await onboardFleetDevice(device, redirect, plan.suite, surroundings, owner)
+      await patiently(() => onboardFleetDevice(device, redirect, plan.suite, surroundings, owner))
     }),
   bare: () => forEach(Array.from({ length: plan.count }), sendWithoutMeaning),
 }

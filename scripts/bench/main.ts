@@ -2,7 +2,7 @@
  * `npm run bench`: what an onboarding costs the server, next to the bare cryptography it cannot do
  * without, timed in the same run. Server and load are processes of their own.
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -11,8 +11,9 @@ import { facts } from '../../src/cli/output.ts'
 import { percentile } from '../../src/fleet/report.ts'
 import { floorTable, lower, round } from './figures.ts'
 import { type Floor, measureFloor, onboarding } from './floor.ts'
-import type { LoadPlan, Order, Phase, PhaseResult } from './load.ts'
-import { cpuMs, peakRssMb } from './process.ts'
+import type { LoadPlan } from './load.ts'
+import { type Measured, type Phases, meterOf, measured, runPhase, runPhases } from './phases.ts'
+import { peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
 
 interface BenchOptions {
@@ -56,12 +57,13 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
   const bare = await startBareServer()
   try {
     const pids = own ? [own.pid] : (options.pid ?? '').split(',').filter(Boolean).map(Number)
+    const meter = meterOf(pids)
     const plan = planOf(options, bare.url, own)
-    await runPhases({ ...plan, count: WARM_UP_DEVICES }, load, pids, own)
+    await runPhases({ ...plan, count: WARM_UP_DEVICES }, load, meter, own)
     const before = measureFloor(onboarding(SERVICE_INFO_ROUNDS))
-    const phases = await runPhases(plan, load, pids, own)
+    const phases = await runPhases(plan, load, meter, own)
     const after = measureFloor(onboarding(SERVICE_INFO_ROUNDS))
-    const http = await measured([bare.pid], () => runPhase(load, 'bare'))
+    const http = await measured(meterOf([bare.pid]), () => runPhase(load, 'bare'))
     const rss = peakRssMb(pids)
     const floor = lower(before, after)
     return reportOf(plan, phases, { floor, http, rss, readyMs: own?.readyMs ?? null })
@@ -92,77 +94,12 @@ function planOf(options: BenchOptions, bare: string, own: OwnService | undefined
   }
 }
 
-type Measured = PhaseResult & { readonly cpuMs: number }
-type Phases = Record<'di' | 'to0' | 'to1' | 'to2', Measured>
-
 /** What was measured beside the phases. */
 interface Surroundings {
   readonly floor: Floor
   readonly http: Measured
   readonly rss: number
   readonly readyMs: number | null
-}
-
-/**
- * One protocol after the other, each with the server's time beside it. Our own service registers a
- * device as soon as it is made: what that takes is measured by having all of them registered once
- * more, and DI is the rest.
- */
-async function runPhases(
-  plan: LoadPlan,
-  load: ChildProcess,
-  pids: readonly number[],
-  own: OwnService | undefined,
-): Promise<Phases> {
-  load.send({ plan } satisfies Order)
-  const before = (await own?.registered(0)) ?? 0
-  const made = await measured(pids, async () => {
-    const result = await runPhase(load, 'di')
-    await own?.registered(before + plan.count)
-    return result
-  })
-  const hook = await measured(pids, () => runPhase(load, 'hook'))
-  const to0 = own ? await registrationCost(own, plan.count, pids) : hook
-  const di = own ? { ...made, cpuMs: made.cpuMs - to0.cpuMs } : made
-  const to1 = await measured(pids, () => runPhase(load, 'to1'))
-  const to2 = await measured(pids, () => runPhase(load, 'to2'))
-  return { di, to0, to1, to2 }
-}
-
-/** What `count` registrations cost: those of devices onboarded just now are renewed along. */
-async function registrationCost(
-  own: OwnService,
-  count: number,
-  pids: readonly number[],
-): Promise<Measured> {
-  const before = await own.registered(0)
-  const renewed = await measured(pids, async () => {
-    await own.registerAgain()
-    const all = await own.registered(before + count)
-    return { phase: 'hook', seconds: 0, latencies: [], errors: {}, renewals: all - before } as const
-  })
-  return { ...renewed, cpuMs: (renewed.cpuMs * count) / renewed.renewals }
-}
-
-async function measured<Result extends PhaseResult>(
-  pids: readonly number[],
-  work: () => Promise<Result>,
-): Promise<Result & { readonly cpuMs: number }> {
-  const before = cpuMs(pids)
-  const result = await work()
-  return { ...result, cpuMs: cpuMs(pids) - before }
-}
-
-function runPhase(load: ChildProcess, phase: Phase): Promise<PhaseResult> {
-  return new Promise((resolve, reject) => {
-    const died = () => reject(new Error(`the load ended during ${phase}`))
-    load.once('exit', died)
-    load.once('message', (result: PhaseResult) => {
-      load.off('exit', died)
-      resolve(result)
-    })
-    load.send({ phase } satisfies Order)
-  })
 }
 
 function reportOf(
@@ -226,6 +163,7 @@ const OTHERS: Readonly<Record<string, () => Promise<unknown>>> = {
   import: () => import('./import.ts'),
   transfer: () => import('./transfer.ts'),
   renewal: () => import('./renewal.ts'),
+  scale: () => import('./scale/scale.ts'),
 }
 await (OTHERS[process.argv[2] ?? ''] ?? benchOnboarding)()
 

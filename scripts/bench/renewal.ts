@@ -7,7 +7,7 @@ import { facts, table } from '../../src/cli/output.ts'
 import { round } from './figures.ts'
 import { cpuMs, peakRssMb } from './process.ts'
 import { type OwnService, startOwnService } from './service.ts'
-import { initialize } from './vouchers.ts'
+import { makeDevicesFor } from './vouchers.ts'
 
 interface RenewalOptions {
   readonly json?: boolean
@@ -54,7 +54,8 @@ async function measureRenewals(options: RenewalOptions): Promise<RenewalReport> 
   })
   const owner = await startOwnService({ FIRSTLIGHT_ROLES: 'manufacturer,owner' })
   try {
-    await makeDevices(owner, rendezvous, count)
+    await makeDevicesFor(owner, count, rendezvous.url)
+    await owner.registered(count)
     for (let i = 0; i < WARM_UP_ROUNDS; i++) await renewAll(owner, count)
     const before = times(owner, rendezvous)
     let seconds = 0
@@ -77,15 +78,6 @@ async function measureRenewals(options: RenewalOptions): Promise<RenewalReport> 
     await owner.stop()
     await rendezvous.stop()
   }
-}
-
-/** Whose vouchers name the rendezvous. */
-async function makeDevices(owner: OwnService, rendezvous: OwnService, count: number) {
-  const { hostname: ip, port } = new URL(rendezvous.url)
-  const at = { ip, dev_port: Number(port), owner_port: Number(port), protocol: 'http' }
-  await owner.api.json('/api/v1/rendezvous-info', { method: 'PUT', json: { directives: [at] } })
-  await initialize(owner, count)
-  await owner.registered(count)
 }
 
 /** Every registration once; gives how long it took, less the wait that sees its end. */

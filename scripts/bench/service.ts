@@ -28,8 +28,12 @@ export interface OwnService {
 /** RSA keys a first start makes: two of each purpose. */
 const RSA_KEYS = { owner: 2, manufacturer: 4 }
 
-export async function startOwnService(variables: NodeJS.ProcessEnv = {}): Promise<OwnService> {
-  const data = mkdtempSync(join(tmpdir(), 'firstlight-bench-'))
+/** `kept`: a data directory of the caller's, which stays when the service is stopped. */
+export async function startOwnService(
+  variables: NodeJS.ProcessEnv = {},
+  kept?: string,
+): Promise<OwnService> {
+  const data = kept ?? mkdtempSync(join(tmpdir(), 'firstlight-bench-'))
   const env = {
     ...process.env,
     FIRSTLIGHT_DATA: data,
@@ -59,7 +63,7 @@ export async function startOwnService(variables: NodeJS.ProcessEnv = {}): Promis
         child.once('exit', () => resolve())
         child.kill('SIGTERM')
       })
-      rmSync(data, { recursive: true })
+      if (kept === undefined) rmSync(data, { recursive: true })
     },
   }
 }

@@ -3,8 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suiteOf } from '../../src/cli/commands/fleet.ts'
-import { makeFleet } from '../../src/fleet/run.ts'
+import type { ImportResult } from '../../src/cli/voucher-bundles.ts'
+import { makeAll } from './making.ts'
 import { type OwnService, startOwnService } from './service.ts'
 
 export const FORMATS = ['tar.gz', 'pem'] as const
@@ -15,8 +15,11 @@ export interface Factory {
   readonly maker: OwnService
   /** PKCS#8 in PEM. */
   readonly ownerKey: string
-  /** The vouchers of so many new devices, in both kinds of file. */
-  make(count: number): Promise<Files>
+  /**
+   * The vouchers of so many new devices, in both kinds of file. Without a rendezvous, so that holding
+   * them causes no TO0.
+   */
+  make(count: number, rendezvous?: string): Promise<Files>
   stop(): Promise<void>
 }
 
@@ -32,9 +35,10 @@ export async function openFactory(): Promise<Factory> {
   return {
     maker,
     ownerKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    async make(count) {
+    async make(count, rendezvous) {
       const since = new Date().toISOString()
-      await makeDevices(maker, count)
+      if (rendezvous === undefined) await makeDevices(maker, count)
+      else await makeDevicesFor(maker, count, rendezvous)
       const files = FORMATS.map(async (format) => {
         const query = new URLSearchParams({ since, format })
         const { body } = await maker.api.send(`/api/v1/vouchers/export?${query}`, { accept: '*/*' })
@@ -58,14 +62,32 @@ export async function makeDevices(maker: OwnService, count: number): Promise<voi
   await initialize(maker, count)
 }
 
+/** Whose vouchers name that rendezvous. */
+export async function makeDevicesFor(maker: OwnService, count: number, url: string): Promise<void> {
+  const { hostname: ip, port } = new URL(url)
+  const at = { ip, dev_port: Number(port), owner_port: Number(port), protocol: 'http' }
+  await maker.api.json('/api/v1/rendezvous-info', { method: 'PUT', json: { directives: [at] } })
+  await initialize(maker, count)
+}
+
 /** DI for so many devices. */
-export async function initialize({ url }: OwnService, count: number): Promise<void> {
-  await makeFleet({
-    count,
-    concurrency: 8,
-    di: url,
-    suite: suiteOf('ECDH256/1'),
-    progress: () => ({ advance: () => {}, stop: () => {} }),
-    note: () => {},
-  })
+async function initialize({ url }: OwnService, count: number): Promise<void> {
+  await makeAll({ count, concurrency: 8, di: url })
+}
+
+/** What is not taken in is no measurement. */
+export async function takeIn({ api }: OwnService, body: Buffer, count: number): Promise<void> {
+  const call = { method: 'POST', body, contentType: 'application/octet-stream' }
+  let taken = 0
+  for await (const result of api.lines<ImportResult>('/api/v1/vouchers', call)) {
+    if (!result.ok) throw new Error(`not taken in: ${result.check}: ${result.detail}`)
+    taken++
+  }
+  if (taken !== count) throw new Error(`${taken} of ${count} taken in`)
+}
+
+/** So that vouchers sold to the key can be taken in. */
+export async function bringKey({ api }: OwnService, { ownerKey }: Factory): Promise<void> {
+  const key = { method: 'POST', body: ownerKey, contentType: 'application/x-pem-file' }
+  await api.send('/api/v1/keys', key)
 }

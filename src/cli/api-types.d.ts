@@ -99,6 +99,7 @@ interface Schemas {
     readonly origin: 'made' | 'imported' | 'token'
     readonly state: 'active' | 'kept' | 'retired'
     readonly vouchers: number
+    readonly vouchers_cut: boolean
     readonly public_key: string
     readonly created_at: string
     readonly retired_at: string | null

@@ -47,8 +47,12 @@ export interface Column<Row> {
   readonly right?: boolean
 }
 
+/** Of the last column, which says least, so much is enough to be of use. */
+const ENOUGH = 16
+
 /**
- * Rows under titles, cut to the terminal's width: the last column gives way first. Whole where no
+ * Rows under titles, for the terminal's width: the last column is cut, and where that is not enough,
+ * each row becomes lines of names and values, so that an id can still be copied. Whole where no
  * terminal is: what is piped is looked for.
  */
 export function table<Row>(
@@ -61,6 +65,10 @@ export function table<Row>(
   const widths = columns.map(({ title }, i) =>
     Math.max(title.length, ...cells.map((line) => line[i]?.length ?? 0)),
   )
+  if (leastWidth(widths) > width) {
+    const named = (row: Row) => columns.map(({ title, value }) => [title, value(row)] as const)
+    return rows.map((row) => facts(named(row))).join('\n\n')
+  }
   const lines = [columns.map(({ title }) => title), ...cells].map((line) =>
     line
       .map((cell, i) => {
@@ -73,6 +81,12 @@ export function table<Row>(
   return lines
     .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
     .join('\n')
+}
+
+function leastWidth(widths: readonly number[]): number {
+  const all = widths.reduce((sum, one) => sum + one, 2 * (widths.length - 1))
+  const last = widths.at(-1) ?? 0
+  return all - Math.max(0, last - ENOUGH)
 }
 
 /** Names and values, one a line, the values lined up. */

@@ -14,6 +14,7 @@ import type { Services } from '../services.ts'
 import { warnOfDefaults } from '../settings/addresses.ts'
 import { addressRoutes } from '../settings/routes.ts'
 import { type Tokens, openTokens } from '../tokens/assembly.ts'
+import type { DeviceTokens } from '../tokens/device-tokens.ts'
 import { voucherRoutes } from '../vouchers/routes.ts'
 import { trustRoutes } from '../vouchers/trust/routes.ts'
 import { type Ground, groundOf } from './ground.ts'
@@ -73,18 +74,22 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
         ...{ publicUrl, tlsUrl, connect: reach.connect },
       })
     : undefined
-  const onboarding = plays.has('owner') ? onboardingOf(services, ground, tlsUrl) : undefined
+  const findDevice = (id: string) => devices.findScopes(id)
+  const noteStranger = strangersNoted(services, devices)
+  const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
+  const onboarding = plays.has('owner')
+    ? onboardingOf(services, ground, tokens.devices, tlsUrl)
+    : undefined
+  await onboarding?.adopt()
   const roles = [
     ...(manufacturing ? [manufacturing.role] : []),
     ...(rendezvous?.roles ?? []),
     ...(onboarding ? [onboarding.role] : []),
   ]
-  const findDevice = (id: string) => devices.findScopes(id)
-  const noteStranger = strangersNoted(services, devices)
-  const tokens = await openTokens({ ...services, pki, findDevice, noteStranger, addresses })
   const register = plays.has('owner')
     ? registerOf(services, ground, { connect: reach.connect, here: reach.here(rendezvous) })
     : undefined
+  const making = services.leases?.of('rsa-keys')
   const to0StatusOf = async (party: string, guids: readonly string[]) =>
     (await register?.statusOf(party, guids)) ?? new Map()
 
@@ -111,8 +116,9 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     ],
     tokens,
     sweeps: {
-      ofProcess: [() => pki.maintain(), ...(onboarding ? [() => onboarding.sweep()] : [])],
+      ofProcess: [() => pki.renewIfDue(), ...(onboarding ? [() => onboarding.sweep()] : [])],
       ofDatabase: [
+        () => pki.sweep(),
         ...(rendezvous ? [() => rendezvous.sweep()] : []),
         () => vouchers.retireStale(),
         () => transfer.sweep(),
@@ -120,7 +126,10 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
     },
     makeFirstKeys: (party) => makeFirstKeys(services, party),
     start(signal, exchange) {
-      void makeRsaKeys(services, signal)
+      const make = () => void makeRsaKeys(services, signal)
+      // They take seconds of a core each to find: one process looks for them.
+      if (making?.isHeld ?? true) make()
+      making?.onTaken(make)
       transfer.start()
       onboarding?.start(signal)
       reach.start(exchange)
@@ -138,11 +147,17 @@ export async function buildDomains(services: Services, addresses: Addresses): Pr
 }
 
 /** TO2, and the plans behind it. */
-function onboardingOf(services: Services, ground: Ground, tlsUrl: () => string): Onboarding {
+function onboardingOf(
+  services: Services,
+  ground: Ground,
+  deviceTokens: DeviceTokens,
+  tlsUrl: () => string,
+): Onboarding {
   const { pki, vouchers, devices, settings } = ground
   return openOnboarding({
     ...services,
-    ...{ pki, vouchers, devices, rendezvousInfo: settings.rendezvousInfoOfOwned },
+    ...{ pki, vouchers, devices, deviceTokens },
+    rendezvousInfo: settings.rendezvousInfoOfOwned,
     serviceAddresses() {
       const url = tlsUrl()
       return url === '' ? undefined : { token_url: `${url}/oauth/token`, api_url: url }

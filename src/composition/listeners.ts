@@ -1,5 +1,5 @@
 /** The listeners the configuration asks for, and the addresses they are reached at. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { certificatesToPem } from '../../protocol/x509/pem.ts'
 import type { Clock } from '../clock.ts'
 import { type Config, ConfigError, isWildcard } from '../config.ts'
@@ -30,8 +30,8 @@ export interface Listeners {
   reload(): void
   /** Answers everything, and ends each connection with its answer. */
   letGo(): void
-  /** Answers what has begun, for `patienceMs` at most. */
-  close(patienceMs: number): Promise<void>
+  /** Answers what has begun, for `patienceMs` at most; see Listening for `idleMs`. */
+  close(patienceMs: number, idleMs: number): Promise<void>
 }
 
 export async function openListeners(
@@ -55,7 +55,7 @@ export async function openListeners(
   return {
     ...{ http, https, publicUrl, tlsUrl, reload },
     letGo: () => open.forEach((one) => one.letGo()),
-    close: (patienceMs) => drain(open, patienceMs),
+    close: (patienceMs, idleMs) => drain(open, patienceMs, idleMs),
   }
 }
 
@@ -99,18 +99,23 @@ function watchFiles(metrics: Metrics, files: TlsFiles): void {
   metrics.watch({
     name: 'firstlight_tls_not_after_timestamp_seconds',
     help: 'When the certificate of the HTTPS listener ends',
-    ...{ type: 'gauge', labels: [], samples: () => [[[], files.notAfter.getTime() / 1000]] },
+    ...{ type: 'gauge', isShared: true, labels: [] },
+    samples: () => [[[], files.notAfter.getTime() / 1000]],
   })
   metrics.watch({
     name: 'firstlight_tls_refused',
     help: '1 while the files of the certificate hold one that was refused',
-    ...{ type: 'gauge', labels: [], samples: () => [[[], files.refusal === undefined ? 0 : 1]] },
+    ...{ type: 'gauge', isShared: true, labels: [] },
+    samples: () => [[[], files.refusal === undefined ? 0 : 1]],
   })
 }
 
 /** What whoever calls us has to trust, for those who look for it on this machine. */
 function writeTrust({ config, pki }: ListenersServices): void {
-  writeFileSync(config.caFile, certificatesToPem(pki.trustBundle()))
+  const pem = certificatesToPem(pki.trustBundle())
+  // Another process of this service may have written it, and somebody be reading it.
+  if (existsSync(config.caFile) && readFileSync(config.caFile, 'utf8') === pem) return
+  writeFileSync(config.caFile, pem)
 }
 
 /** Throws ConfigError where they are no certificate and its key. */
@@ -157,8 +162,12 @@ async function named<T>(variable: string, opening: Promise<T>): Promise<T> {
   }
 }
 
-async function drain(open: readonly Listening[], patienceMs: number): Promise<void> {
-  const closed = Promise.all(open.map((one) => one.close()))
+async function drain(
+  open: readonly Listening[],
+  patienceMs: number,
+  idleMs: number,
+): Promise<void> {
+  const closed = Promise.all(open.map((one) => one.close(idleMs)))
   const cut = setTimeout(() => open.forEach((one) => one.destroy()), patienceMs)
   await closed
   clearTimeout(cut)

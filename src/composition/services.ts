@@ -14,7 +14,7 @@ import { DatabaseUnavailable } from '../database/unavailable.ts'
 import { createEvents } from '../events.ts'
 import { Leases } from '../leases/leases.ts'
 import { type Log, createLog } from '../log.ts'
-import { Metrics } from '../metrics.ts'
+import { type Colleagues, Metrics } from '../metrics.ts'
 import { Outbound } from '../outbound/outbound.ts'
 import { OutboundPolicy } from '../outbound/policy.ts'
 import { Parties } from '../parties/service.ts'
@@ -34,7 +34,11 @@ export type Fakes = Partial<
 >
 
 /** Everything that lives long, and what it stands on. Throws StartRefused. */
-export async function openServices(config: Config, fakes: Fakes): Promise<Services> {
+export async function openServices(
+  config: Config,
+  fakes: Fakes,
+  colleagues?: Colleagues,
+): Promise<Services> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const { databaseUrl, databaseFile, databaseConnections: connections } = config
   const masterKeyOf = (isUsed: boolean) => loadMasterKey(config.masterKeyFile, isUsed)
@@ -47,7 +51,7 @@ export async function openServices(config: Config, fakes: Fakes): Promise<Servic
     const opened = new Sealer(masterKey ?? masterKeyOf(await hasMasterKey(database)))
     const sealer = await checkMasterKey(database, opened, config.masterKeyFile)
     external = config.pkcs11 && (await openTokenKeys(config.pkcs11, { log }))
-    const ground = { database, sealer, log, external }
+    const ground = { database, sealer, log, external, colleagues }
     return await servicesOver(ground, config, fakes)
   } catch (error) {
     await external?.stop()
@@ -73,15 +77,16 @@ export async function closeServices(services: Services): Promise<void> {
 
 interface Ground extends Pick<KeyStoreServices, 'database' | 'sealer' | 'external'> {
   readonly log: Log
+  readonly colleagues: Colleagues | undefined
 }
 
 async function servicesOver(
-  { sealer, log, external, ...ground }: Ground,
+  { sealer, log, external, colleagues, ...ground }: Ground,
   config: Config,
   fakes: Fakes,
 ): Promise<Services> {
   const { clock = realClock } = fakes
-  const metrics = new Metrics()
+  const metrics = new Metrics(colleagues)
   const database = measured(ground.database, metrics)
   const events = createEvents(log, metrics)
   const audit = new AuditLog({ clock })

@@ -39,6 +39,7 @@ export function transferOf(
     sales: salePort(desk),
     keys: keyPort(keyStore),
     parties: partyPort(parties, keyStore),
+    rounds: services.leases?.of('rules'),
   })
   ledger.watch({
     held: async (tx, { party, guid }) => afterCommit(tx, () => transfer.rules.wakeFor(party, guid)),

@@ -17,6 +17,8 @@ export interface Database {
   changesOf(table: WatchedTable): number
   /** Whether it answers. */
   isAlive(): Promise<boolean>
+  /** How many wait for a connection; none does where there is but one, in this process. */
+  waiting(): number
   /** Where it keeps a log of changes: nothing deleted lingers there afterwards, as far as it can. */
   emptyLog(): Promise<void>
   /** Waits for commits under way. */

@@ -16,6 +16,7 @@ import type {
 } from './tables/callers.ts'
 import type { DeviceEventTable, DeviceGroupTable, DeviceTable } from './tables/devices.ts'
 import type { SealingKeyTable, SessionTable } from './tables/fdo.ts'
+import type { ContentPieceTable, ContentTable, UploadPieceTable } from './tables/files.ts'
 import type { IdempotencyTable } from './tables/http.ts'
 import type {
   OrderCertificateTable,
@@ -32,6 +33,7 @@ import type {
   PlanVersionTable,
   StepOutputTable,
   To0JobTable,
+  To0PlaceTable,
   UploadTable,
 } from './tables/onboarding.ts'
 import type { LeaseTable } from './tables/leases.ts'
@@ -99,12 +101,16 @@ export interface Tables {
 
   // ── onboarding: where our own vouchers are registered, what devices get, and what they have sent
   to0_job: To0JobTable
+  to0_place: To0PlaceTable
   plan: PlanTable
   plan_version: PlanVersionTable
   plan_outcome: PlanOutcomeTable
   onboarding_progress: OnboardingProgressTable
   step_output: StepOutputTable
   upload: UploadTable
+  content: ContentTable
+  content_piece: ContentPieceTable
+  upload_piece: UploadPieceTable
 
   // ── pki
   certificate: CertificateTable

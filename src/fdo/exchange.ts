@@ -18,8 +18,9 @@ import { Metrics } from '../metrics.ts'
 import type { Tracer } from '../tracing/tracer.ts'
 import { InTurn } from './in-turn.ts'
 import { guidOf, protocolOf } from './mounted-role.ts'
-import { type Chapter, RunBook } from './run-book.ts'
+import { RunBook } from './run-book.ts'
 import { type Authorized, type RunServices, Runs } from './runs.ts'
+import type { Chapter, Told } from './told.ts'
 import type { Turn } from './turn.ts'
 
 export interface FdoRequest extends Authorized {
@@ -125,10 +126,21 @@ export class Exchange {
     this.#released.abort()
   }
 
-  /** Drops what has expired. */
+  /** What another process of this service has to tell of a run. */
+  hear(told: Told): void {
+    this.#book.hear(told)
+  }
+
+  /** Drops what has expired, in the database too. */
   sweep(): Promise<void> {
-    this.#book.sweep()
+    this.forget()
     return this.#runs.sweep()
+  }
+
+  /** What has expired of what this process keeps for itself. */
+  forget(): void {
+    this.#book.sweep()
+    this.#runs.forget()
   }
 
   /**

@@ -1,34 +1,24 @@
 /**
  * The story of every run, told once when it ends: a line of the log, a count, and how long it took.
- * Kept in memory, since nothing depends on it: of a run that began before a restart, or elsewhere, the
- * end alone is known. A run that nobody ends is told of when its token has expired.
+ * Kept in memory, since nothing depends on it: of a run that began before a restart, or on another
+ * machine, the end alone is known; of several processes of one service the one in which a run began
+ * keeps its story, and is told by the others. A run that nobody ends is told of when its token has expired.
  */
-import { type Bytes, toHex } from '../../protocol/bytes.ts'
-import { FdoError } from '../../protocol/errors.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Counter, Histogram, Sample } from '../measures.ts'
 import type { Metrics } from '../metrics.ts'
 import { SERVER, type Span, type Tracer } from '../tracing/tracer.ts'
-import type { Run } from './sealed-session.ts'
+import { type Chapter, type Storytellers, type Told, failureOf, toldOf } from './told.ts'
 
 export interface RunBookServices {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
   readonly tracer?: Tracer | undefined
-}
-
-/** What is known of a message once it has been dealt with. */
-export interface Chapter {
-  readonly run: Run
-  /** `DI`, `TO0`, `TO1`, `TO2`. */
-  readonly protocol: string
-  /** Where it came from. */
-  readonly source: string
-  readonly guid: Bytes | undefined
-  /** The header that came with it. */
-  readonly traceparent?: string | undefined
+  /** Undefined where this process is the whole service. */
+  readonly storytellers?: Storytellers | undefined
 }
 
 interface Story {
@@ -47,6 +37,8 @@ type Outcome = 'done' | 'failed' | 'abandoned'
 
 /** No token lasts longer, and so no run goes on after this. */
 const IDLE_MS = 10 * 60_000
+/** Longer than what another process tells is on its way. */
+const SETTLED_MS = 10_000
 /** Beyond these the oldest are forgotten: a flood of runs that begin is to cost no more than this. */
 const MOST_KEPT = 10_000
 const BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800]
@@ -54,6 +46,8 @@ const BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800]
 export class RunBook {
   readonly #services: RunBookServices
   readonly #stories = new Map<string, Story>()
+  /** When each ended of those of late: others may not have known it yet. */
+  readonly #ended = new Map<string, number>()
   readonly #spoken = new Set<string>()
   readonly #counts: Counter
   readonly #seconds: Histogram
@@ -83,23 +77,36 @@ export class RunBook {
 
   /** `expects` what comes next; null where that was the last message. */
   answered(chapter: Chapter, expects: string | null): void {
-    const name = toHex(chapter.run.id)
-    const story = this.#stories.get(name) ?? this.#begin(name, chapter)
-    story.messages++
-    story.guid ??= chapter.guid && toHex(chapter.guid)
-    story.latest = this.#now()
-    if (expects !== null) story.expects = expects
-    else this.#end(name, story, 'done')
+    this.#tell({ ...toldOf(chapter, this.#now()), expects })
   }
 
   /** At `step`, the message that was expected. */
   failed(chapter: Chapter, step: string, error: unknown): void {
-    const name = toHex(chapter.run.id)
-    const story = this.#stories.get(name) ?? this.#begin(name, chapter)
-    story.guid ??= chapter.guid && toHex(chapter.guid)
-    story.expects = step
-    story.latest = this.#now()
-    this.#end(name, story, 'failed', error)
+    this.#tell({ ...toldOf(chapter, this.#now()), expects: step, failure: failureOf(error) })
+  }
+
+  /** Another process has dealt with a message of a run whose story is kept here. */
+  hear(told: Told): void {
+    // It was overtaken by the end.
+    if (!this.#ended.has(told.run)) this.#write(told)
+  }
+
+  #tell(told: Told): void {
+    const { storytellers } = this.#services
+    if (!storytellers || told.run.startsWith(toHex(storytellers.mark))) this.#write(told)
+    else storytellers.tell(told)
+  }
+
+  #write(told: Told): void {
+    const { run, at, expects, failure } = told
+    const story = this.#stories.get(run) ?? this.#begin(told)
+    story.guid ??= told.guid
+    // What others tell may come late.
+    if (expects !== null && at >= story.latest) story.expects = expects
+    story.latest = Math.max(story.latest, at)
+    if (!failure) story.messages++
+    if (failure) this.#end(run, story, 'failed', failure)
+    else if (expects === null) this.#end(run, story, 'done')
   }
 
   /** From time to time: tells of those that have been left. */
@@ -108,32 +115,36 @@ export class RunBook {
     for (const [name, story] of this.#stories) {
       if (story.latest < before) this.#end(name, story, 'abandoned')
     }
+    const settled = this.#now() - SETTLED_MS
+    for (const [name, at] of this.#ended) if (at < settled) this.#ended.delete(name)
   }
 
-  #begin(name: string, { run, protocol, source, traceparent }: Chapter): Story {
-    const now = this.#now()
+  #begin({ run, startedAt, protocol, source, traceparent, at: now }: Told): Story {
     // Whole seconds are known of a run that began elsewhere: more than it lasted would be wrong.
-    const began = Math.min(now, Math.max(run.startedAt * 1000, now - IDLE_MS))
+    const began = Math.min(now, Math.max(startedAt * 1000, now - IDLE_MS))
     const at = now - began < 1000 ? now : began
     const about = { name: `fdo.${protocol}`, kind: SERVER, traceparent, at } as const
     const story: Story = {
       ...{ protocol, source, guid: undefined, messages: 0, expects: '' },
       ...{ began: at, latest: now, span: this.#services.tracer?.begin(about) },
     }
-    this.#stories.set(name, story)
+    this.#stories.set(run, story)
     this.#spoken.add(protocol)
     if (this.#stories.size > MOST_KEPT)
       this.#stories.delete(this.#stories.keys().next().value ?? '')
     return story
   }
 
-  #end(name: string, story: Story, outcome: Outcome, error?: unknown): void {
+  #end(name: string, story: Story, outcome: Outcome, failure: Told['failure'] = {}): void {
     this.#stories.delete(name)
+    if (this.#services.storytellers && this.#ended.size < MOST_KEPT) {
+      this.#ended.set(name, this.#now())
+    }
     const { protocol, guid, messages, began, latest, source, expects, span } = story
     const step = outcome === 'done' ? '' : expects
     const ms = latest - began
     this.#counts.add(protocol, outcome, step)
-    const { code, reason } = reasonOf(error)
+    const { code, reason } = failure
     const said = { 'fdo.guid': guid, 'fdo.messages': messages, 'fdo.outcome': outcome }
     const where = { 'fdo.step': step || undefined, 'fdo.error': code, 'client.address': source }
     span?.end({ ...said, ...where }, outcome === 'done' ? undefined : (reason ?? outcome))
@@ -156,9 +167,4 @@ export class RunBook {
   #now(): number {
     return this.#services.clock.now().getTime()
   }
-}
-
-function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {
-  if (error instanceof FdoError) return { code: error.code, reason: error.message }
-  return error instanceof Error ? { reason: error.message } : {}
 }

@@ -22,7 +22,6 @@ import {
   tombstoneUntil,
 } from './repeat.ts'
 import {
-  RUN_ID_BYTES,
   type RowToken,
   SEALED_RUN_SECONDS,
   openSealed,
@@ -34,6 +33,7 @@ import {
 } from './sealed-session.ts'
 import type { SealingKeys } from './sealing-keys.ts'
 import { type SessionRow, SessionStore } from './store.ts'
+import { type Storytellers, newRunId } from './told.ts'
 import type { Turn, TurnRow } from './turn.ts'
 
 export interface RunServices {
@@ -43,6 +43,8 @@ export interface RunServices {
   readonly randomBytes: RandomBytes
   readonly log: Log
   readonly roles: readonly MountedRole[]
+  /** Undefined where this process is the whole service. */
+  readonly storytellers?: Storytellers | undefined
 }
 
 /** A row lives this long after the answer that was given last. */
@@ -65,12 +67,13 @@ export class Runs {
 
   /** What the message meets: a new run, a sealed state, a row; or the answer it once had. */
   async turnOf(request: Authorized): Promise<Turn | Answered> {
-    const { clock, randomBytes, roles } = this.#services
+    const { clock, randomBytes, roles, storytellers } = this.#services
     const now = clock.now()
     const protocol = protocolOf(request.number)
     const served = roles.find(({ firstMessage }) => firstMessage === protocol)
     if (served && request.number === protocol) {
-      const run = { id: randomBytes(RUN_ID_BYTES), role: protocol, startedAt: secondsOf(now) }
+      const id = newRunId(randomBytes, storytellers)
+      const run = { id, role: protocol, startedAt: secondsOf(now) }
       return { role: served, run, held: served.initialState, row: undefined }
     }
     return this.#recentTurn(request, protocol, now) ?? this.#turnByToken(request, served, now)
@@ -193,11 +196,15 @@ export class Runs {
     }
   }
 
-  /** Drops what has expired, a few at a time: devices are waiting, too. */
+  /** Drops what has expired of what is kept in memory. */
+  forget(): void {
+    this.#recent.dropExpired(this.#services.clock.now().getTime())
+  }
+
+  /** Drops the rows that have expired, a few at a time: devices are waiting, too. */
   async sweep(): Promise<void> {
     const { database, clock } = this.#services
     const now = clock.now()
-    this.#recent.dropExpired(now.getTime())
     const startedBefore = later(now, -SEALED_RUN_SECONDS * 1000)
     const drop = (tx: Executor) =>
       this.#sessions.dropExpired(tx, startedBefore, now.toISOString(), SWEPT_AT_ONCE)

@@ -13,7 +13,7 @@ import { SECRET_PREFIXES } from '../prefixes.ts'
 
 /** One run of one protocol, from its first message on. */
 export interface Run {
-  /** 16 random bytes; whoever knows them speaks for the run. */
+  /** 16 bytes, 14 of them random at least; whoever knows them speaks for the run. */
   readonly id: Bytes
   /** The number of the message that began it. */
   readonly role: number

@@ -5,7 +5,6 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { Clock } from '../clock.ts'
-import { isOutOfSpace } from '../database/portable.ts'
 import { InTurn } from '../fdo/in-turn.ts'
 import type { Load } from '../load.ts'
 import type { Log } from '../log.ts'
@@ -19,7 +18,7 @@ import {
 import type { Idempotency } from './idempotency/service.ts'
 import { type IsReady, healthRoutes } from './health.ts'
 import { openApiRoute } from './openapi.ts'
-import { Problem, problemOf, problemResponse } from './problem.ts'
+import { Problem, fullDiskOf, problemOf, problemResponse } from './problem.ts'
 import { File, type Route, type Surroundings, route } from './route.ts'
 import { HERE, IncomingSource, type TrustedProxies } from './source.ts'
 
@@ -64,7 +63,7 @@ export function createApp(services: AppServices): Hono<AppEnv> {
   app.notFound((c) => problemResponse(new Problem('not-found', 'there is nothing here'), c, id(c)))
   app.onError((error, c) => {
     const problem = problemOf(error)
-    if (problem.code === 'internal-error' || isOutOfSpace(error)) {
+    if (problem.code === 'internal-error' || fullDiskOf(error) !== undefined) {
       log.error({ err: error, request: id(c), method: c.req.method, path: c.req.path }, 'failed')
     }
     return problemResponse(problem, c, id(c))

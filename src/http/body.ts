@@ -115,7 +115,7 @@ export class BodyStream implements AsyncIterable<Bytes> {
       return done ? undefined : value
     } catch (error) {
       this.#hasEnded = true
-      throw error
+      throw isBrokenOff(error) ? brokenOff() : error
     } finally {
       clearTimeout(timer)
     }
@@ -139,6 +139,15 @@ async function* nothing(): AsyncGenerator<Bytes> {}
 
 function tooLarge(most: number): Problem {
   return new Problem('too-large', `a body here may be ${most} bytes long`)
+}
+
+/** By who was sending; of no more weight than any other bad request. */
+function isBrokenOff(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
+}
+
+function brokenOff(): Problem {
+  return new Problem('invalid-request', 'the body broke off before its end')
 }
 
 function tooSlow(ms: number): Problem {

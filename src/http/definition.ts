@@ -60,7 +60,7 @@ const PROBLEMS = {
   401: ['NotAuthenticated', 'No token, or none that is good'],
   403: ['NotPermitted', 'The token lacks the permission'],
   404: ['NotFound', 'There is no such thing, or it is not yours'],
-  408: ['TooSlow', 'The body stopped coming'],
+  408: ['TooSlow', 'The body stopped coming, or did not come in time'],
   409: ['Conflict', 'As things stand this cannot be done'],
   412: ['PreconditionFailed', 'It is not what If-Match names: it has changed'],
   413: ['TooLarge', 'The body is too long'],
@@ -122,7 +122,7 @@ function problemsOf({ method, params, query, ...body }: Described): ProblemStatu
     [403, true],
     // What a body names may not be there, either.
     [404, params ?? (body.body && !isRead)],
-    [408, body.stream],
+    [408, hasBody],
     [409, !isRead],
     [412, !isRead && method !== 'post'],
     [413, hasBody],

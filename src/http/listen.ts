@@ -1,6 +1,7 @@
 /** HTTP and HTTPS listeners on several addresses, and their orderly end. */
 import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import { Server as NetServer } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -12,8 +13,11 @@ export interface Listening {
   renew(credentials: SecureContextOptions): void
   /** Answers from now on end their connections: whoever asked goes elsewhere with what comes next. */
   letGo(): void
-  /** Lets go, and takes no more connections; resolves when the last request has been answered. */
-  close(): Promise<void>
+  /**
+   * Lets go, and takes no more connections; resolves when the last request has been answered.
+   * Connections between two requests have `idleMs` for another.
+   */
+  close(idleMs?: number): Promise<void>
   /** Cuts what is still open. */
   destroy(): void
 }
@@ -62,9 +66,9 @@ export async function listen(listener: Listener, { hosts, port, tls }: Bind): Pr
     letGo() {
       hold.isLettingGo = true
     },
-    async close() {
+    async close(idleMs = 0) {
       hold.isLettingGo = true
-      await Promise.all(servers.map(closed))
+      await Promise.all(servers.map((server) => closed(server, idleMs)))
     },
     destroy() {
       for (const server of servers) server.closeAllConnections()
@@ -109,12 +113,17 @@ function bind(server: Server, host: string, port: number): Promise<number> {
 }
 
 /** A connection kept alive becomes idle only once its last request has been answered. */
-function closed(server: Server): Promise<void> {
+function closed(server: Server, idleMs: number): Promise<void> {
+  const until = performance.now() + idleMs
   return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), LOOK_FOR_IDLE_MS)
-    server.close(() => {
+    const idle = setInterval(() => {
+      if (performance.now() >= until) server.closeIdleConnections()
+    }, LOOK_FOR_IDLE_MS)
+    // HTTP's own would cut those that are idle now.
+    NetServer.prototype.close.call(server, () => {
       clearInterval(idle)
-      resolve()
+      // It is closed already; what looks after its connections ends with this.
+      server.close(() => resolve())
     })
   })
 }

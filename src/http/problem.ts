@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { FdoError } from '../../protocol/errors.ts'
-import { isOutOfSpace } from '../database/portable.ts'
+import { codeOf, isOutOfSpace } from '../database/portable.ts'
 import { DatabaseUnavailable } from '../database/unavailable.ts'
 
 const STATUS = {
@@ -67,12 +67,21 @@ export function problemOf(error: unknown): Problem {
     const code = (Object.keys(STATUS) as ProblemCode[]).find((one) => STATUS[one] === error.status)
     return new Problem(code ?? 'invalid-request', error.message, { cause: error })
   }
-  if (isOutOfSpace(error)) {
-    const detail = 'the disk of the database is full: nothing was changed'
+  const full = fullDiskOf(error)
+  if (full !== undefined) {
+    const detail = `the disk of the ${full} is full: nothing was changed`
     return new Problem('unavailable', detail, { cause: error, headers: { 'retry-after': '30' } })
   }
   return new Problem('internal-error', '', { cause: error })
 }
+
+/** What lies on a disk without room, if that is what is wrong. */
+export function fullDiskOf(error: unknown): string | undefined {
+  if (isOutOfSpace(error)) return 'database'
+  return FULL.includes(codeOf(error) ?? '') ? 'data folder' : undefined
+}
+
+const FULL = ['ENOSPC', 'EDQUOT']
 
 /** The answer; `instance` is the id under which the log tells the rest. */
 export function problemResponse(problem: Problem, c: Context, instance: string): Response {

@@ -37,6 +37,8 @@ export interface ShownKey extends KeyInfo {
   readonly state: 'active' | 'kept' | 'retired'
   /** At most MOST_COUNTED, in a long list fewer. */
   readonly vouchers: number
+  /** Whether counting ended there: then there may be more. */
+  readonly isCut: boolean
 }
 
 export const MOST_COUNTED = 10_000
@@ -171,7 +173,7 @@ export class Keys {
     const isActive = book.active(key)?.id === key.id
     const vouchers = signsVouchers(key) ? await countVouchers(database.db, key, most) : 0
     const rest = key.retiredAt === null ? 'kept' : 'retired'
-    return { ...key, state: isActive ? 'active' : rest, vouchers }
+    return { ...key, state: isActive ? 'active' : rest, vouchers, isCut: vouchers >= most }
   }
 
   /** What the party's log says of a change, in its transaction. */

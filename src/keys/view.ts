@@ -24,6 +24,7 @@ export const KeyView = z
           `how many vouchers are with it, counted up to ${MOST_COUNTED}; ` +
           `of more than ten keys at once up to fewer, but to ${LEAST_COUNTED} at least`,
       }),
+    vouchers_cut: z.boolean().openapi({ description: 'counting ended there: there may be more' }),
     public_key: z.string(),
     created_at: z.string(),
     retired_at: z.string().nullable(),
@@ -42,9 +43,10 @@ export const ProtectedKey = z
   .openapi('ProtectedKey')
 
 export function keyView({ kind, spki, createdAt, retiredAt, ...key }: ShownKey) {
-  const { id, purpose, fingerprint, origin, state, vouchers } = key
+  const { id, purpose, fingerprint, origin, state, vouchers, isCut } = key
   return {
     ...{ id, purpose, type: kind, fingerprint, origin, state, vouchers },
+    vouchers_cut: isCut,
     public_key: Buffer.from(spki).toString('base64'),
     ...{ created_at: createdAt, retired_at: retiredAt },
   }

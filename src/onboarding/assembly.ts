@@ -1,10 +1,9 @@
 /** The owner's side of onboarding, put together. */
-import { join } from 'node:path'
 import type { MountedRole } from '../fdo/mounted-role.ts'
 import type { Route } from '../http/route.ts'
 import type { Services } from '../services.ts'
-import { ContentStore } from './content.ts'
 import { openKeyExchange } from './key-exchange/owner.ts'
+import { filesOf } from './files.ts'
 import { Plans } from './plans/service.ts'
 import { Trials } from './plans/trials.ts'
 import { type OnboardingServices, onboardingRole } from './role.ts'
@@ -13,7 +12,6 @@ import { EventStreams } from './progress/event-streams.ts'
 import { Progress } from './progress/service.ts'
 import { dropOldProgress } from './progress/store.ts'
 import { dropForgottenUploads } from './store.ts'
-import { UploadFiles } from './uploads.ts'
 
 /** Longer than any run lasts: what it has sent is kept, or forgotten. */
 const FORGOTTEN_MS = 24 * 3_600_000
@@ -26,6 +24,8 @@ export interface Onboarding {
   readonly role: MountedRole
   readonly routes: readonly Route[]
   readonly plans: Plans
+  /** Before it is begun: takes in what versions before kept elsewhere. */
+  adopt(): Promise<void>
   /** From time to time: removes what runs that nobody ended have sent. */
   sweep(): Promise<void>
   /** Whoever watches is let go when the signal comes. */
@@ -34,10 +34,9 @@ export interface Onboarding {
 }
 
 export function openOnboarding(given: Given): Onboarding {
-  const { config, database, clock, audit, events } = given
-  const contents = new ContentStore(join(config.dataDir, 'contents'))
-  const uploads = new UploadFiles(join(config.dataDir, 'uploads'))
-  const plans = new Plans({ database, clock, audit, events, contents })
+  const { database, clock, audit, events, deviceTokens } = given
+  const { contents, uploads, adopt } = filesOf(given)
+  const plans = new Plans({ database, clock, audit, events, contents, deviceTokens })
   const trials = new Trials({ database, clock, audit, events })
   const keyExchange = openKeyExchange()
   const progress = new Progress({ database, devices: given.devices })
@@ -47,6 +46,7 @@ export function openOnboarding(given: Given): Onboarding {
     role: onboardingRole(services),
     routes: onboardingRoutes(services),
     plans,
+    adopt,
     async sweep() {
       const now = clock.now()
       const before = new Date(now.getTime() - FORGOTTEN_MS).toISOString()

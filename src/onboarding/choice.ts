@@ -4,8 +4,9 @@ import type { PlanStep } from '../../protocol/service-info/plan.ts'
 import { HOME_PARTY } from '../database/tables.ts'
 import type { DeviceService } from '../devices/service.ts'
 import type { Parties } from '../parties/service.ts'
+import type { DeviceTokens } from '../tokens/device-tokens.ts'
 import type { ServableVoucher } from '../vouchers/service.ts'
-import type { ContentStore } from './content.ts'
+import type { Contents } from './content.ts'
 import type { DeviceFacts } from './plans/rules.ts'
 import type { Plans } from './plans/service.ts'
 import type { Choice, Plan } from './plans/shelf.ts'
@@ -15,7 +16,8 @@ export interface PlanChoiceServices {
   readonly devices: DeviceService
   readonly parties: Pick<Parties, 'find'>
   readonly plans: Plans
-  readonly contents: ContentStore
+  readonly contents: Contents
+  readonly deviceTokens: DeviceTokens
   /** Where devices use their certificates; undefined without a TLS listener. */
   readonly serviceAddresses: () => ServiceAddresses | undefined
 }

@@ -29,15 +29,43 @@ export interface Content {
 const SHA384 = /^[0-9a-f]{96}$/
 const REF = /^(?:(?:fdop_[0-9a-z]+|lent)\/)?([0-9a-f]{96})$/
 /** Made for one device each, and of no use once its run is over. */
-const LENT = 'lent/'
+export const LENT_PLACE = 'lent'
+const LENT = `${LENT_PLACE}/`
 /** Longer than a run lasts. */
-const LENT_MS = 24 * 3_600_000
+export const LENT_MS = 24 * 3_600_000
 /** What every device gets is asked for piece by piece, time and again. */
 const KEPT_BYTES = 256 * 1024
 const MOST_KEPT = 64
 const DRAFT = '.draft'
 
-export class ContentStore {
+/** What plans are served from. */
+export interface Contents {
+  put(party: string, bytes: Bytes): Promise<Content>
+  /** Until a sweep finds that nobody can want it any more. */
+  lend(bytes: Bytes): Promise<Content>
+  /** As it comes, however long it is: no more of it is held than has just come. */
+  take(party: string, parts: AsyncIterable<Bytes>): Promise<Content>
+  /** From time to time: what was lent, and what was broken off while it came. */
+  sweep(now: Date): Promise<void>
+  /** By its hash. */
+  find(party: string, sha384: string): Promise<Content | undefined>
+  /** The hashes of all that a party has. */
+  list(party: string): Promise<readonly string[]>
+  /** Part of one; shorter than asked only at its end. Throws ContentGone. */
+  read(ref: string, offset: number, length: number): Bytes | Promise<Bytes>
+  /** False if there is none. */
+  remove(party: string, sha384: string): Promise<boolean>
+}
+
+export class ContentGone extends Error {
+  override readonly name = 'ContentGone'
+
+  constructor(ref: string) {
+    super(`the content ${ref} is gone`)
+  }
+}
+
+export class ContentStore implements Contents {
   readonly #folder: string
   readonly #kept = new Map<string, Bytes>()
 
@@ -49,7 +77,6 @@ export class ContentStore {
     return this.#put(folderOf(party), bytes)
   }
 
-  /** Until a sweep finds that nobody can want it any more. */
   async lend(bytes: Bytes): Promise<Content> {
     const content = await this.#put(LENT, bytes)
     const now = new Date()
@@ -62,14 +89,28 @@ export class ContentStore {
     const content = { ref: folder + sha384, sha384, length: bytes.length }
     if ((await this.#find(content.ref)) !== undefined) return content
     const draft = await this.#draft(folder)
-    await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
-    await rename(draft, join(this.#folder, content.ref))
+    try {
+      await writeFile(draft, bytes, { mode: 0o600, flag: 'wx', flush: true })
+      await rename(draft, join(this.#folder, content.ref))
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
     return content
   }
 
-  /** As it comes, however long it is: no more of it is held than has just come. */
-  async take(party: string, parts: AsyncIterable<Bytes>): Promise<Content> {
-    const draft = await this.#draft(folderOf(party))
+  take(party: string, parts: AsyncIterable<Bytes>): Promise<Content> {
+    return this.#take(folderOf(party), parts)
+  }
+
+  /** One that is kept elsewhere, too, from there. */
+  async fill(ref: string, parts: AsyncIterable<Bytes>): Promise<void> {
+    const sha384 = sha384Of(ref)
+    await this.#take(ref.slice(0, ref.length - sha384.length), parts, sha384)
+  }
+
+  async #take(folder: string, parts: AsyncIterable<Bytes>, expected?: string): Promise<Content> {
+    const draft = await this.#draft(folder)
     const hash = createHash('sha384')
     let length = 0
     try {
@@ -85,7 +126,8 @@ export class ContentStore {
         await file.close()
       }
       const sha384 = hash.digest('hex')
-      const ref = folderOf(party) + sha384
+      const ref = folder + sha384
+      if (expected !== undefined && sha384 !== expected) throw new ContentGone(folder + expected)
       await rename(draft, join(this.#folder, ref))
       return { ref, sha384, length }
     } catch (error) {
@@ -100,7 +142,6 @@ export class ContentStore {
     return join(this.#folder, folder, `${randomBytes(12).toString('hex')}${DRAFT}`)
   }
 
-  /** From time to time: what was lent, and what was broken off while it came. */
   async sweep(now: Date): Promise<void> {
     const before = now.getTime() - LENT_MS
     for (const folder of ['', ...(await this.#foldersOf())]) {
@@ -129,14 +170,13 @@ export class ContentStore {
     }
   }
 
-  /** By its hash. */
   find(party: string, sha384: string): Promise<Content | undefined> {
     return this.#find(folderOf(party) + sha384)
   }
 
   async #find(ref: string): Promise<Content | undefined> {
-    const [, sha384] = REF.exec(ref) ?? []
-    if (sha384 === undefined) return undefined
+    const sha384 = sha384Of(ref)
+    if (sha384 === '') return undefined
     const kept = this.#kept.get(ref)
     if (kept) return { ref, sha384, length: kept.length }
     try {
@@ -148,13 +188,17 @@ export class ContentStore {
     }
   }
 
-  /** The hashes of all that a party has. */
+  /** Of whom there is something. */
+  async parties(): Promise<readonly string[]> {
+    const folders = ['', ...(await this.#foldersOf())].filter((folder) => folder !== LENT)
+    return folders.map((folder) => folder.slice(0, -1) || HOME_PARTY)
+  }
+
   async list(party: string): Promise<readonly string[]> {
     const names = await this.#namesIn(folderOf(party))
     return names.filter((name) => SHA384.test(name)).sort()
   }
 
-  /** Part of one; shorter than asked only at its end. Throws where it is gone. */
   read(ref: string, offset: number, length: number): Bytes | Promise<Bytes> {
     const kept = this.#kept.get(ref)
     return kept ? kept.subarray(offset, offset + length) : this.#readFile(ref, offset, length)
@@ -162,7 +206,7 @@ export class ContentStore {
 
   async #readFile(ref: string, offset: number, length: number): Promise<Bytes> {
     const content = await this.#find(ref)
-    if (!content) throw new Error(`the content ${ref} is gone`)
+    if (!content) throw new ContentGone(ref)
     const path = join(this.#folder, ref)
     if (content.length <= KEPT_BYTES) {
       const bytes = new Uint8Array(await readFile(path))
@@ -183,7 +227,6 @@ export class ContentStore {
     if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value ?? '')
   }
 
-  /** False if there is none. */
   async remove(party: string, sha384: string): Promise<boolean> {
     const ref = folderOf(party) + sha384
     const isThere = (await this.#find(ref)) !== undefined
@@ -191,6 +234,20 @@ export class ContentStore {
     if (isThere) await rm(join(this.#folder, ref), { force: true })
     return isThere
   }
+}
+
+/** The last part of it; nothing where it is no name of a content. */
+export function sha384Of(ref: string): string {
+  return REF.exec(ref)?.[1] ?? ''
+}
+
+/** Whose it is: a party, or nobody for long. */
+export function placeOf(ref: string): string {
+  return ref.slice(0, -sha384Of(ref).length - 1) || HOME_PARTY
+}
+
+export function refOf(party: string, sha384: string): string {
+  return folderOf(party) + sha384
 }
 
 function folderOf(party: string): string {

@@ -15,13 +15,13 @@ import { nameOf } from './plans/document.ts'
 import type { Trials } from './plans/trials.ts'
 import { keepOutput } from './progress/output.ts'
 import { dropUploads, keepUploads, recordUpload } from './store.ts'
-import type { UploadFiles } from './uploads.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface RecordServices extends Pick<Services, 'clock' | 'events' | 'log'> {
   readonly vouchers: VoucherService
   readonly devices: DeviceService
   readonly pki: Pki
-  readonly uploads: UploadFiles
+  readonly uploads: Uploads
   readonly trials: Trials
 }
 
@@ -82,13 +82,14 @@ export class DeviceRecord {
     const { uploads } = this.#services
     const bearer = bearerOf(run)
     if (effect.type === 'upload-data') {
-      uploads.write({ ...bearer, name: effect.name }, effect.offset, effect.bytes)
+      const { name, offset, bytes } = effect
+      await uploads.write({ ...bearer, name }, offset, bytes, tx)
       return
     }
     if (effect.type === 'upload-begun') await this.#uploading(bearer, effect.name, -1, tx)
     if (effect.type === 'upload-done') {
       const { name, length } = effect
-      if (length === 0) uploads.touch({ ...bearer, name })
+      if (length === 0) await uploads.touch({ ...bearer, name }, tx)
       await this.#uploading(bearer, name, length, tx)
     }
     if (effect.type === 'certificate-issued') {
@@ -146,6 +147,8 @@ export class DeviceRecord {
     } else if (effect.effect.type === 'certificate-issued') {
       const serial = toHex(serialOf(effect.effect.certificate))
       events.certificateIssued({ serial, device, profile: 'ldevid' })
+    } else if (effect.effect.type === 'token-issued') {
+      events.accessTokenIssued({ device, scopes: effect.effect.scopes.join(' ') })
     }
   }
 
@@ -156,7 +159,7 @@ export class DeviceRecord {
     const guid = toHex(run.guid)
     await pki.runBrokenOff(tx, bearer)
     await dropUploads.run(tx, bearer)
-    uploads.removeRun(bearer).catch((err: unknown) => log.error({ err }, 'uploads left behind'))
+    uploads.removeRun(bearer, tx).catch((err: unknown) => log.error({ err }, 'uploads left behind'))
     const { reason } = failure
     const { deviceId: id } = run
     await this.#stepFailed(bearer, failure, tx)

@@ -58,7 +58,7 @@ export function onboardingRole(services: OnboardingServices): MountedRole {
 }
 
 function contextOf(services: OnboardingServices, choice: PlanChoice): To2OwnerContext {
-  const { vouchers, pki, contents, uploads, randomBytes, keyExchange } = services
+  const { vouchers, pki, contents, uploads, deviceTokens, randomBytes, keyExchange } = services
   const { extraCiphers = [] } = services
   const offered = [...CIPHERS.values()].filter(({ isEnabledByDefault }) => isEnabledByDefault)
   return {
@@ -81,6 +81,9 @@ function contextOf(services: OnboardingServices, choice: PlanChoice): To2OwnerCo
         readContent: (ref, offset, length) => contents.read(ref, offset, length),
         readUpload: (name, offset, length) => uploads.read({ ...bearer, name }, offset, length),
         credentials: pki.credentialsFor(bearer),
+        tokens: {
+          issue: (certificate, wanted) => deviceTokens.issue(bearer.deviceId, certificate, wanted),
+        },
       }
     },
   }

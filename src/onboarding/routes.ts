@@ -9,11 +9,11 @@ import { requireDevice } from './named-device.ts'
 import { type PlanRoutesServices, planRoutes } from './plans/routes.ts'
 import { type ProgressRoutesServices, progressRoutes } from './progress/routes.ts'
 import { type UploadRow, findUpload, listUploads } from './store.ts'
-import type { UploadFiles } from './uploads.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface OnboardingRoutesServices
   extends PlanRoutesServices, PlanChoiceServices, ProgressRoutesServices, ContentRoutesServices {
-  readonly uploads: UploadFiles
+  readonly uploads: Uploads
 }
 
 const UploadView = z

@@ -7,6 +7,7 @@ import { open, rm, rmdir } from 'node:fs/promises'
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Bytes } from '../../protocol/bytes.ts'
+import type { Executor } from '../database/connection.ts'
 
 /** Whose file, of which run; the name is the plan's. */
 export interface UploadName {
@@ -15,11 +16,25 @@ export interface UploadName {
   readonly name: string
 }
 
+export type RunName = Omit<UploadName, 'name'>
+
 const DEVICE_ID = /^[a-z0-9_]{1,64}$/
 const RUN_ID = /^[0-9a-f]{32}$/
 const PART_BYTES = 256 * 1024
 
-export class UploadFiles {
+/** What devices have sent, in pieces, in the transaction that moves their run on. */
+export interface Uploads {
+  write(upload: UploadName, offset: number, bytes: Bytes, tx: Executor): void | Promise<void>
+  /** An empty file, where a device had nothing to send. */
+  touch(upload: UploadName, tx: Executor): void | Promise<void>
+  read(upload: UploadName, offset: number, length: number): Promise<Bytes>
+  /** As fast as it is taken. Throws at once where there is none. */
+  stream(upload: UploadName): Promise<AsyncIterable<Bytes>>
+  remove(upload: UploadName): Promise<void>
+  removeRun(run: RunName, tx: Executor): Promise<void>
+}
+
+export class UploadFiles implements Uploads {
   readonly #folder: string
 
   constructor(folder: string) {
@@ -42,7 +57,6 @@ export class UploadFiles {
     }
   }
 
-  /** An empty file, where a device had nothing to send. */
   touch(upload: UploadName): void {
     this.write(upload, 0, new Uint8Array(0))
   }
@@ -58,7 +72,6 @@ export class UploadFiles {
     }
   }
 
-  /** As fast as it is taken. Throws at once where there is none. */
   async stream(upload: UploadName): Promise<AsyncIterable<Bytes>> {
     const file = await open(this.#pathOf(upload), 'r')
     return file.createReadStream({ highWaterMark: PART_BYTES })
@@ -70,11 +83,11 @@ export class UploadFiles {
     await rmdir(this.#folderOf(upload)).catch(() => {})
   }
 
-  async removeRun(run: Omit<UploadName, 'name'>): Promise<void> {
+  async removeRun(run: RunName): Promise<void> {
     await rm(this.#folderOf(run), { recursive: true, force: true })
   }
 
-  #folderOf({ deviceId, runId }: Omit<UploadName, 'name'>): string {
+  #folderOf({ deviceId, runId }: RunName): string {
     if (!DEVICE_ID.test(deviceId) || !RUN_ID.test(runId)) {
       throw new Error('not the id of a device and a run')
     }

@@ -233,16 +233,19 @@ export class Pki {
     return { key: toPem('PRIVATE KEY', pkcs8), chain }
   }
 
-  /** From time to time: forgets what ended long ago, and renews authorities that end soon. */
-  async maintain(): Promise<void> {
+  /** From time to time: renews authorities that end soon, or takes up those that were. */
+  async renewIfDue(): Promise<void> {
+    if (!isRenewalDue(this.#hierarchy, this.#services.now())) return
+    this.#hierarchy = await openHierarchy(this.#services, this.#services.keys)
+  }
+
+  /** From time to time: forgets what ended long ago. */
+  async sweep(): Promise<void> {
     const now = this.#services.now()
     const { db } = this.#services.database
     const ago = (ms: number) => new Date(now.getTime() - ms).toISOString()
     await removeExpired.run(db, { before: ago(KEEP_EXPIRED_MS) })
     await supersedeForgotten.run(db, { before: ago(KEEP_PENDING_MS), at: now.toISOString() })
-    if (isRenewalDue(this.#hierarchy, now)) {
-      this.#hierarchy = await openHierarchy(this.#services, this.#services.keys)
-    }
   }
 }
 

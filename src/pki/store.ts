@@ -8,8 +8,9 @@ import type { CertificateTable } from '../database/tables/pki.ts'
 export type CertificateRow = CertificateTable
 type Issued = Omit<CertificateRow, 'party' | 'revocation_reason'>
 
-/** Written out, not bound: the index of devices has rows of this profile only. */
+/** Written out, not bound: there are indexes that have such rows only. */
 const CREDENTIAL = sql.lit<'ldevid'>('ldevid')
+const PENDING = sql.lit<'pending'>('pending')
 const MOST_REMOVED = 500
 
 /** The party of a device; the installation's own for what is of no device here. */
@@ -142,7 +143,7 @@ export const supersedeForgotten = statement((db, p: { before: string; at: string
   db
     .updateTable('certificate')
     .set({ status: 'superseded', status_at: p.at })
-    .where('status', '=', 'pending')
+    .where('status', '=', PENDING)
     .where('created_at', '<', p.before),
 )
 
@@ -169,14 +170,18 @@ export interface CertificateFilter {
   readonly after?: string | undefined
 }
 
-/** Ordered by serial number, so that a page stays the same while certificates are issued. */
+/**
+ * Ordered by serial number, so that a page stays the same while certificates are issued. Of one device
+ * there are few: expressions keep the databases off indexes that are in order, and have all others.
+ */
 export function listCertificates(db: Executor, filter: CertificateFilter) {
+  const isOfOne = filter.deviceId !== undefined
   let query = db
     .selectFrom('certificate')
     .select(['serial', 'profile', 'device_id', 'status', 'not_before', 'not_after', 'created_at'])
     .select(['status_at', 'revocation_reason'])
-    .where('party', '=', filter.party)
-    .orderBy('serial')
+    .where(isOfOne ? sql<string>`party || ''` : 'party', '=', filter.party)
+    .orderBy(isOfOne ? sql<string>`serial || ''` : 'serial')
     .limit(filter.limit)
   if (filter.after !== undefined) query = query.where('serial', '>', filter.after)
   if (filter.deviceId !== undefined) query = query.where('device_id', '=', filter.deviceId)

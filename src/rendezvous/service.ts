@@ -12,6 +12,7 @@ import type { Events } from '../events.ts'
 import { Problem } from '../http/problem.ts'
 import type { RunOrder } from './acceptance.ts'
 import { dismiss } from './alarms/store.ts'
+import { isMeantFor } from './audience.ts'
 import * as store from './store.ts'
 import type { ListedRegistration, RegistrationFilter, RegistrationRow } from './store.ts'
 
@@ -21,7 +22,7 @@ export interface RegistrationServices {
   readonly audit: Pick<AuditLog, 'append'>
   readonly runs: RunOrder
   readonly events: Pick<Events, 'registrationWithdrawn' | 'registrationForgotten'>
-  /** The URLs this rendezvous is reached at: a request signed for another is none of ours. */
+  /** The URLs this rendezvous is reached at: a request signed for another host is none of ours. */
   readonly urls: () => readonly string[]
 }
 
@@ -142,9 +143,9 @@ export class Registrations {
     if (request.purpose !== purpose) {
       throw new Problem('invalid-request', `signed for something else: ${request.purpose}`)
     }
-    const origins = urls().flatMap((url) => (URL.canParse(url) ? [new URL(url).origin] : []))
-    if (!origins.includes(request.audience)) {
-      throw new Problem('invalid-request', `signed for another rendezvous than ${origins.join()}`)
+    const known = urls().filter((url) => url !== '')
+    if (!isMeantFor(request.audience, known)) {
+      throw new Problem('invalid-request', `signed for another rendezvous than ${known.join()}`)
     }
     if (Math.abs(clock.now().getTime() - request.at) > FRESH_MS) {
       throw new Problem('conflict', 'not signed just now: look at the clock, sign a new request')

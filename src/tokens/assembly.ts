@@ -7,7 +7,9 @@ import type { Services } from '../services.ts'
 import { findMachine, isOwnToken } from './api-callers.ts'
 import type { FindDevice } from './clients.ts'
 import { deviceApi } from './device-api/routes.ts'
+import { DeviceTokens } from './device-tokens.ts'
 import { type Addresses, managementApiAt, metadataUrlOf, namesOf } from './names.ts'
+import { loadProvider } from './provider.ts'
 import { tokenRoutes } from './routes.ts'
 import { TOKEN_KEY_PURPOSE, signingKeyOf } from './signing-key.ts'
 import { type NoteStranger, Strangers } from './strangers.ts'
@@ -20,6 +22,8 @@ export interface TokensServices extends Services {
 }
 
 export interface Tokens {
+  /** For those that are being onboarded. */
+  readonly devices: DeviceTokens
   readonly routers: readonly ReturnType<typeof tokenRoutes>[]
   /** Whether we have issued it, as it says itself; */
   readonly isOwnToken: (token: string) => boolean
@@ -33,14 +37,21 @@ export async function openTokens(services: TokensServices): Promise<Tokens> {
   const { config, keyStore, machines, clock, outbound, addresses } = services
   const key = signingKeyOf(await keyStore.ring(HOME_PARTY).signer(TOKEN_KEY_PURPOSE, 'p256'))
   const strangers = new Strangers(services)
-  const own = { ...services, key, strangers, trustedProxies: config.trustedProxies }
+  const keys = new RemoteKeys(outbound, clock)
+  const server = onceAsked(() =>
+    loadProvider({ ...services, key, keys, names: namesOf(addresses) }),
+  )
+  const own = { ...services, key, strangers, server, trustedProxies: config.trustedProxies }
   return {
-    routers: [
-      tokenRoutes({ ...own, keys: new RemoteKeys(outbound, clock) }),
-      ...(config.roles.includes('owner') ? [deviceApi(own)] : []),
-    ],
+    devices: new DeviceTokens(own),
+    routers: [tokenRoutes(own), ...(config.roles.includes('owner') ? [deviceApi(own)] : [])],
     resourceMetadata: (host) => metadataUrlOf(managementApiAt(namesOf(addresses), host)),
     isOwnToken: (token) => isOwnToken(addresses, token),
     findMachine: findMachine({ addresses, key, machines, now: () => clock.now() }),
   }
+}
+
+function onceAsked<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
 }

@@ -1,7 +1,10 @@
 /** The OAuth 2.0 server: client credentials, for tokens that are bound to a certificate if there is one. */
 import type { RequestListener } from 'node:http'
 import { randomBytes } from 'node:crypto'
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { decodeJwt } from 'jose'
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { TokenRefusal } from '../../protocol/service-info/token-issuer.ts'
 import type { MachineClients } from '../callers/clients/service.ts'
 import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
 import type { RemoteKeys } from '../callers/remote-documents.ts'
@@ -20,7 +23,7 @@ import {
 } from './client-auth.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
 import { JWKS_PATH, type Names, TOKEN_PATH } from './names.ts'
-import { resources } from './resources.ts'
+import { resourceInfo, resources } from './resources.ts'
 import type { SigningKey } from './signing-key.ts'
 
 const TOKEN_LIFETIME_SECONDS = 300
@@ -38,8 +41,32 @@ export interface ProviderServices {
   readonly log: Log
 }
 
+/** A token for a device that does not ask for it itself. */
+export interface TokenOrder {
+  readonly deviceId: string
+  /** DER: what the token is bound to. */
+  readonly certificate: Bytes
+  readonly scopes: readonly string[]
+}
+
+/** RFC 6749, section 5.1. */
+export interface TokenAnswer {
+  readonly access_token: string
+  readonly token_type: string
+  readonly expires_in: number
+  /** For whoever finds the answer later. */
+  readonly expires_at: string
+  readonly scope: string
+}
+
+export interface OAuthServer {
+  readonly answer: RequestListener
+  /** With the claims it would have at the token endpoint. */
+  issue(order: TokenOrder): Promise<TokenAnswer>
+}
+
 /** Loading it takes a third of a second: not to be done before a token is asked for. */
-export async function loadProvider(services: ProviderServices): Promise<RequestListener> {
+export async function loadProvider(services: ProviderServices): Promise<OAuthServer> {
   const { log, events, names } = services
   const library = await importQuietly(log)
   const provider = new library.Provider(names.issuer, configurationOf(services, library))
@@ -58,7 +85,27 @@ export async function loadProvider(services: ProviderServices): Promise<RequestL
     if (error instanceof DatabaseUnavailable) putOff(context)
     else log.error({ err: error }, 'failed')
   })
-  return provider.callback()
+  return { answer: provider.callback(), issue: (order) => issue(provider, names, order) }
+}
+
+/** As it does itself for a grant of client credentials. */
+async function issue(
+  provider: Provider,
+  { deviceApi }: Names,
+  { deviceId, certificate, scopes }: TokenOrder,
+): Promise<TokenAnswer> {
+  const client = await provider.Client.find(deviceId)
+  if (!client) throw new TokenRefusal('the device is not one of ours any more')
+  const resourceServer = new provider.ResourceServer(deviceApi, resourceInfo(deviceApi, scopes))
+  const scope = scopes.join(' ')
+  const token = new provider.ClientCredentials({ client, resourceServer, scope })
+  token.setThumbprint('x5t', Buffer.from(certificate).toString('base64'))
+  const access_token = await token.save()
+  const { exp = 0 } = decodeJwt(access_token)
+  return {
+    ...{ access_token, token_type: token.tokenType, expires_in: token.expiration },
+    ...{ expires_at: new Date(exp * 1000).toISOString(), scope },
+  }
 }
 
 /** In the place of what was to be answered: nothing is wrong with the request. */

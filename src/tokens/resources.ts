@@ -1,5 +1,5 @@
 /** What access tokens are good for, and what they may carry: RFC 8707. */
-import type { Configuration } from 'oidc-provider'
+import type { Configuration, ResourceServer } from 'oidc-provider'
 import { permissionsFor, scopesWithin } from '../http/permissions.ts'
 import { type DeviceClient, type MachineInQuestion, tokenRequests } from './clients.ts'
 import type { Names } from './names.ts'
@@ -26,13 +26,16 @@ export function resources(
       if (params && params['scope'] === undefined) {
         params['scope'] = (machine ? machine.scopes : scopesOf(device)).join(' ')
       }
-      return {
-        scope: (machine ? grantable(machine) : scopesOf(device)).join(' '),
-        audience: resource,
-        accessTokenFormat: 'jwt',
-        jwt: { sign: { alg: 'ES256' } },
-      }
+      return resourceInfo(resource, machine ? grantable(machine) : scopesOf(device))
     },
+  }
+}
+
+/** How its tokens look, whoever gets them. */
+export function resourceInfo(audience: string, scopes: readonly string[]): ResourceServer {
+  return {
+    ...{ audience, scope: scopes.join(' ') },
+    ...{ accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } },
   }
 }
 

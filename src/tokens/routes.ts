@@ -1,14 +1,10 @@
 /** /oauth, where devices and programs get their tokens, and what they read to find it. */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
-import type { MachineClients } from '../callers/clients/service.ts'
-import type { RemoteKeys } from '../callers/remote-documents.ts'
 import type { Clock } from '../clock.ts'
-import type { Events } from '../events.ts'
 import type { AppEnv } from '../http/authenticate.ts'
 import { IncomingSource, type TrustedProxies } from '../http/source.ts'
-import type { Log } from '../log.ts'
 import type { Pki } from '../pki/service.ts'
 import { type FindDevice, tokenRequests } from './clients.ts'
 import { authorizationServerMetadata, managementApiMetadata } from './metadata.ts'
@@ -20,7 +16,7 @@ import {
   TOKEN_PATH,
   namesOf,
 } from './names.ts'
-import { loadProvider } from './provider.ts'
+import type { OAuthServer } from './provider.ts'
 import type { SigningKey } from './signing-key.ts'
 import type { Strangers } from './strangers.ts'
 import { findClient } from './verify.ts'
@@ -32,13 +28,9 @@ export interface TokenServices {
   readonly findDevice: FindDevice
   /** Those whose credential is ours, and not known. */
   readonly strangers?: Strangers
-  readonly machines: Pick<MachineClients, 'findActive' | 'useAssertion'>
-  /** Those that clients publish. */
-  readonly keys: RemoteKeys
+  readonly server: () => Promise<OAuthServer>
   readonly trustedProxies: TrustedProxies
   readonly clock: Clock
-  readonly events: Pick<Events, 'accessTokenIssued' | 'clientTokenIssued'>
-  readonly log: Log
 }
 
 const SERVER_METADATA_PATH = '/.well-known/oauth-authorization-server'
@@ -49,7 +41,6 @@ const MOST_BYTES = 20 * 1024
 export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
   const { key, addresses } = services
   const names = () => namesOf(addresses)
-  let provider: Promise<RequestListener> | undefined
 
   const resource = (c: Context<AppEnv>) =>
     c.json(managementApiMetadata(names(), c.req.header('host') ?? ''), 200, CACHE_FOR_MINUTES)
@@ -69,8 +60,7 @@ export function tokenRoutes(services: TokenServices): Hono<AppEnv> {
       const { clientCertificate: certificate } = source
       const device = await findClient(services, certificate)
       if (certificate && !device) await services.strangers?.look(certificate)
-      provider ??= loadProvider({ ...services, names: names() })
-      const answer = await provider
+      const { answer } = await services.server()
       await tokenRequests.run({ certificate, device, machine: undefined }, () =>
         answer(incoming, outgoing),
       )

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/open.ts'
 import type { Events } from '../events.ts'
 import type { Route } from '../http/route.ts'
+import type { Lease } from '../leases/leases.ts'
 import type { Sealer } from '../secrets/seal.ts'
 import { didDoor, transferProfileRoutes } from './did/routes.ts'
 import { Profiles } from './did/service.ts'
@@ -42,6 +43,8 @@ export interface TransferServices extends DoorServices {
   readonly sales: SalePort
   readonly keys: KeyPort
   readonly parties: PartyPort
+  /** Of several processes one makes the rounds of rules; without it this one. */
+  readonly rounds?: Pick<Lease, 'isHeld'> | undefined
   /** How partners' DID documents are fetched: by HTTPS, unless the installation allows less. */
   readonly didScheme: 'https' | 'http'
   /** Where others reach this service. */
@@ -82,7 +85,7 @@ export function openTransfer(services: TransferServices): Transfer {
   const profiles = new Profiles(services)
   const pushes = new PushService({ ...services, partners })
   const handover = new Handover({ ...services, partners, pushes })
-  const rules = new Rules({ ...services, partners, handover })
+  const rules = new Rules({ ...services, partners, handover, lease: services.rounds })
   const proofs = new KeyProof({ ...services, partners })
   const pulls = new PullService({ ...services, partners, inbox })
   return {

@@ -77,6 +77,12 @@ export async function verify(candidate: Candidate, trust: Trust): Promise<Verdic
   return verdict
 }
 
+/** Who wants such devices all the same is told where to say so. */
+function withRemedy({ check, detail }: Refusal): Refusal {
+  if (check !== 'device-ca-not-trusted') return { check, detail }
+  return refuse(check, `${detail}: firstlight voucher trust says which are`)
+}
+
 /** Looks at the voucher alone, at every signature and hash. Whose it is, is not looked at. */
 export async function verifyGenuine(
   { party, encoded, now }: Candidate,
@@ -89,7 +95,7 @@ export async function verifyGenuine(
   const anchors = anchorsOf(policy, trust.deviceCas)
   const options = { now, entryStyle: 'either', ...(anchors && { anchors }) } as const
   const verified = await verifyVoucher(voucher, options)
-  if ('check' in verified) return { guid, ...verified }
+  if ('check' in verified) return { guid, ...withRemedy(verified) }
   const flaw = policyFlaw(voucher, policy)
   if (flaw) return { guid, ...flaw }
   const leaf = voucher.deviceCertChain?.[0] ?? new Uint8Array(0)

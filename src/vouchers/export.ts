@@ -2,23 +2,23 @@
 import type { NamedVoucher } from '../bundles/write.ts'
 import { Problem } from '../http/problem.ts'
 import type { VoucherDesk } from './desk.ts'
-import type { VoucherFilter } from './store.ts'
+import type { VoucherFilter, VoucherPosition } from './store.ts'
 
 const PAGE = 200
 
-/** Those that fit the filter, in the order of their GUIDs; each is marked as one that was fetched. */
+/** Those that fit the filter, in the order in which they are listed; each is marked as one that was fetched. */
 export async function* exportAll(
   desk: Pick<VoucherDesk, 'list' | 'export'>,
   filter: Omit<VoucherFilter, 'limit' | 'after'>,
 ): AsyncGenerator<NamedVoucher> {
-  let after: string | undefined
+  let after: VoucherPosition | undefined
   for (;;) {
     const rows = await desk.list({ ...filter, after, limit: PAGE })
     for (const { guid } of rows) {
       const voucher = await exportOne(desk, filter.party, guid)
       if (voucher) yield voucher
     }
-    after = rows.at(-1)?.guid
+    after = rows.at(-1)
     if (after === undefined) return
   }
 }

@@ -21,6 +21,7 @@ import { buyerFromPem } from './buyer.ts'
 import type { VoucherDesk } from './desk.ts'
 import { exportAll } from './export.ts'
 import { asLines, asList, importAll } from './import.ts'
+import { type VoucherPosition, isByArrival } from './store.ts'
 import {
   GuidText,
   ImportResults,
@@ -122,12 +123,26 @@ function listRoute(desk: VoucherDesk): Route {
     result: pageOf(VoucherSummary),
     async handle({ query: { limit, cursor, device_id, device_info, ...rest }, principal }) {
       const { party } = principal
-      const after = positionOf(cursor)
+      const after = voucherPosition(positionOf(cursor), isByArrival(rest))
       const filter = { ...rest, party, deviceId: device_id, deviceInfo: device_info, after }
       const rows = await desk.list({ ...filter, limit: limit + 1 })
-      return pageFrom(rows, limit, ({ guid }) => guid, summaryOf)
+      const position = ({ guid, created_at }: VoucherPosition) =>
+        isByArrival(rest) ? `${created_at} ${guid}` : guid
+      return pageFrom(rows, limit, position, summaryOf)
     },
   })
+}
+
+function voucherPosition(
+  position: string | undefined,
+  hasArrival: boolean,
+): VoucherPosition | undefined {
+  if (position === undefined) return undefined
+  if (!hasArrival) return { guid: position, created_at: '' }
+  const [, created_at, guid] = /^(\S+) ([0-9a-f]{32})$/.exec(position) ?? []
+  if (created_at === undefined || guid === undefined)
+    throw new Problem('invalid-request', 'cursor: of a list in another order')
+  return { guid, created_at }
 }
 
 function exportRoute(desk: VoucherDesk): Route {
@@ -221,7 +236,7 @@ async function checkHolder(
   if (await isKnownHolder(party, hash('sha256', key.spki, 'hex'))) return
   throw new Problem(
     'conflict',
-    'nobody has proven to hold this key: add it to a partner and have it proven ' +
-      '(firstlight partner challenge), or say `unproven`: true',
+    'nobody has proven to hold this key: add it to a partner, and have it proven (firstlight ' +
+      'partner challenge, or transfer pull at theirs), or say `unproven`: true (--unproven)',
   )
 }

@@ -201,11 +201,14 @@ export const markExported = statement((db, p: Named & { at: string }) =>
     .where('exported_at', 'is', null),
 )
 
+/** Where in a list a voucher stands. */
+export type VoucherPosition = Pick<VoucherRow, 'guid' | 'created_at'>
+
 export interface VoucherFilter {
   readonly party: string
   readonly limit: number
-  /** The last GUID of the page before. */
-  readonly after?: string | undefined
+  /** The last of the page before. */
+  readonly after?: VoucherPosition | undefined
   readonly state?: VoucherState | undefined
   readonly origin?: VoucherRow['origin'] | undefined
   readonly deviceId?: string | undefined
@@ -217,8 +220,21 @@ export interface VoucherFilter {
   readonly until?: string | undefined
 }
 
-/** Ordered by GUID, so that a page stays the same while vouchers arrive. */
+/** Whether those of some time are wanted: they are listed as they came, else by GUID. */
+export function isByArrival({ since, until }: Pick<VoucherFilter, 'since' | 'until'>): boolean {
+  return since !== undefined || until !== undefined
+}
+
+/**
+ * In an order in which a page stays the same while vouchers arrive, and which an index has: of GUIDs,
+ * or of their arrival where that is asked for. Of one device or serial number there are few, found by
+ * an index of their own and sorted: expressions keep the databases off those in order, which have all
+ * the others' vouchers as well.
+ */
 export function listVouchers(db: Executor, filter: VoucherFilter) {
+  const { party, after, state, serial } = filter
+  const isOfOne = serial !== undefined || filter.deviceId !== undefined
+  const isOrderedByArrival = isByArrival(filter)
   let query = db
     .selectFrom('voucher')
     .select([
@@ -235,15 +251,18 @@ export function listVouchers(db: Executor, filter: VoucherFilter) {
       'created_at',
       'updated_at',
     ])
-    .where('party', '=', filter.party)
-    .orderBy('guid')
+    .where(isOfOne ? sql<string>`party || ''` : 'party', '=', party)
     .limit(filter.limit)
-  if (filter.after !== undefined) query = query.where('guid', '>', filter.after)
-  const { state } = filter
+  if (isOrderedByArrival) query = query.orderBy('created_at')
+  query = query.orderBy(isOfOne ? sql<string>`guid || ''` : 'guid')
+  if (after && isOrderedByArrival) {
+    query = query.where(sql<boolean>`(created_at, guid) > (${after.created_at}, ${after.guid})`)
+  } else if (after) {
+    query = query.where('guid', '>', after.guid)
+  }
   query = state ? query.where('state', '=', state) : query.where('state', '!=', 'deleted')
   if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since)
   if (filter.until !== undefined) query = query.where('created_at', '<', filter.until)
-  const { party, serial } = filter
   if (serial !== undefined) {
     query = query.where('device_id', 'in', (eb) =>
       eb.selectFrom('device').select('id').where('party', '=', party).where('serial', '=', serial),

@@ -6,6 +6,7 @@ import { type SourceFile, withoutComments } from './source-files.ts'
 const LAYERS: readonly (readonly string[])[] = [
   ['scripts'],
   ['src/cli', 'src/simulator', 'src/fleet'],
+  ['src/processes'],
   ['src/main.ts'],
   ['src/composition'],
   ['src/operations'],
@@ -31,7 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/config-variables.ts'],
   ['src/tracing'],
   ['src/log.ts'],
-  ['src/measures.ts'],
+  ['src/measures.ts', 'src/figures.ts'],
   [
     'src/alarm.ts',
     'src/clock.ts',
@@ -90,6 +91,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'prom-client': /^src\/metrics\.ts$/,
   commander: /^(src\/cli|scripts)\//,
   'cli-progress': /^src\/(cli|fleet)\//,
+  'node:cluster': /^src\/processes\//,
   'node:child_process': /^(src\/simulator|src\/fleet|scripts)\//,
 }
 

@@ -240,6 +240,7 @@ function ownerContext(to2: RecordedTo2, parts: Parts): To2OwnerContext {
         generate: () => Promise.reject(new Error('no certificates here')),
         caCertificates: async () => [],
       },
+      tokens: { issue: () => Promise.reject(new Error('no tokens here')) },
     }),
   }
 }

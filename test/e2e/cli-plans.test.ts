@@ -23,6 +23,24 @@ const document = (name: string, content: object) => {
 }
 
 describe('firstlight plan', { timeout: 120_000 }, () => {
+  it('shows what a token would be good for, and says where it is out of its place', async () => {
+    const { guid } = await world.madeDevice('told')
+    const token = { type: 'token', path: 'token.json', scopes: ['device:whoami'] }
+    const file = document('token', { steps: [{ type: 'identity' }, token] })
+    const { stdout } = await firstlight(['plan', 'dry-run', guid, '--file', file], world.local)
+    expect(stdout).toMatch(/^2 token: token, would be sent by fdo\.download$/m)
+    expect(stdout).toContain(`"audience": "${world.ready.https}/device/v1"`)
+    const misplaced = document('misplaced', { steps: [token, { type: 'identity' }] })
+    const refused = await world.asked('plan', 'put', 'misplaced', misplaced)
+    expect(refused.json).toMatchObject({
+      error: { message: expect.stringContaining('an identity step has to come before it') },
+    })
+    expect(await world.told('plan', 'put', 'with-token', file)).toMatchObject({
+      ...{ status: 'in-force', steps: [{ type: 'identity' }, token] },
+    })
+    await world.told('plan', 'remove', 'with-token')
+  })
+
   it('is written, tried without a device, approved by a second person, and watched', async () => {
     const { guid } = await world.madeDevice('cam')
     const steps = [

@@ -235,7 +235,7 @@ describe('firstlight key', () => {
       purpose: 'owner',
       type: 'p256',
       fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
-      ...{ origin: 'imported', state: 'kept', retired_at: null, vouchers: 0 },
+      ...{ origin: 'imported', state: 'kept', retired_at: null, vouchers: 0, vouchers_cut: false },
     })
     const shown = await firstlight(['key', 'show', id], world.local)
     expect(shown.stdout).toBe(readFileSync(publicKey, 'utf8'))

@@ -1,4 +1,5 @@
 /** An installation is looked over: nothing is found where nothing is wrong, and each fault is. */
+import { randomUUID } from 'node:crypto'
 import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -206,19 +207,53 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
     expect(of(wrongPort, 'public URL')).toMatchObject([{ status: 'warning' }])
   })
 
+  const infoFor = (port: number) =>
+    JSON.stringify([{ ip: '127.0.0.1', dev_port: port, owner_port: port, protocol: 'http' }])
+
   /** Devices made here are told to look there. */
-  function sendDevicesTo(port: number): void {
-    const info = [{ ip: '127.0.0.1', dev_port: port, owner_port: port, protocol: 'http' }]
+  function sendDevicesTo(port: number, party = 'fdop_home'): void {
     const sqlite = new SQLite(join(broken, 'firstlight.sqlite'))
     sqlite
-      .prepare(`insert into setting values ('fdop_home', 'rendezvous-info', ?, 1, '')`)
-      .run(JSON.stringify(info))
+      .prepare(`insert into setting values (?, 'rendezvous-info', ?, 1, '')`)
+      .run(party, infoFor(port))
     sqlite.close()
+  }
+
+  /** Devices made to it are. */
+  async function order(port: number, as: 'open' | 'closed' | 'expired'): Promise<void> {
+    const database = await openDatabase(join(broken, 'firstlight.sqlite'))
+    const name = randomUUID()
+    const expires_at = as === 'expired' ? '2020-01-01T00:00:00Z' : '2099-01-01T00:00:00Z'
+    const state = as === 'closed' ? as : 'open'
+    const order = { id: name, name, state, expires_at, rendezvous_info: infoFor(port) } as const
+    await database.commit((tx) =>
+      tx
+        .insertInto('production_order')
+        .values({
+          ...{ ...order, party: 'fdop_home', model: null, quantity: 1, made: 0, reserved: 0 },
+          ...{ share: null, source: null, first_owner: '{}', stations: '', unique_serials: 0 },
+          ...{ label: '', device_cas: '', trial: null, created_at: '' },
+          ...{ opened_at: null, closed_at: null },
+        })
+        .execute(),
+    )
+    await database.close()
   }
 
   it('finds a rendezvous that does not answer', async () => {
     sendDevicesTo(await freePort())
     expect(wrong(await atRest()).map(({ check }) => check)).toEqual(['rendezvous', 'rendezvous'])
+  })
+
+  it('finds one that another party, or an order that is open, sends devices to', async () => {
+    const [set, open, closed, expired] = await Promise.all(Array.from({ length: 4 }, freePort))
+    sendDevicesTo(set!, 'fdop_other')
+    await order(open!, 'open')
+    await order(open!, 'open')
+    await order(closed!, 'closed')
+    await order(expired!, 'expired')
+    const found = wrong(await atRest()).map(({ detail }) => /:(\d+)/.exec(detail)?.[1])
+    expect(found.toSorted()).toEqual([set, set, open, open].map(String).toSorted())
   })
 
   it('finds that the clock is not that of the rendezvous', async () => {

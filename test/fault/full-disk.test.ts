@@ -1,4 +1,7 @@
 /** The disk is full in the middle of anything: nothing is half done, and it goes on by itself after. */
+import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FleetDevice } from '../../src/fleet/device.ts'
 import {
@@ -8,6 +11,7 @@ import {
   expectOneOnboarding,
   faultyWorld,
 } from '../support/faulty-world.ts'
+import { dropKept } from '../support/database.ts'
 import { MAY_MOUNT, SmallDisk } from '../support/small-disk.ts'
 
 const PATIENCE_MS = 240_000
@@ -19,10 +23,12 @@ describe.runIf(MAY_MOUNT)('a service whose disk is full', { timeout: PATIENCE_MS
 
   beforeAll(async () => {
     disk = new SmallDisk(24 << 20)
+    await disk.takeDatabase()
     world = await faultyWorld(disk.folder)
   }, PATIENCE_MS)
   afterAll(async () => {
     await world.end()
+    await dropKept()
     disk.remove()
   })
 
@@ -70,14 +76,26 @@ describe.runIf(MAY_MOUNT)('a service whose disk is full', { timeout: PATIENCE_MS
   )
 
   it('says so to who manages it, and answers what needs no room', async () => {
+    const noise = () => randomBytes(3_000).toString('base64')
+    const steps = Array.from({ length: 16 }, () => ({
+      type: 'command',
+      command: 'id',
+      args: [noise()],
+    }))
+    const content = { text: noise() }
     disk.fill()
     try {
-      const refused = world.server.put('/plans/more', { steps: [] })
+      // More than pages have room for that are there already.
+      const refused = world.server.put('/plans/more', { steps })
       await expect(refused).rejects.toThrow(/503 .*the disk of the database is full/)
+      const files = [{ type: 'file', path: 'more.txt', content }]
+      const brought = world.server.put('/plans/more', { steps: files })
+      await expect(brought).rejects.toThrow(/503 .*the disk of the data folder is full/)
+      expect(readdirSync(join(disk.folder, 'contents'))).toEqual([])
       expect(await world.server.list('/devices')).not.toHaveLength(0)
     } finally {
       disk.free()
     }
-    await world.server.put('/plans/more', { steps: [] })
+    await world.server.put('/plans/more', { steps })
   })
 })

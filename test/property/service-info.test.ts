@@ -9,6 +9,7 @@ import {
   commandStep,
   fileStep,
   identityStep,
+  tokenStep,
   uploadStep,
   wgetStep,
 } from '../../protocol/fsim/steps.ts'
@@ -68,6 +69,7 @@ async function onlyRefuses(work: () => Promise<unknown>): Promise<void> {
 
 const run = { command: 'sh', args: ['a'], mayFail: true, returnStdout: true, returnStderr: true }
 const log = { name: 'log', saveAs: 'log', needSha: true, maxBytes: 100 }
+const token = { name: 'token', audience: null, scopes: null }
 const fetched = { url: 'http://x.test/a', name: null, sha384: null, length: null }
 
 /** Every step, none of them required, so that a run goes on through all. */
@@ -75,11 +77,11 @@ function ownerOf(order: readonly number[]): OwnerWorld {
   const owner: OwnerWorld = new OwnerWorld((device): readonly PlanStep[] => {
     const options = (name: string) => ({ name, required: false })
     const steps = [
-      identityStep(options('identity'), device),
-      fileStep(options('file'), owner.content('ref', utf8('content'))),
-      commandStep(options('command'), run),
-      uploadStep(options('upload'), log),
-      wgetStep(options('wget'), fetched),
+      [identityStep(options('identity'), device), tokenStep(options('token'), token)],
+      [fileStep(options('file'), owner.content('ref', utf8('content')))],
+      [commandStep(options('command'), run)],
+      [uploadStep(options('upload'), log)],
+      [wgetStep(options('wget'), fetched)],
     ]
     return order.flatMap((i) => steps[i] ?? [])
   })
@@ -171,7 +173,9 @@ describe('owner and device', () => {
         const device = new DeviceSession(ABOUT, deviceModulesFor(host))
         const { requests } = await converse(owner, host, device, deviceLimit)
         for (const { length } of requests) expect(length).toBeLessThanOrEqual(deviceLimit - 5)
-        expect(owner.effectsOf('step-done')).toHaveLength(steps.length)
+        const tokens = steps.includes(0) ? 1 : 0
+        expect(owner.effectsOf('step-done')).toHaveLength(steps.length + tokens)
+        expect(owner.tokens.issued).toHaveLength(tokens)
         expect(owner.effectsOf('step-skipped')).toEqual([])
       }),
       { numRuns: 40 },

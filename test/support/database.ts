@@ -24,7 +24,7 @@ export type { Database } from '../../src/database/open.ts'
 export async function openDatabase(path: string): Promise<Database> {
   if (!isOnPostgres) return open(path)
   const name = path === IN_MEMORY ? `test_${randomBytes(10).toString('hex')}` : nameOf(path)
-  const database = await open(await made(name), { connections: CONNECTIONS })
+  const database = counted(await open(await made(name), { connections: CONNECTIONS }))
   if (path !== IN_MEMORY) return database
   return {
     ...database,
@@ -36,6 +36,42 @@ export async function openDatabase(path: string): Promise<Database> {
   }
 }
 
+let underWay = 0
+
+/** Whether a server has been asked something, and has not answered yet. */
+export const isDatabaseBusy = () => underWay > 0
+
+/** A commit that collides pauses between its attempts, and asks nothing meanwhile. */
+function counted(database: Database): Database {
+  const commit: Database['commit'] = (work, options) => {
+    underWay++
+    return database.commit(work, options).finally(() => underWay--)
+  }
+  return { ...database, commit }
+}
+
+if (isOnPostgres) countLent(pg.Pool.prototype)
+
+function countLent(pool: pg.Pool): void {
+  const connect = pool.connect as (this: pg.Pool) => Promise<pg.PoolClient>
+  async function counting(this: pg.Pool): Promise<pg.PoolClient> {
+    underWay++
+    try {
+      const client = await connect.call(this)
+      const { release } = client
+      client.release = (error) => {
+        underWay--
+        release.call(client, error)
+      }
+      return client
+    } catch (error) {
+      underWay--
+      throw error
+    }
+  }
+  pool.connect = counting as typeof pool.connect
+}
+
 /** The variables of a service, and on PostgreSQL the database that belongs to its folder. */
 export async function withDatabase<V extends Readonly<Record<string, string | undefined>>>(
   variables: V,
@@ -43,7 +79,13 @@ export async function withDatabase<V extends Readonly<Record<string, string | un
   const folder = variables['FIRSTLIGHT_DATA']
   if (!isOnPostgres || folder === undefined) return variables
   const url = await made(nameOf(join(folder, FILE)))
-  return { ...variables, DATABASE_URL: url, FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS) }
+  return {
+    FIRSTLIGHT_DATABASE_POOL: String(CONNECTIONS),
+    // Who is killed is the service, unless a test wants it otherwise.
+    FIRSTLIGHT_PROCESSES: '1',
+    ...variables,
+    DATABASE_URL: url,
+  }
 }
 
 /** That of this folder's services, without a table in it: only those that start can make them. */
@@ -51,6 +93,14 @@ export async function makeEmptyDatabase(folder: string): Promise<void> {
   const name = nameOf(join(folder, FILE))
   kept.add(name)
   await onServer(`create database ${name}`)
+}
+
+/** That of this folder's services, in a folder of the server's. */
+export async function makeDatabaseOn(folder: string, location: string): Promise<void> {
+  const name = nameOf(join(folder, FILE))
+  kept.add(name)
+  await onServer(`create tablespace ${name} location '${location}'`)
+  await onServer(`create database ${name} template ${TEMPLATE} tablespace ${name}`)
 }
 
 /** Another connection to the database of this path. */
@@ -84,6 +134,7 @@ async function made(name: string): Promise<string> {
 
 async function drop(name: string): Promise<void> {
   await onServer(`drop database if exists ${name} with (force)`)
+  await onServer(`drop tablespace if exists ${name}`)
 }
 
 export async function onServer(sql: string): Promise<void> {

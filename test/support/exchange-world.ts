@@ -7,6 +7,7 @@ import { FakeClock } from '../../src/clock.ts'
 import { type Database, openDatabase } from './database.ts'
 import { Exchange, type FdoAnswer } from '../../src/fdo/exchange.ts'
 import type { MountedRole } from '../../src/fdo/mounted-role.ts'
+import type { Storytellers } from '../../src/fdo/told.ts'
 import { SealingKeys } from '../../src/fdo/sealing-keys.ts'
 import { HERE } from '../../src/http/source.ts'
 import { type Log, silentLog } from '../../src/log.ts'
@@ -38,6 +39,7 @@ export interface ExchangeWorldOptions {
   readonly log?: Log
   readonly metrics?: Metrics
   readonly clock?: FakeClock
+  readonly storytellers?: Storytellers
 }
 
 const MASTER_KEY = new Uint8Array(32).fill(7)
@@ -58,6 +60,7 @@ async function worldOver(
   const exchange = new Exchange({
     ...{ database, keys, clock, randomBytes, log, roles },
     metrics: options.metrics ?? new Metrics(),
+    storytellers: options.storytellers,
   })
   return {
     database,

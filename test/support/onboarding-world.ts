@@ -33,6 +33,7 @@ import { silentLog } from '../../src/log.ts'
 import { openOnboarding } from '../../src/onboarding/assembly.ts'
 import { type PlanDocument, digestOf, runsPrograms } from '../../src/onboarding/plans/document.ts'
 import { Sealer } from '../../src/secrets/seal.ts'
+import { openDeviceTokens } from './device-tokens.ts'
 import { MemoryHost } from './memory-host.ts'
 import { openTestPki } from './pki.ts'
 import { ABOUT } from './service-info-world.ts'
@@ -47,6 +48,8 @@ export interface OnboardingOptions {
   readonly configuration?: string
   /** Nothing is said of where onboarded devices are to look. */
   readonly keepsRendezvous?: boolean
+  /** Whether there is a listener to show certificates at. */
+  readonly hasTls?: boolean
 }
 
 export const NEW_RENDEZVOUS = rendezvousInfoFromText([
@@ -71,27 +74,31 @@ export interface DeviceChoices {
 }
 
 export async function openOnboardingWorld(options: OnboardingOptions = {}) {
-  const { configuration = 'p256-x509-devP256', keepsRendezvous = false } = options
+  const { configuration = 'p256-x509-devP256', keepsRendezvous = false, hasTls = true } = options
   const parts = partsOf(configuration)
   const world = await openVoucherWorld({ owners: parts.signers })
   const { database, clock, audit, devices, vouchers, desk } = world
   const { pki } = await openTestPki({ database, now: () => clock.now() })
   const dataDir = mkdtempSync(join(tmpdir(), 'firstlight-'))
   const noted: [event: string, facts: object][] = []
+  /** Those that come by the thousand. */
+  const notedOften: [event: string, facts: object][] = []
   const events = createEvents({
     ...silentLog,
     info: (facts: object, event: string) => noted.push([event, facts]),
+    debug: (facts: object, event: string) => notedOften.push([event, facts]),
   } as unknown as typeof silentLog)
+  const findDevice = (id: string) => devices.findScopes(id)
+  const tokens = await openDeviceTokens({ findDevice, pki, clock, hasTls })
+  const { deviceTokens } = tokens
   const onboarding = openOnboarding({
     ...{ database, clock, audit, devices, vouchers, pki, events, randomBytes, log: silentLog },
-    config: { dataDir },
+    ...{ config: { dataDir }, deviceTokens },
     audit: new AuditLog({ clock }),
     parties: { find: async (id) => ({ ...PARTY, id }) },
     rendezvousInfo: { value: async () => (keepsRendezvous ? undefined : NEW_RENDEZVOUS) },
-    serviceAddresses: () => ({
-      token_url: 'https://x.test/oauth/token',
-      api_url: 'https://x.test',
-    }),
+    serviceAddresses: () =>
+      hasTls ? { token_url: `${tokens.url}/oauth/token`, api_url: tokens.url } : undefined,
   })
   const sealer = new Sealer(new Uint8Array(32).fill(7))
   const process = async () =>
@@ -121,7 +128,7 @@ export async function openOnboardingWorld(options: OnboardingOptions = {}) {
 
   return {
     ...world,
-    ...{ pki, onboarding, noted, dataDir, exchange },
+    ...{ pki, onboarding, noted, notedOften, dataDir, exchange, tokens },
     transport: inProcess(exchange),
     /** Another process over the same database. */
     otherProcess: async () => inProcess(await process()),

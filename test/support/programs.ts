@@ -72,6 +72,7 @@ export class ServeProcess {
   readonly #variables: Variables
   readonly #command: readonly string[]
   #child: ChildProcess | undefined
+  #log = ''
   #ended: Promise<number | null> = Promise.resolve(null)
 
   constructor(folder: string, port: number, variables: Variables = {}, command = SERVE) {
@@ -99,9 +100,9 @@ export class ServeProcess {
     this.#ended = new Promise((resolve) => child.once('close', resolve))
     return new Promise((resolve, reject) => {
       let stdout = ''
-      let stderr = ''
-      const deadline = setTimeout(() => reject(new Error(`not ready: ${stderr}`)), READY_MS)
-      child.stderr.on('data', (part: Buffer) => (stderr += part.toString()))
+      this.#log = ''
+      const deadline = setTimeout(() => reject(new Error(`not ready: ${this.#log}`)), READY_MS)
+      child.stderr.on('data', (part: Buffer) => (this.#log += part.toString()))
       child.stdout.on('data', (part: Buffer) => {
         stdout += part.toString()
         if (!stdout.includes('\n')) return
@@ -110,7 +111,7 @@ export class ServeProcess {
       })
       child.once('close', (status) => {
         clearTimeout(deadline)
-        reject(new Error(`ended with status ${status}: ${stderr}`))
+        reject(new Error(`ended with status ${status}: ${this.#log}`))
       })
     })
   }
@@ -119,6 +120,33 @@ export class ServeProcess {
   async kill(): Promise<void> {
     this.#child?.kill('SIGKILL')
     await this.#ended
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** Its administrator's. */
+  get token(): string {
+    return readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
+  }
+
+  /** What it has logged since it was started. */
+  get log(): readonly Readonly<Record<string, unknown>>[] {
+    const whole = this.#log.slice(0, this.#log.lastIndexOf('\n') + 1)
+    const lines = whole.split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  /** What Prometheus reads: by name and labels. */
+  async figures(): Promise<ReadonlyMap<string, number>> {
+    const answer = await this.#answer('/metrics')
+    const lines = (await answer.text()).split('\n').filter((line) => /^[a-z]/.test(line))
+    return new Map(lines.map((line) => [line.replace(/ \S+$/, ''), Number(/\S+$/.exec(line))]))
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name)
   }
 
   /** Its exit status. */
@@ -139,11 +167,14 @@ export class ServeProcess {
   }
 
   async #call(path: string, init: RequestInit = {}): Promise<unknown> {
-    const token = readFileSync(join(this.folder, 'admin.token'), 'utf8').trim()
-    const headers = { ...init.headers, authorization: `Bearer ${token}`, connection: 'close' }
-    const answer = await fetch(`${this.url}/api/v1${path}`, { ...init, headers })
+    return await (await this.#answer(`/api/v1${path}`, init)).json()
+  }
+
+  async #answer(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { ...init.headers, authorization: `Bearer ${this.token}`, connection: 'close' }
+    const answer = await fetch(`${this.url}${path}`, { ...init, headers })
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
-    return await answer.json()
+    return answer
   }
 }
 

@@ -25,7 +25,7 @@ import {
   OwnerServiceInfo,
 } from '../../protocol/service-info/service-info.ts'
 import { MemoryHost } from './memory-host.ts'
-import { TestIssuer } from './test-issuer.ts'
+import { TestIssuer, TestTokens } from './test-issuer.ts'
 
 export const ABOUT: AboutDevice = {
   os: 'Linux',
@@ -69,6 +69,7 @@ export function devmodPairs(
 /** The owner, with what it would keep in a database: contents, uploads, the packed session. */
 export class OwnerWorld {
   readonly issuer = new TestIssuer()
+  readonly tokens = new TestTokens()
   readonly contents = new Map<string, Bytes>()
   readonly uploads = new Map<string, Bytes>()
   readonly effects: OwnerEffect[] = []
@@ -87,6 +88,7 @@ export class OwnerWorld {
       readContent: (ref, offset, length) => slice(this.contents.get(ref), offset, length),
       readUpload: (name, offset, length) => slice(this.uploads.get(name), offset, length),
       credentials: this.issuer,
+      tokens: this.tokens,
       modules: OWNER_MODULES,
       planFor: (device) => (typeof steps === 'function' ? steps(device) : steps),
       sendLimit: 1300,

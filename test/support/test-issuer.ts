@@ -1,8 +1,13 @@
 /** A certificate authority in memory, for modules that hand out certificates. */
-import type { Bytes } from '../../protocol/bytes.ts'
+import { type Bytes, utf8 } from '../../protocol/bytes.ts'
 import { signerFromPkcs8 } from '../../protocol/crypto/signer.ts'
 import { type CredentialIssuer, CsrRefusal } from '../../protocol/service-info/module.ts'
 import { derSignature } from '../../protocol/x509/build-csr.ts'
+import {
+  type TokenIssuer,
+  TokenRefusal,
+  type WantedToken,
+} from '../../protocol/service-info/token-issuer.ts'
 import { parseCsr } from '../../protocol/x509/csr.ts'
 import {
   bitString,
@@ -66,5 +71,18 @@ export class TestIssuer implements CredentialIssuer {
 
   async caCertificates() {
     return this.bundle
+  }
+}
+
+/** Makes tokens that say how many have been made; refuses with `refusal` if that is set. */
+export class TestTokens implements TokenIssuer {
+  readonly issued: (WantedToken & { readonly certificate: Bytes })[] = []
+  refusal: string | undefined
+
+  async issue(certificate: Bytes, wanted: WantedToken) {
+    if (this.refusal !== undefined) throw new TokenRefusal(this.refusal)
+    this.issued.push({ certificate, ...wanted })
+    const document = utf8(`{"access_token":"token ${this.issued.length}"}`)
+    return { document, scopes: wanted.scopes ?? ['all'] }
   }
 }

@@ -68,6 +68,7 @@ const NO_MODULES: OwnerModuleContext = {
     generate: () => Promise.reject(new Error('no certificates here')),
     caCertificates: async () => [],
   },
+  tokens: { issue: () => Promise.reject(new Error('no tokens here')) },
 }
 
 export interface To2World extends World {

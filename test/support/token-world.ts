@@ -17,7 +17,10 @@ import { silentLog } from '../../src/log.ts'
 import { Parties } from '../../src/parties/service.ts'
 import { Pki } from '../../src/pki/service.ts'
 import type { DeviceFacts } from '../../src/tokens/clients.ts'
+import { DeviceTokens } from '../../src/tokens/device-tokens.ts'
 import { type DeviceApiServices, deviceApi } from '../../src/tokens/device-api/routes.ts'
+import { namesOf } from '../../src/tokens/names.ts'
+import { type OAuthServer, loadProvider } from '../../src/tokens/provider.ts'
 import { type TokenServices, tokenRoutes } from '../../src/tokens/routes.ts'
 import { type SigningKey, signingKeyOf } from '../../src/tokens/signing-key.ts'
 import { type TestPki, memoryKeys, openTestPki } from './pki.ts'
@@ -42,6 +45,8 @@ export interface TokenWorld extends TestPki {
   /** Devices by id, and what their groups let them do. */
   readonly devices: Map<string, DeviceFacts>
   readonly issued: { readonly device: string; readonly scopes: string }[]
+  readonly onboardingTokens: DeviceTokens
+  readonly server: () => Promise<OAuthServer>
   send(path: string, options?: Sending): Promise<Answer>
   /** Asks for a token as the device does; the answer whatever it is. */
   askToken(deviceId: string, identity: Identity | undefined, form?: Form): Promise<Answer>
@@ -74,17 +79,18 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   const audit = new AuditLog({ clock })
   const parties = await Parties.open({ database, clock, audit })
   const machines = new MachineClients({ database, clock, events, audit, parties })
+  const addresses = { publicUrl: () => url, tlsUrl: () => url }
+  const findDevice = async (id: string) => devices.get(id)
+  let loaded: Promise<OAuthServer> | undefined
+  const server = () =>
+    (loaded ??= loadProvider({
+      ...{ key, machines, findDevice, clock, names: namesOf(addresses), log: silentLog },
+      keys: new RemoteKeys({ request: () => Promise.reject(new Error('offline')) }, clock),
+      events: { ...events, accessTokenIssued: (facts) => void issued.push(facts) },
+    }))
   const listening = await openListener(test.pki, {
-    addresses: { publicUrl: () => url, tlsUrl: () => url },
-    key,
-    pki: test.pki,
-    findDevice: async (id) => devices.get(id),
-    machines,
-    keys: new RemoteKeys({ request: () => Promise.reject(new Error('offline')) }, clock),
+    ...{ addresses, key, pki: test.pki, findDevice, server, clock },
     trustedProxies: { addresses: [] },
-    clock,
-    events: { ...events, accessTokenIssued: (facts) => void issued.push(facts) },
-    log: silentLog,
   })
   url = `https://localhost:${listening.port}`
   const send = sender(url, test.pki)
@@ -96,6 +102,8 @@ export async function openTokenWorld(): Promise<TokenWorld> {
   return {
     ...test,
     ...{ clock, url, key, devices, issued, send, askToken },
+    server,
+    onboardingTokens: new DeviceTokens({ addresses, findDevice, server }),
     async token(deviceId, identity, form) {
       const { status, body } = await askToken(deviceId, identity, form)
       if (status !== 200) throw new Error(`no token: ${JSON.stringify(body)}`)
@@ -114,6 +122,7 @@ async function openListener(
 ): Promise<Listening> {
   const app = createApp({
     ...services,
+    log: silentLog,
     findPrincipal: async () => undefined,
     isReady: async () => true,
     metrics: { text: async () => '' },

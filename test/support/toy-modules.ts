@@ -13,12 +13,13 @@ export interface Toy {
   /** Where it stands once it has spoken and heard so many values. */
   readonly status: (heard: number) => ModuleStatus
   readonly overlaps?: boolean
+  readonly needsCertificate?: boolean
 }
 
 /** Says one word, then stands as `status` tells. */
 export function toyModule(
   name: string,
-  { status, overlaps = false }: Toy,
+  { status, overlaps = false, needsCertificate = false }: Toy,
 ): OwnerModule<{
   readonly says: string
 }> {
@@ -27,6 +28,7 @@ export function toyModule(
     overlaps,
     task: Task,
     state: State,
+    needsCertificate: () => needsCertificate,
     start: ({ says }) => ({ state: { says, spoken: false, heard: 0 } }),
     receive: (state) => ({ state: { ...state, heard: state.heard + 1 } }),
     speak(state, outbox) {

@@ -1,6 +1,5 @@
 /** An owner and a rendezvous: what is registered there, and how that is taken back. */
 import { createHash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Bytes, concat } from '../../protocol/bytes.ts'
 import type { FdoTransport } from '../../protocol/converse.ts'
 import { SHA256, hashOf } from '../../protocol/crypto/hash.ts'
@@ -15,6 +14,7 @@ import { Register } from '../../src/onboarding/register/register.ts'
 import { openRendezvous } from '../../src/rendezvous/assembly.ts'
 import { transportTo } from './mounted.ts'
 import { openTestPki, p256 } from './pki.ts'
+import { quiet } from './quiet.ts'
 import { guid, guidText, openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf } from './vouchers.ts'
 
@@ -102,9 +102,8 @@ export class WithdrawalWorld {
     }
   }
 
-  /** Lets everything happen that need not wait for the clock. */
-  async quiet(): Promise<void> {
-    for (let i = 0; i < 300; i++) await nextTurn()
+  quiet(): Promise<void> {
+    return quiet()
   }
 
   /** Another device is made, and its voucher ours. */
@@ -136,6 +135,18 @@ export class WithdrawalWorld {
 
   remove(): Promise<void> {
     return this.world.desk.delete(guidText(0xa1), TESTER)
+  }
+
+  /** The voucher comes back, and goes while the rendezvous is told of it. */
+  async removeWhileRegistered(): Promise<void> {
+    const restored = this.world.desk.restore(guidText(0xa1), TESTER)
+    this.before = async (number) => {
+      if (number !== 22) return
+      await restored
+      await this.remove()
+    }
+    await restored
+    await this.quiet()
   }
 
   async deviceId(): Promise<string> {

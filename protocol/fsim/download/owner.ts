@@ -1,5 +1,5 @@
 /** fdo.download, the owner's side: sends files one after the other, and hears of each. */
-import { type Infer, bool, listOf, nullable, text, tuple, uint } from '../../cbor/schema.ts'
+import { type Infer, bool, later, listOf, nullable, text, tuple, uint } from '../../cbor/schema.ts'
 import {
   DONE,
   MORE,
@@ -10,10 +10,12 @@ import {
   failed,
   ownerModule,
 } from '../../service-info/module.ts'
-import { ContentFile, OutgoingFile, outgoingContent, sourceOf } from '../content.ts'
-import { IdentityNames, identityFiles } from '../identity.ts'
+import { ContentFile, OutgoingFile, sourceOf } from '../content.ts'
+import { makeFiles } from '../file-task.ts'
+import { IdentityNames } from '../identity.ts'
 import { sendPieces } from '../pieces.ts'
 import { misuse } from '../refusal.ts'
+import { TokenFile } from '../token.ts'
 import { DOWNLOAD, Done } from './messages.ts'
 
 /** Empty rounds in which a device may be busy writing. */
@@ -21,8 +23,12 @@ const PATIENCE = 30
 /** Divergence: C and Java never say that an empty file is done. */
 const PATIENCE_FOR_NOTHING = 2
 
-/** Files of the plan, or a key and certificate made for this device. */
-const Task = tuple({ files: listOf(ContentFile), identity: nullable(IdentityNames) })
+/** Files of the plan, or a key and certificate or a token made for this device. */
+const Task = tuple({
+  files: listOf(ContentFile),
+  identity: nullable(IdentityNames),
+  token: later(TokenFile),
+})
 
 const State = tuple({
   files: listOf(OutgoingFile),
@@ -41,11 +47,12 @@ export const downloadOwner = ownerModule({
   task: Task,
   state: State,
 
-  async start({ files, identity }, _device, context) {
-    const made = identity && (await identityFiles(identity, DOWNLOAD, context))
-    const all = [...(made?.files ?? []), ...files.map(outgoingContent)]
-    const state: State = { files: all, ...NEXT_FILE, failure: null }
-    return { state, effects: made?.effects ?? [] }
+  needsCertificate: ({ token }) => token !== null,
+
+  async start(task, _device, context) {
+    const { files, effects, failure } = await makeFiles(task, DOWNLOAD, context)
+    const state: State = { files, ...NEXT_FILE, failure }
+    return { state, effects }
   },
 
   receive(state, message, value) {

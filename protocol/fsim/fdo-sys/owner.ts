@@ -3,6 +3,7 @@ import {
   type Infer,
   bool,
   int,
+  later,
   listOf,
   nullable,
   oneOf,
@@ -22,10 +23,12 @@ import {
   failed,
   ownerModule,
 } from '../../service-info/module.ts'
-import { ContentFile, OutgoingFile, outgoingContent, sourceOf } from '../content.ts'
-import { IdentityNames, identityFiles } from '../identity.ts'
+import { ContentFile, OutgoingFile, sourceOf } from '../content.ts'
+import { makeFiles } from '../file-task.ts'
+import { IdentityNames } from '../identity.ts'
 import { sendPieces } from '../pieces.ts'
 import { misuse, requireInnerPath } from '../refusal.ts'
+import { TokenFile } from '../token.ts'
 import { Data, Eot, FDO_SYS, Fetch, StatusCb } from './messages.ts'
 
 /** Empty rounds a program may run for, and a file may take. */
@@ -49,6 +52,7 @@ const Task = tuple({
   files: listOf(ContentFile),
   identity: nullable(IdentityNames),
   actions: listOf(Action),
+  token: later(TokenFile),
 })
 
 const State = tuple({
@@ -74,12 +78,14 @@ export const fdoSysOwner = ownerModule({
   task: Task,
   state: State,
 
-  async start({ files, identity, actions }, _device, context) {
+  needsCertificate: ({ token }) => token !== null,
+
+  async start(task, _device, context) {
+    const { actions } = task
     for (const { kind, saveAs } of actions) if (kind === 'fetch') requireInnerPath(saveAs)
-    const made = identity && (await identityFiles(identity, FDO_SYS, context))
-    const all = [...(made?.files ?? []), ...files.map(outgoingContent)]
-    const begun = { named: false, offset: 0, ...NEXT_ACTION, report: null, failure: null }
-    return { state: { files: all, actions, ...begun }, effects: made?.effects ?? [] }
+    const { files, effects, failure } = await makeFiles(task, FDO_SYS, context)
+    const begun = { named: false, offset: 0, ...NEXT_ACTION, report: null }
+    return { state: { files, actions, ...begun, failure }, effects }
   },
 
   receive(state, message, value): Received<State> {

@@ -48,7 +48,7 @@ function addList(key: Command): void {
           { title: 'PURPOSE', value: ({ purpose }) => purpose },
           { title: 'TYPE', value: ({ type }) => type },
           { title: 'STATE', value: stateOf },
-          { title: 'HELD', value: ({ vouchers }) => vouchers, right: true },
+          { title: 'HELD', value: heldOf, right: true },
           { title: 'ID', value: ({ id }) => id },
         ]),
       )
@@ -139,6 +139,10 @@ function shortOf({ public_key: _, created_at: __, ...key }: Key) {
 
 function stateOf({ state, retired_at }: Pick<Key, 'state' | 'retired_at'>): string {
   return retired_at === null ? state : `${state} ${retired_at.slice(0, 10)}`
+}
+
+function heldOf({ vouchers, vouchers_cut }: Pick<Key, 'vouchers' | 'vouchers_cut'>): string {
+  return vouchers_cut ? `${vouchers}+` : String(vouchers)
 }
 
 /** The service opens the file: only it knows what it takes. */

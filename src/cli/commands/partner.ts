@@ -5,7 +5,7 @@ import { type Given, call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
-import { addProofCommands } from '../partner-proof.ts'
+import { addProofCommands, findPartner } from '../partner-proof.ts'
 
 type Partner = Given<'GET /partners/{id}'>
 
@@ -28,11 +28,12 @@ export function partnerCommand(): Command {
   const replace = partner
     .command('replace')
     .description('say anew all that is known of a partner; its DID document is read again')
-    .argument('<id>')
-    .argument('<name>')
+    .argument('<partner>', 'its id or name')
+    .argument('<name>', 'what it is called from now on')
   runWithApi<PartnerOptions>(
     withDetails(replace),
-    async (api, options, output, [id = '', name = '']) => {
+    async (api, options, output, [called = '', name = '']) => {
+      const { id } = await findPartner(api, called)
       const json = detailsOf(name, options)
       output.result(await call(api, 'PUT /partners/{id}', { params: { id }, json }), page)
     },
@@ -53,14 +54,21 @@ export function partnerCommand(): Command {
     },
   )
   runWithApi(
-    partner.command('show').description('a partner: addresses and keys').argument('<id>'),
-    async (api, _options, output, [id = '']) => {
-      output.result(await call(api, 'GET /partners/{id}', { params: { id } }), page)
+    partner
+      .command('show')
+      .description('a partner: addresses and keys')
+      .argument('<partner>', 'its id or name'),
+    async (api, _options, output, [called = '']) => {
+      output.result(await findPartner(api, called), page)
     },
   )
   runWithApi(
-    partner.command('remove').description('hand no more vouchers to a partner').argument('<id>'),
-    async (api, _options, output, [id = '']) => {
+    partner
+      .command('remove')
+      .description('hand no more vouchers to a partner')
+      .argument('<partner>', 'its id or name'),
+    async (api, _options, output, [called = '']) => {
+      const { id } = await findPartner(api, called)
       await call(api, 'DELETE /partners/{id}', { params: { id } })
       output.result({ id, removed: true }, () => `removed ${id}`)
     },

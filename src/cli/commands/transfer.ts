@@ -10,6 +10,7 @@ import { run, runWithApi } from '../command.ts'
 import { CliFailure } from '../failure.ts'
 import { guidOf } from '../guid.ts'
 import { facts, table } from '../output.ts'
+import { findPartner } from '../partner-proof.ts'
 import { secondsOf } from '../time.ts'
 import { transferRuleCommand } from '../transfer-rules.ts'
 import { addSendCommand } from '../transfer-send.ts'
@@ -37,12 +38,12 @@ function addPushCommands(transfer: Command): void {
       .command('list')
       .description('list what is, or was, to be pushed')
       .option('--state <state>', 'waiting, delivered or failed')
-      .option('--partner <id>', 'to this partner')
+      .option('--partner <partner>', 'to this partner, by its id or name')
       .option('--guid <guid>', 'of this voucher'),
     async (api, { state, partner, guid }, output) => {
       const items = await listAll(api, 'GET /transfers', {
         ...(state !== undefined && { state: stateOf(state) }),
-        ...(partner !== undefined && { partner }),
+        ...(partner !== undefined && { partner: (await findPartner(api, partner)).id }),
         ...(guid !== undefined && { guid: guidOf(guid) }),
       })
       output.result(items, (rows) =>
@@ -91,8 +92,9 @@ function addPullCommands(transfer: Command): void {
     transfer
       .command('pull')
       .description('fetch what a partner holds for us')
-      .argument('<partner>', 'its id'),
-    async (api, _options, output, [id = '']) => {
+      .argument('<partner>', 'its id or name'),
+    async (api, _options, output, [called = '']) => {
+      const { id } = await findPartner(api, called)
       const pulled = await pullAll(api, id)
       output.result(pulled, ({ taken, known, failed }) =>
         [
@@ -109,9 +111,10 @@ function addPullCommands(transfer: Command): void {
     transfer
       .command('schedule')
       .description('say how often vouchers are pulled from a partner')
-      .argument('<partner>', 'its id')
+      .argument('<partner>', 'its id or name')
       .requiredOption('--every <time>', 'such as 10m or 1d; never: only when asked to'),
-    async (api, { every }, output, [id = '']) => {
+    async (api, { every }, output, [called = '']) => {
+      const { id } = await findPartner(api, called)
       const json = { every_seconds: every === 'never' ? null : secondsOf(every) }
       const source = await call(api, 'PUT /transfer-sources/{id}', { params: { id }, json })
       output.result(source, ({ name }) => `${name}: ${every === 'never' ? 'if asked' : every}`)

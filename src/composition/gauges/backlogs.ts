@@ -20,8 +20,13 @@ export function watchBacklogs(services: GaugeServices): void {
     at === undefined ? 0 : Math.max(0, (now().getTime() - Date.parse(at)) / 1000)
   const one = (value: number): readonly Sample[] => [[[], value]]
   const gauge = (name: string, help: string, samples: Watched['samples'], ...labels: string[]) =>
-    metrics.watch({ name, help, type: 'gauge', labels, samples })
+    metrics.watch({ name, help, type: 'gauge', isShared: true, labels, samples })
 
+  metrics.watch({
+    ...{ name: 'firstlight_processes', help: 'Processes that answer for this service' },
+    ...{ type: 'gauge', labels: [], samples: () => one(1) },
+  })
+  gauge('firstlight_processes_wanted', 'How many there should be', () => one(config.processes))
   gauge(
     'firstlight_to0_overdue_seconds',
     'For how long the registration has been due that waits longest',

@@ -24,6 +24,7 @@ export function measured(database: Database, metrics: Metrics): Database {
     db: database.db,
     changesOf: (table) => database.changesOf(table),
     isAlive: () => database.isAlive(),
+    waiting: () => database.waiting(),
     emptyLog: () => database.emptyLog(),
     close: () => database.close(),
     async commit(work, options) {

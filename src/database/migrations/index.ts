@@ -18,6 +18,9 @@ import { hardening } from './0015-hardening.ts'
 import { plans } from './0018-plans.ts'
 import { auditPending } from './0017-audit-pending.ts'
 import { leases } from './0021-leases.ts'
+import { places } from './0022-places.ts'
+import { sharedFiles } from './0023-shared-files.ts'
+import { lists } from './0024-lists.ts'
 import { schemaFloor } from './0025-schema-floor.ts'
 
 export const migrations: Readonly<Record<string, SchemaChange>> = {
@@ -39,5 +42,8 @@ export const migrations: Readonly<Record<string, SchemaChange>> = {
   '0018-plans': expand(plans),
   '0017-audit-pending': expand(auditPending),
   '0021-leases': expand(leases),
+  '0022-places': expand(places),
+  '0023-shared-files': expand(sharedFiles),
+  '0024-lists': expand(lists),
   '0025-schema-floor': expand(schemaFloor),
 }

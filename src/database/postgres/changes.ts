@@ -12,8 +12,8 @@ import { WATCHED, type WatchedTable } from '../watched.ts'
 import { type Known, MigrationRefused, upgradeOf } from '../upgrade.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
 import { settingsOf } from './connections.ts'
-import { schemaOf } from './inspect.ts'
 import { announce } from './known-here.ts'
+import { schemaOf } from './inspect.ts'
 import { join } from './presence.ts'
 
 const PAUSE_MS = 500
@@ -29,10 +29,9 @@ export class Changes {
   #isListening = false
   /** Who had the database alone last, when we joined. */
   #alone: string | undefined
-  #isOvertaken = false
   #run: Promise<void> | undefined
 
-  /** `refuse` is told where an upgrade has passed this process by, while its connection was lost. */
+  /** `refuse` is told why this process has no place here any more, once its connection was lost. */
   constructor(url: string, known: Known, refuse: (reason: Error | undefined) => void) {
     this.#url = url
     this.#known = known
@@ -46,14 +45,6 @@ export class Changes {
 
   note(tables: Iterable<TableName>): void {
     for (const table of tables) this.#moves.set(table, (this.#moves.get(table) ?? 0) + 1)
-  }
-
-  /**
-   * Somebody had the database alone while we were cut off from it: what we know of it may hold no
-   * longer, and nothing of ours belongs there.
-   */
-  get isOvertaken(): boolean {
-    return this.#isOvertaken
   }
 
   /**
@@ -78,8 +69,7 @@ export class Changes {
       const error: unknown = await this.#listenOnce(begun).catch((reason: unknown) => reason)
       this.#isListening = false
       if (this.#alone === undefined) return failed(error)
-      this.#isOvertaken = error instanceof DatabaseInUse
-      if (this.#isOvertaken) return
+      if (error instanceof DatabaseInUse) return this.#refuse(overtaken())
       begun()
       await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {})
     }
@@ -93,8 +83,8 @@ export class Changes {
     client.on('end', () => lost.abort())
     try {
       await client.connect()
-      await this.#findPlace(client)
       await this.#join(client)
+      await this.#findPlace(client)
       const { rows } = await client.query<{ schema: string }>('select current_schema() as schema')
       const schema = rows[0]?.schema ?? ''
       client.on('notification', ({ payload = '' }) => this.#hear(schema, payload))
@@ -113,6 +103,12 @@ export class Changes {
     }
   }
 
+  async #join(client: pg.Client): Promise<void> {
+    const alone = await join(client)
+    this.#alone ??= alone
+    if (alone !== this.#alone) throw new DatabaseInUse('somebody had the database alone')
+  }
+
   /** Says that we are here, and looks whether there is still a place for us. */
   async #findPlace(client: pg.Client): Promise<void> {
     await announce(client, this.#known)
@@ -123,12 +119,6 @@ export class Changes {
       if (!(cause instanceof MigrationRefused)) throw cause
       this.#refuse(new DatabaseUnavailable({ cause }, cause.message))
     }
-  }
-
-  async #join(client: pg.Client): Promise<void> {
-    const alone = await join(client)
-    this.#alone ??= alone
-    if (alone !== this.#alone) throw new DatabaseInUse('somebody had the database alone')
   }
 
   /** A connection may be dead without a word, and a proxy may not pass on what is told. */
@@ -144,4 +134,11 @@ export class Changes {
     const table = WATCHED.find((name) => payload === `${schema}.${name}`)
     if (table) this.note([table])
   }
+}
+
+/** What we know of the database may hold no longer, and nothing of ours belongs there. */
+function overtaken(): DatabaseUnavailable {
+  const message =
+    'somebody worked on the database alone while this process was cut off from it: start it again'
+  return new DatabaseUnavailable({}, message)
 }

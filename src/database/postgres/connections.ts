@@ -79,6 +79,11 @@ export class Connections {
     this.#refusal = reason
   }
 
+  /** How many wait to be lent one. */
+  get waiting(): number {
+    return this.#pool.waitingCount
+  }
+
   /** Lends one to `work`, and takes it back unless it is lost. */
   async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
     if (this.#refusal) throw this.#refusal

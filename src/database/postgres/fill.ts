@@ -90,6 +90,7 @@ function databaseWithin(client: pg.Client): Database {
   return {
     db,
     commit: (work) => accompanied(work)(db),
+    waiting: () => 0,
     changesOf: () => ++moves,
     isAlive: async () => true,
     async emptyLog() {},

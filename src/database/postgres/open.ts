@@ -4,8 +4,8 @@ import type { TableName } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { migrations } from '../migrations/index.ts'
 import { isConflict } from '../portable.ts'
-import type { Known } from '../upgrade.ts'
 import { DatabaseUnavailable } from '../unavailable.ts'
+import type { Known } from '../upgrade.ts'
 import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
 import { executorOver } from './executor.ts'
@@ -38,6 +38,7 @@ export async function openPostgres(
     // Alone, nobody is listened to, and everything counts as changed.
     await (lock ? noteAlone(lock) : changes.listen()).finally(leave)
   } catch (error) {
+    await connections.close()
     await lock?.end()
     throw isLoss(error) ? new DatabaseUnavailable({ cause: error }) : error
   }
@@ -50,7 +51,6 @@ export async function openPostgres(
     return patiently(
       () =>
         connections.use(async (client) => {
-          expectNotOvertaken(changes)
           const transaction = new Transaction(client)
           const value = await transaction.run(accompaniedWork, options)
           changes.note(transaction.written)
@@ -67,10 +67,7 @@ export async function openPostgres(
   /** One statement, outside transactions. A write that may have come to pass is not repeated. */
   async function carryOut(query: Query, writes: TableName | undefined): Promise<Result> {
     const result = await patiently(
-      () => {
-        expectNotOvertaken(changes)
-        return connections.use((client) => client.query(query))
-      },
+      () => connections.use((client) => client.query(query)),
       (error) => writes === undefined && isPassing(error),
     )
     if (writes !== undefined) changes.note([writes])
@@ -90,12 +87,13 @@ export async function openPostgres(
     async isAlive() {
       try {
         await connections.use((client) => client.query('select 1'))
-        return !changes.isOvertaken
+        return true
       } catch {
         // Whatever it is, there is no working with it now.
         return false
       }
     },
+    waiting: () => connections.waiting,
     // The server's log of changes is its own; what lies there is sealed.
     async emptyLog() {},
     async close() {
@@ -105,11 +103,4 @@ export async function openPostgres(
       await lock?.end()
     },
   }
-}
-
-function expectNotOvertaken({ isOvertaken }: Changes): void {
-  if (!isOvertaken) return
-  const message =
-    'somebody worked on the database alone while this process was cut off from it: start it again'
-  throw new DatabaseUnavailable({}, message)
 }

@@ -1,6 +1,5 @@
 /** A database in a file of SQLite's, read out while others read and write. */
 import SQLite from 'better-sqlite3'
-import { schemaOf } from './open.ts'
 import {
   type DatabaseDump,
   DumpDamaged,
@@ -9,12 +8,13 @@ import {
   inBatches,
   parentsFirst,
 } from '../rows.ts'
+import { schemaOf } from './open.ts'
 
 export function sqliteDump(path: string): DatabaseDump {
   return {
     driver: 'sqlite',
-    oldest: () => using(path, (sqlite) => schemaOf(sqlite).oldest),
     migrations: () => using(path, migrationsIn),
+    oldest: () => using(path, (sqlite) => schemaOf(sqlite).oldest),
     findFlaw() {
       return using(path, (sqlite) => {
         const found = sqlite.pragma('quick_check(1)', { simple: true })

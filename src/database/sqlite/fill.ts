@@ -35,6 +35,7 @@ export async function fillSqlite<T>(
 
 /** Where somebody has begun to work meanwhile, theirs stays. */
 async function settle(draft: string, place: string): Promise<void> {
+  await toDisk(draft)
   try {
     await link(draft, place)
   } catch (cause) {
@@ -42,14 +43,22 @@ async function settle(draft: string, place: string): Promise<void> {
     throw new DatabaseNotEmpty(`${place} is there already`, { cause })
   }
   await rm(draft)
-  const folder = await open(dirname(place))
-  await folder.sync()
-  await folder.close()
+  await toDisk(dirname(place))
 }
+
+async function toDisk(path: string): Promise<void> {
+  const file = await open(path)
+  await file.sync()
+  await file.close()
+}
+
+/** Nobody else sees it, and where this is broken off it is made anew. */
+const PRAGMAS = ['journal_mode = OFF', 'synchronous = OFF', 'cache_size = -65536']
 
 async function load(file: string, snapshot: Snapshot): Promise<void> {
   const sqlite = new SQLite(file)
   try {
+    for (const pragma of PRAGMAS) sqlite.pragma(pragma)
     sqlite.exec('begin')
     const tables = oursOf(snapshot, tablesOf(sqlite))
     for (const { name } of tables.toReversed()) sqlite.exec(`delete from "${name}"`)

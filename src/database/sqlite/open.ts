@@ -53,6 +53,7 @@ export async function openSqlite(
         return false
       }
     },
+    waiting: () => 0,
     async emptyLog() {
       await connection.quiet()
       sqlite.pragma('wal_checkpoint(TRUNCATE)')

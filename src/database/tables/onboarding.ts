@@ -23,6 +23,15 @@ export interface To0JobTable {
   owner_key: string | null
 }
 
+/** What the process that registers, and those that do not, tell each other of one place. */
+export interface To0PlaceTable {
+  origin: string
+  /** When somebody asked for it to be tried now; null once it is. */
+  called_at: string | null
+  /** Why nothing can be registered there at present. */
+  last_error: string | null
+}
+
 /** What a device gets in TO2, and which of its versions devices get now. */
 export interface PlanTable {
   party: string

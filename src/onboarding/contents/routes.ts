@@ -6,14 +6,14 @@ import type { Database } from '../../database/open.ts'
 import type { Principal } from '../../http/authenticate.ts'
 import { Problem } from '../../http/problem.ts'
 import { PageQuery, type Route, pageFrom, pageOf, positionOf, route } from '../../http/route.ts'
-import type { Content, ContentStore } from '../content.ts'
+import type { Content, Contents } from '../content.ts'
 import type { Plans } from '../plans/service.ts'
-import { Sha384 } from '../plans/view.ts'
+import { Sha384 } from '../plans/steps/view.ts'
 
 export interface ContentRoutesServices {
   readonly database: Database
   readonly audit: Pick<AuditLog, 'append'>
-  readonly contents: ContentStore
+  readonly contents: Contents
   readonly plans: Plans
 }
 

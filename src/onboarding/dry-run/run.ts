@@ -1,7 +1,9 @@
 /** What a device would be sent, step by step, without a TO2. */
 import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import { REQUIRED_KEYS } from '../../../protocol/fsim/devmod/messages.ts'
+import { TokenRefusal } from '../../../protocol/service-info/token-issuer.ts'
 import type { DeviceRow } from '../../devices/store.ts'
+import type { DeviceTokens, TokenGrant } from '../../tokens/device-tokens.ts'
 import { type PlanChoiceServices, templateFactsOf } from '../choice.ts'
 import { type PlanDocument, type StepDocument, nameOf } from '../plans/document.ts'
 import type { DeviceFacts } from '../plans/rules.ts'
@@ -37,7 +39,7 @@ export async function dryRun(services: Services, wanted: DryRun) {
   const addresses = services.serviceAddresses()
   const steps = []
   for (const [index, document] of plan.document.steps.entries()) {
-    const step = { document, index, devmod, facts: known }
+    const step = { device: device.id, document, index, devmod, facts: known }
     steps.push(
       await tried(step, services, async (filled) => {
         // Nothing is held for a device that gets nothing.
@@ -77,6 +79,7 @@ async function planFor(
 }
 
 interface Tried {
+  readonly device: string
   readonly document: StepDocument
   readonly index: number
   readonly devmod: Devmod | undefined
@@ -84,8 +87,8 @@ interface Tried {
 }
 
 async function tried(
-  { document, index, devmod, facts }: Tried,
-  { serviceAddresses }: Services,
+  { device, document, index, devmod, facts }: Tried,
+  { serviceAddresses, deviceTokens }: Services,
   make: (filled: StepDocument) => ReturnType<typeof stepOf>,
 ) {
   const common = { name: nameOf(document, index), type: document.type }
@@ -96,13 +99,14 @@ async function tried(
     const modules = (made?.ways ?? []).map(({ module }) => module)
     const open = devmod ? modules.filter((module) => devmod.modules.includes(module)) : modules
     const required = wanted ?? open.length > 0
+    const granted = made && (await grantOf(filled, device, deviceTokens))
     const nowhere = !made
       ? 'there is no TLS listener to use a certificate at'
       : open.length === 0
         ? `the device has none of ${modules.join(', ')}`
-        : null
+        : (granted?.refusal ?? null)
     const would = nowhere === null ? 'be-sent' : made && required ? 'fail' : 'be-skipped'
-    const sent = shown(filled, devmod ?? NOTHING_SAID, serviceAddresses)
+    const sent = { ...shown(filled, devmod ?? NOTHING_SAID, serviceAddresses), ...granted?.grant }
     return { ...common, modules: open, required, would, problem: nowhere, sent } as const
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error
@@ -114,6 +118,22 @@ async function tried(
 }
 
 const NONE: string[] = []
+
+/** What a token for this device would be good for now; the token itself is made for nobody. */
+async function grantOf(
+  step: StepDocument,
+  device: string,
+  tokens: Pick<DeviceTokens, 'grantTo'>,
+): Promise<{ readonly grant?: TokenGrant; readonly refusal?: string }> {
+  if (step.type !== 'token') return {}
+  const { audience = null, scopes = null } = step
+  try {
+    return { grant: await tokens.grantTo(device, { audience, scopes }) }
+  } catch (error) {
+    if (!(error instanceof TokenRefusal)) throw error
+    return { refusal: error.message }
+  }
+}
 
 /** With what is made for the device, as far as it is not a secret of its run. */
 function shown(

@@ -1,6 +1,7 @@
 /** A plan as an administrator writes it. */
 import { createHash } from 'node:crypto'
 import { type Bytes, utf8 } from '../../../protocol/bytes.ts'
+import type { DeviceScope } from '../../tokens/scopes.ts'
 
 export interface PlanDocument {
   readonly description?: string | undefined
@@ -90,6 +91,15 @@ export interface WgetStep extends AnyStep {
   readonly length?: number | undefined
 }
 
+export interface TokenStep extends AnyStep {
+  readonly type: 'token'
+  readonly path: string
+  /** Where it is to be used; unless said, where devices use their tokens. */
+  readonly audience?: string | undefined
+  /** What it may carry at most; unless said, all that the device's group lets it. */
+  readonly scopes?: readonly DeviceScope[] | undefined
+}
+
 export type StepDocument =
   | (AnyStep & { readonly type: 'identity' })
   | (AnyStep & { readonly type: 'service' })
@@ -97,6 +107,7 @@ export type StepDocument =
   | CommandStep
   | UploadStep
   | WgetStep
+  | TokenStep
 
 /** What holds for whomever no plan names, unless a plan of this name is stored. */
 export const DEFAULT_PLAN = 'default'
@@ -109,6 +120,26 @@ export const BUILT_IN_PLAN: PlanDocument = {
 /** How a step is called in logs, events and errors. */
 export function nameOf({ name, type }: StepDocument, index: number): string {
   return name ?? `${index + 1} ${type}`
+}
+
+/**
+ * A token is bound to the certificate that an identity step before it has given, and worth nothing
+ * once another one gives another. Gives the step that is out of its place, and why.
+ */
+export function misplacedToken(
+  steps: readonly Pick<StepDocument, 'type'>[],
+): { readonly index: number; readonly why: string } | undefined {
+  const token = steps.findIndex(({ type }) => type === 'token')
+  if (token < 0) return undefined
+  const identity = steps.findIndex(({ type }) => type === 'identity')
+  if (identity < 0 || identity > token) {
+    const why = 'a token is bound to a certificate: an identity step has to come before it'
+    return { index: token, why }
+  }
+  const last = steps.findLastIndex(({ type }) => type === 'identity')
+  if (last < token) return undefined
+  const why = 'another certificate would end the token before it: identity steps come first'
+  return { index: last, why }
 }
 
 /** Whoever may change a plan could do anything to a device by it: a second person has to agree. */

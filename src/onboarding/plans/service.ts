@@ -6,7 +6,8 @@ import type { Database } from '../../database/open.ts'
 import type { Devmod } from '../../../protocol/fsim/devmod/messages.ts'
 import type { Events } from '../../events.ts'
 import { Problem } from '../../http/problem.ts'
-import type { Content, ContentStore } from '../content.ts'
+import type { DeviceTokens } from '../../tokens/device-tokens.ts'
+import type { Content, Contents } from '../content.ts'
 import {
   type Approval,
   PlanChanges,
@@ -27,7 +28,8 @@ export interface PlanServices {
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
   readonly events: Events
-  readonly contents: ContentStore
+  readonly contents: Contents
+  readonly deviceTokens: Pick<DeviceTokens, 'audience'>
 }
 
 /** A plan as its administrator sees it: how it was put last, and what of it holds. */
@@ -107,6 +109,7 @@ export class Plans {
 
   /** A plan that nobody has put: for a look at what it would do. Nothing of it is kept. */
   async draft(party: string, document: PlanDocument): Promise<Plan> {
+    this.#requireAudiences(document)
     for (const [index, step] of document.steps.entries()) {
       if (step.type !== 'file' || step.content.ref === undefined) continue
       if (!(await this.#services.contents.find(party, step.content.ref))) throw noContent(index)
@@ -121,6 +124,7 @@ export class Plans {
   /** Makes a plan, or its next version. */
   async put(wanted: Put): Promise<PlanStatus> {
     const { party, name, document, by } = wanted
+    this.#requireAudiences(document)
     this.#requireContents(document, await this.#contentsOf(party, document))
     const version = await this.#commit((changes) => changes.put(wanted))
     this.#services.events.planChanged({ party, plan: name, version, by })
@@ -179,6 +183,20 @@ export class Plans {
       if (content) found.set(index, content)
     }
     return found
+  }
+
+  /** Of its tokens, as this service is reached now: told from its addresses. */
+  #requireAudiences({ steps }: PlanDocument): void {
+    const ours = this.#services.deviceTokens.audience()
+    for (const [index, step] of steps.entries()) {
+      if (step.type !== 'token' || step.audience === undefined || step.audience === ours) continue
+      const known =
+        ours === undefined ? 'without HTTPS there is no API for devices' : `only ${ours}`
+      throw new Problem(
+        'invalid-request',
+        `steps.${index}.audience: there is no such API: ${known}`,
+      )
+    }
   }
 
   #requireContents({ steps }: PlanDocument, contents: ReadonlyMap<number, Content>): void {

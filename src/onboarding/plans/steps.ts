@@ -8,6 +8,7 @@ import {
   fileStep,
   identityStep,
   serviceStep,
+  tokenStep,
   uploadStep,
   wgetStep,
 } from '../../../protocol/fsim/steps.ts'
@@ -130,6 +131,12 @@ export async function stepOf(
     if (!addresses) return undefined
     const content = await ingredients.hold(serviceDocument(addresses, device))
     return serviceStep(options, device, sent(content))
+  }
+  if (document.type === 'token') {
+    // It can be used nowhere else than a certificate.
+    if (!ingredients.addresses) return undefined
+    const { path: name, audience = null, scopes = null } = document
+    return tokenStep(options, { name, audience, scopes })
   }
   if (document.type === 'file') {
     const { template, content, path } = document

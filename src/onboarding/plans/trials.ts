@@ -4,7 +4,7 @@
  */
 import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
-import type { Executor } from '../../database/connection.ts'
+import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import type { Events } from '../../events.ts'
 import { type PlanDocument, type Rollout, rolloutOf } from './document.ts'
@@ -15,7 +15,7 @@ export interface TrialServices {
   readonly database: Database
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
-  readonly events: Events
+  readonly events: Pick<Events, 'planStopped'>
 }
 
 interface RunName {
@@ -82,7 +82,8 @@ export class Trials {
       ...{ party, type: 'plan-stopped', by: SYSTEM, subject: { id: plan } },
       detail: { name: plan, version: version.version, share, failed, onboarded },
     })
-    events.planStopped({ party, plan, version: version.version, failed, onboarded })
+    const stopped = { party, plan, version: version.version, failed, onboarded }
+    afterCommit(tx, () => events.planStopped(stopped))
   }
 
   async #holdIfDue(tx: Executor, version: VersionName): Promise<void> {

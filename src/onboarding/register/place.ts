@@ -37,6 +37,8 @@ export interface PlaceServices {
   /** Whether this process is the one to register. */
   isOurs(): boolean
   attempt(job: Job): Promise<Outcome>
+  /** Why nothing can be registered here at present; undefined where that is over. */
+  note(error: string | undefined): Promise<void>
   /** Records what came of a try, and when the next is due. */
   settle(job: Job, outcome: Outcome, nextAt: Date): Promise<void>
 }
@@ -48,6 +50,8 @@ const JITTER = 0.05
 export class Place implements Errands<Job> {
   readonly #origin: string
   readonly #services: PlaceServices
+  /** Null until it is known here how it stands: another process may have noted something. */
+  #noted: string | undefined | null = null
 
   constructor(origin: string, services: PlaceServices) {
     this.#origin = origin
@@ -71,7 +75,17 @@ export class Place implements Errands<Job> {
       jobs.map(async (job) => ({ job, outcome: await slots.run(() => this.#attempt(job)) })),
     )
     await Promise.all(outcomes.map((one) => this.#settle(one, pauses)))
-    return verdictOf(outcomes.map(({ outcome }) => outcome))
+    const verdict = verdictOf(outcomes.map(({ outcome }) => outcome))
+    if (verdict.kind === 'there') await this.#note(undefined)
+    if (verdict.kind === 'away') await this.#note(verdict.reason)
+    return verdict
+  }
+
+  /** Only what is news. */
+  async #note(error: string | undefined): Promise<void> {
+    if (error === this.#noted) return
+    await this.#services.note(error)
+    this.#noted = error
   }
 
   async #settle({ job, outcome }: { job: Job; outcome: Outcome }, pauses: Pauses): Promise<void> {

@@ -13,9 +13,11 @@ import type { Lease } from '../../leases/leases.ts'
 import type { Log } from '../../log.ts'
 import { type AttemptServices, placesOf, register } from './attempt.ts'
 import { type Outcome, Place } from './place.ts'
+import { Bulletin } from './places/bulletin.ts'
 import { Readdressing, digestOf } from './readdress.ts'
 import { Slots } from '../../slots.ts'
-import { type To0Server, type To0Status, statusOf, together } from './status.ts'
+import { Standing } from './standing.ts'
+import type { To0Server, To0Status } from './status.ts'
 import * as store from './store.ts'
 import type { Job } from './store.ts'
 import { type WithdrawalServices, Withdrawals } from './withdrawal/withdrawals.ts'
@@ -71,12 +73,20 @@ export class Register {
   readonly #withdrawals: Withdrawals
   readonly #places: Destinations<Job>
   readonly #readdressing: Readdressing
+  readonly #bulletin: Bulletin
+  readonly #standing: Standing
   readonly #slots = new Slots(AT_ONCE)
   readonly #stopped = new AbortController()
   #lookingAround: Promise<void> | undefined
 
   constructor(services: RegisterServices) {
     this.#services = services
+    this.#bulletin = new Bulletin(services)
+    this.#standing = new Standing({
+      ...services,
+      bulletin: this.#bulletin,
+      lastErrorOf: (origin) => this.#places.lastErrorOf(origin),
+    })
     this.#withdrawals = new Withdrawals({
       ...services,
       findDeviceId: (voucher, tx) => services.vouchers.findDeviceId(voucher, tx),
@@ -114,6 +124,7 @@ export class Register {
       if (signal.aborted || !lease.isHeld) continue
       try {
         places = await this.#wakeEverywhere()
+        await this.#bulletin.answer((origin) => this.#places.open(origin))
         if (seen !== database.changesOf('setting')) seen = await this.#readdressing.all()
       } catch (err) {
         log.error({ err }, NOT_LOOKED_FOR)
@@ -155,21 +166,13 @@ export class Register {
   }
 
   /** Of each of these vouchers of a party that is to be registered at all. */
-  async statusOf(party: string, guids: readonly string[]): Promise<ReadonlyMap<string, To0Status>> {
-    const statuses = new Map<string, To0Status>()
-    if (guids.length === 0) return statuses
-    for (const job of await store.listJobsOf(this.#services.database.db, party, guids)) {
-      const one = this.#statusOf(job)
-      const others = statuses.get(job.guid)
-      statuses.set(job.guid, others ? together(others, one) : one)
-    }
-    return statuses
+  statusOf(party: string, guids: readonly string[]): Promise<ReadonlyMap<string, To0Status>> {
+    return this.#standing.of(party, guids)
   }
 
   /** How it stands with each rendezvous that a voucher is to be registered at. */
-  async serversOf({ party, guid }: Registered): Promise<readonly To0Server[]> {
-    const jobs = await store.listJobsOf(this.#services.database.db, party, [guid])
-    return jobs.map((job) => ({ url: job.origin, nextAt: job.next_at, ...this.#statusOf(job) }))
+  serversOf({ party, guid }: Registered): Promise<readonly To0Server[]> {
+    return this.#standing.serversOf(party, guid)
   }
 
   /**
@@ -179,23 +182,23 @@ export class Register {
   async hasten({ party, guid }: Registered): Promise<boolean> {
     const { database, clock } = this.#services
     const now = clock.now().toISOString()
-    if ((await store.hasten.run(database.db, { guid, party, now })) === 0) return false
-    for (const { origin } of await store.listJobsOf(database.db, party, [guid])) {
-      this.#places.open(origin)
-    }
-    return true
-  }
-
-  #statusOf(job: Awaited<ReturnType<typeof store.listJobsOf>>[number]): To0Status {
-    const now = this.#services.clock.now().toISOString()
-    return statusOf(job, this.#places.lastErrorOf(job.origin), now)
+    const origins = await database.commit(async (tx) => {
+      if ((await store.hasten.run(tx, { guid, party, now })) === 0) return undefined
+      const jobs = await store.listJobsOf(tx, party, [guid])
+      const named = jobs.map(({ origin }) => origin)
+      await this.#bulletin.call(tx, named, now)
+      return named
+    })
+    for (const origin of origins ?? []) this.#places.open(origin)
+    return origins !== undefined
   }
 
   #placeAt(origin: string): Place {
     return new Place(origin, {
       ...this.#services,
       slots: this.#slots,
-      isOurs: () => this.#services.lease?.isHeld ?? true,
+      isOurs: () => !this.#bulletin.isReader,
+      note: (error) => this.#bulletin.note(origin, error),
       attempt: (job) => {
         if (job.state === 'withdrawing') return this.#withdrawals.attempt(job)
         return register(this.#services, job)

@@ -10,8 +10,8 @@ export const ROWS = 'rows'
 export const MASTER_KEY = 'master.key'
 export const MANIFEST = 'manifest.json'
 
-/** What plans send to devices, and what devices have sent. */
-const FOLDERS = ['contents', 'uploads']
+/** What plans send to devices, and what devices have sent, where the database does not have them. */
+export const FOLDERS = ['contents', 'uploads']
 /** Below them: parties, devices, runs and hashes, and nothing that could lead elsewhere. */
 const FILE = /^(?:contents|uploads)(?:\/[0-9A-Za-z_]{1,128}){1,3}$/
 const TABLE = /^rows\/[a-z][0-9a-z_]{0,62}$/

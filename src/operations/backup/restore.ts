@@ -9,11 +9,13 @@ import { dirname, join } from 'node:path'
 import type { Bytes } from '../../../protocol/bytes.ts'
 import type { Clock } from '../../clock.ts'
 import { type Config, databasePlace } from '../../config.ts'
+import { isOnPostgres } from '../../database/connection.ts'
 import { dumpOf, fillDatabase } from '../../database/dump.ts'
 import { DatabaseNotEmpty, KNOWN_MIGRATIONS, type Snapshot } from '../../database/rows.ts'
+import { settleFiles } from '../../onboarding/shared/moving.ts'
 import { OperationRefused } from '../refused.ts'
 import { unwrapKey } from './envelope.ts'
-import { DATABASE, MASTER_KEY } from './files.ts'
+import { DATABASE, FOLDERS, MASTER_KEY } from './files.ts'
 import type { Manifest } from './manifest.ts'
 import { readBackup } from './read.ts'
 import { snapshotIn } from './rows.ts'
@@ -71,8 +73,9 @@ async function restoreDatabase(
   const filling = { place, draft: join(work, 'restored.sqlite'), snapshot }
   try {
     return await fillDatabase(filling, async (database) => {
+      await settleFiles({ database, clock }, work)
       const state = await settle(database, { clock, manifest, masterKeyFile, adminTokenFile })
-      await placeFiles(config, work)
+      await placeFiles(config, work, isOnPostgres(database.db) ? [] : FOLDERS)
       return state
     })
   } catch (cause) {
@@ -89,11 +92,13 @@ async function snapshotOf(work: string, manifest: Manifest): Promise<Snapshot> {
   return existsSync(file) ? (await dumpOf(file)).snapshot() : snapshotIn(work, manifest)
 }
 
-async function placeFiles(config: Config, work: string): Promise<void> {
-  const { dataDir, masterKeyFile, adminTokenFile } = config
-  for (const folder of await readdir(work)) {
-    if (folder === 'contents' || folder === 'uploads')
-      await rename(join(work, folder), join(dataDir, folder))
+async function placeFiles(
+  { dataDir, masterKeyFile, adminTokenFile }: Config,
+  work: string,
+  folders: readonly string[],
+): Promise<void> {
+  for (const folder of folders) {
+    if (existsSync(join(work, folder))) await rename(join(work, folder), join(dataDir, folder))
   }
   await moveSecret(join(work, MASTER_KEY), masterKeyFile)
   await rename(join(work, 'admin.token'), adminTokenFile)

@@ -1,5 +1,8 @@
-/** The rendezvous that devices made here are told of: whether it answers, and what time it has. */
+/** Every rendezvous that devices made here are told of: whether it answers, and what time it has. */
 import { randomBytes } from 'node:crypto'
+import type { Kept } from '../../../protocol/cbor/schema.ts'
+import type { RendezvousInfo } from '../../../protocol/types/rendezvous-info.ts'
+import { rendezvousInfoFromText } from '../../../protocol/types/rendezvous-text.ts'
 import { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config.ts'
@@ -12,9 +15,12 @@ import { OutboundPolicy } from '../../outbound/policy.ts'
 import { addressSettings } from '../../settings/addresses.ts'
 import { type Finding, findings } from './finding.ts'
 import { statusOf } from './listeners.ts'
+import { listRendezvousInfos } from './store.ts'
 
 const PATIENCE_MS = 5_000
 const MOST_SECONDS = 30
+/** So many different rendezvous infos are tried: others have the same addresses, as a rule. */
+const MOST_INFOS = 50
 
 export interface RendezvousServices {
   readonly config: Config
@@ -27,7 +33,7 @@ export interface RendezvousServices {
 
 export async function checkRendezvous(services: RendezvousServices): Promise<Finding[]> {
   const { ok, problem, skipped } = findings('rendezvous')
-  const { addresses, passed_over: passedOver } = await trialOf(services)
+  const { addresses, passedOver } = togetherOf(await trialsOf(services))
   const found = addresses.map(({ url, as, ok: isGood, detail }) => {
     if (isGood) return ok(`${url}: ${detail}`)
     if (isOwn(url, services) && !services.isRunning) {
@@ -40,31 +46,51 @@ export async function checkRendezvous(services: RendezvousServices): Promise<Fin
   return [...found, ...nobody, ...(await checkClocks(addresses, services))]
 }
 
-async function trialOf({ config, database, clock, publicUrl }: RendezvousServices): Promise<Trial> {
+/** What several infos have in common is told once. */
+function togetherOf(trials: readonly Trial[]) {
+  const addresses = new Map(
+    trials.flatMap((trial) => trial.addresses.map((one) => [`${one.as} ${one.url}`, one])),
+  )
+  const passedOver = new Set(trials.flatMap((trial) => trial.passed_over))
+  return { addresses: [...addresses.values()], passedOver: [...passedOver] }
+}
+
+async function trialsOf(services: RendezvousServices): Promise<Trial[]> {
+  const { config, clock, publicUrl } = services
   const outbound = new Outbound(new OutboundPolicy(config))
   outbound.admitOwn(publicUrl)
   const open: HttpTransport[] = []
-  const hasRendezvous = config.roles.includes('rendezvous')
-  const audit = new AuditLog({ clock })
-  const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
-  const { rendezvousInfo: setting } = addressSettings(known)
+  const outside = {
+    randomBytes,
+    connect({ url }: { readonly url: string }) {
+      const transport = httpTransport(url, {
+        timeoutMs: PATIENCE_MS,
+        tls: { rejectUnauthorized: false },
+        agentOf: (base, pool) => outbound.agent(base, pool),
+      })
+      open.push(transport)
+      return transport.send
+    },
+  }
   try {
-    return await tryRendezvous((await setting.value(HOME_PARTY)).value, clock.now(), {
-      randomBytes,
-      connect({ url }) {
-        const transport = httpTransport(url, {
-          timeoutMs: PATIENCE_MS,
-          tls: { rejectUnauthorized: false },
-          agentOf: (base, pool) => outbound.agent(base, pool),
-        })
-        open.push(transport)
-        return transport.send
-      },
-    })
+    const infos = await infosOf(services)
+    return await Promise.all(infos.map(({ value }) => tryRendezvous(value, clock.now(), outside)))
   } finally {
     for (const transport of open) transport.close()
     outbound.close()
   }
+}
+
+async function infosOf(services: RendezvousServices): Promise<Kept<RendezvousInfo>[]> {
+  const { config, database, clock, publicUrl } = services
+  const hasRendezvous = config.roles.includes('rendezvous')
+  const audit = new AuditLog({ clock })
+  const known = { database, clock, audit, hasRendezvous, publicUrl: () => publicUrl }
+  const page = { now: clock.now().toISOString(), limit: MOST_INFOS }
+  const others = await listRendezvousInfos(database.db, page)
+  const ours = await addressSettings(known).rendezvousInfo.current(HOME_PARTY)
+  const rest = others.filter((text) => text !== JSON.stringify(ours.json))
+  return [ours.value, ...rest.map((text) => rendezvousInfoFromText(JSON.parse(text)))]
 }
 
 /** Of another machine, by the hour it says in its answers: there may be no time server to ask. */

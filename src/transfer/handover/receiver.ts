@@ -42,16 +42,8 @@ export function keyOfPartner(partner: Partner, first: PublicKey, wish: KeyWish):
       `${which} of ${name}: ask them for one, and add it with firstlight partner replace --key`,
     )
   }
-  const fitting = first.encoding === X5CHAIN ? ofKind.filter(({ chain }) => chain) : ofKind
-  if (fitting.length === 0) {
-    throw refused(
-      'no-certificates',
-      `the keys of this voucher are certificates: ask ${name} for those of its ${kind} key, ` +
-        'and add them with firstlight partner replace --key',
-    )
-  }
-  const proven = fitting.filter(({ proven_at }) => proven_at !== null)
-  const usable = proven.length === 0 && wish.unproven ? fitting : proven
+  const proven = ofKind.filter(({ proven_at }) => proven_at !== null)
+  const usable = wellEncoded(proven.length === 0 && wish.unproven ? ofKind : proven, first)
   const [only, ...more] = usable
   if (!only) {
     const next = `firstlight partner challenge ${id}`
@@ -61,6 +53,12 @@ export function keyOfPartner(partner: Partner, first: PublicKey, wish: KeyWish):
     throw refused('several-keys', `${name} has ${usable.length} ${kind} keys: say which (key)`)
   }
   return publicKeyOf(only, first)
+}
+
+/** With certificates where the header has them and there are any; devices read bare keys there, too. */
+function wellEncoded(keys: readonly PartnerKey[], first: PublicKey): readonly PartnerKey[] {
+  const certified = first.encoding === X5CHAIN ? keys.filter(({ chain }) => chain) : []
+  return certified.length > 0 ? certified : keys
 }
 
 function publicKeyOf({ chain, ...key }: PartnerKey, { type, encoding }: PublicKey): PublicKey {

@@ -8,6 +8,7 @@ import type { Clock } from '../../clock.ts'
 import { type Executor, afterCommit } from '../../database/connection.ts'
 import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
+import type { Lease } from '../../leases/leases.ts'
 import type { Log } from '../../log.ts'
 import type { Receiver } from '../handover/receiver.ts'
 import type { Handover } from '../handover/service.ts'
@@ -27,6 +28,7 @@ export interface RulesServices {
   readonly handover: Pick<Handover, 'findReceiver' | 'hand' | 'keyFor'>
   readonly partners: Pick<Partners, 'find' | 'onChange' | 'onRemoval'>
   readonly parties: Pick<PartyPort, 'findById' | 'isActive'>
+  readonly lease?: Pick<Lease, 'isHeld'> | undefined
 }
 
 export interface Rule extends RuleRow {

@@ -6,6 +6,7 @@ import { Alarm } from '../../alarm.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
+import type { Lease } from '../../leases/leases.ts'
 import type { Log } from '../../log.ts'
 import type { Receiver } from '../handover/receiver.ts'
 import type { Handover, HandoverResult } from '../handover/service.ts'
@@ -19,6 +20,8 @@ export interface SweepServices {
   readonly log: Log
   readonly handover: Pick<Handover, 'hand'>
   readonly parties: Pick<PartyPort, 'isActive'>
+  /** Of several processes one makes the rounds; without it this one. */
+  readonly lease?: Pick<Lease, 'isHeld'> | undefined
   rules(): Promise<readonly RuleRow[]>
   /** Throws a Problem where there is none any more. */
   receiverOf(rule: RuleRow): Promise<Receiver>
@@ -76,18 +79,19 @@ export class Sweep {
 
   /** Those who were woken at once; everybody each minute, for what other processes took in. */
   async #run(): Promise<void> {
-    const { clock, log } = this.#services
+    const { clock, log, lease } = this.#services
     const { signal } = this.#stopped
     let lookedAt = new Date(0)
     while (!signal.aborted) {
       this.#alarm.listen()
       const now = clock.now()
-      const isRound = now.getTime() - lookedAt.getTime() >= LOOK_AROUND_MS
+      const isTime = now.getTime() - lookedAt.getTime() >= LOOK_AROUND_MS
+      const isRound = isTime && (lease?.isHeld ?? true)
       const parties = new Set(this.#woken)
       this.#woken.clear()
       const fresh = this.#fresh
       this.#fresh = new Map()
-      if (isRound) lookedAt = now
+      if (isTime) lookedAt = now
       try {
         const isWhole = (party: string) => isRound || parties.has(party)
         await this.#apply(isWhole)

@@ -87,7 +87,7 @@ export function policyFlaw(
   const maker = header.value.publicKey.value.key
   const makersKey = hash('sha256', maker.spki, 'hex')
   if (manufacturerKeys !== 'any' && !manufacturerKeys.has(makersKey)) {
-    const detail = `the manufacturer's key ${makersKey} is not one of those this party accepts`
+    const detail = `the manufacturer's key ${makersKey} is not one of those the trust policy lists`
     return { check: 'manufacturer-key-not-trusted', detail }
   }
   const keys = [maker, ...entries.map(({ payload }) => payload.publicKey.value.key)]

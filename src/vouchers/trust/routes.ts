@@ -6,13 +6,15 @@ import type { Setting } from '../../settings/setting.ts'
 import type { TrustPolicy } from './policy.ts'
 
 const Pem = z.string().max(65_536)
+const DEVICE_CAS = 'default, any, or a list of certificates in PEM, 100 at most'
+const MANUFACTURER_KEYS = 'any, or a list of public keys in PEM or their SHA-256, 1000 at most'
 const policy = {
   device_cas: z
-    .union([z.enum(['default', 'any']), z.array(Pem).min(1).max(100)])
+    .union([z.enum(['default', 'any']), z.array(Pem).min(1).max(100)], { error: DEVICE_CAS })
     .default('default')
     .openapi({ description: 'default: what the installation trusts; any; or CAs in PEM' }),
   manufacturer_keys: z
-    .union([z.literal('any'), z.array(Pem).min(1).max(1000)])
+    .union([z.literal('any'), z.array(Pem).min(1).max(1000)], { error: MANUFACTURER_KEYS })
     .default('any')
     .openapi({ description: 'any; or public keys in PEM, or their SHA-256' }),
   rsa2048: z.boolean().default(true).openapi({ description: 'whether such keys are accepted' }),

@@ -1,6 +1,6 @@
 /** Configuration: what is taken, what is refused, and by which name. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig } from '../../../src/config.ts'
@@ -41,7 +41,30 @@ describe('loadConfig', () => {
       to0Seconds: 2_592_000,
       databaseUrl: undefined,
       databaseConnections: 10,
+      processes: 1,
     })
+  })
+
+  it('has one process for each core on PostgreSQL, or as many as it is told', () => {
+    const shared = { DATABASE_URL: 'postgres://fdo@db.example/fdo' }
+    expect(loadConfig(shared).processes).toBe(availableParallelism())
+    const path = file({ processes: 3 })
+    expect(loadConfig(shared, path).processes).toBe(3)
+    expect(loadConfig({ FIRSTLIGHT_PROCESSES: '1' }).processes).toBe(1)
+    expect(() => loadConfig({ FIRSTLIGHT_PROCESSES: '2' })).toThrow(
+      'FIRSTLIGHT_PROCESSES: more than 1 need PostgreSQL (DATABASE_URL)',
+    )
+  })
+
+  it('shares out the connections that PostgreSQL takes without being told', () => {
+    const connectionsOf = (processes: number, more = {}) =>
+      loadConfig({
+        DATABASE_URL: 'postgres://fdo@db.example/fdo',
+        FIRSTLIGHT_PROCESSES: String(processes),
+        ...more,
+      }).databaseConnections
+    expect([1, 7, 8, 16, 100].map((count) => connectionsOf(count))).toEqual([10, 10, 8, 4, 2])
+    expect(connectionsOf(100, { FIRSTLIGHT_DATABASE_POOL: '10' })).toBe(10)
   })
 
   it('reads the environment', () => {
@@ -116,6 +139,8 @@ describe('loadConfig', () => {
     ['DATABASE_URL', { DATABASE_URL: 'mysql://fdo@db.example/fdo' }],
     ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: '1' }],
     ['FIRSTLIGHT_DATABASE_POOL', { FIRSTLIGHT_DATABASE_POOL: 'many' }],
+    ['FIRSTLIGHT_PROCESSES', { FIRSTLIGHT_PROCESSES: '0' }],
+    ['FIRSTLIGHT_PROCESSES', { FIRSTLIGHT_PROCESSES: 'all' }],
     ['FIRSTLIGHT_UNIQUE_SERIALS', { FIRSTLIGHT_UNIQUE_SERIALS: 'yes' }],
     ['FIRSTLIGHT_FIRST_OWNER', { FIRSTLIGHT_FIRST_OWNER: '/none.pem' }],
     ['FIRSTLIGHT_TRUST', { FIRSTLIGHT_TRUST: '/none.pem' }],

@@ -54,6 +54,16 @@ describe('the load of a process', () => {
     expect([load.begin(), load.begin()]).toEqual([true, false])
   })
 
+  it('lets nothing begin while too many wait for the database', () => {
+    let waiting = 99
+    const load = new Load(undefined, () => waiting)
+    expect(load.begin()).toBe(true)
+    waiting = 100
+    expect(load.begin()).toBe(false)
+    waiting = 0
+    expect(load.begin()).toBe(true)
+  })
+
   it('tells those who are turned away when to come, and counts them', () => {
     const load = new Load()
     const told = Array.from({ length: 200 }, () => load.turnAway('message 60'))

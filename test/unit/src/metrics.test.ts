@@ -1,19 +1,19 @@
 /** What Prometheus reads, as it reads it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Histogram, sampleLine } from '../../../src/measures.ts'
+import { Histogram, seriesOf } from '../../../src/measures.ts'
 import { Metrics } from '../../../src/metrics.ts'
 
 describe('a histogram', () => {
   it('has each bucket hold all that was at most as long', () => {
     const histogram = new Histogram([0.1, 1])
     for (const seconds of [0.05, 0.1, 0.5, 7]) histogram.observe(seconds, 'p256', 'memory')
-    expect([...histogram.lines('took', ['kind', 'held'])]).toEqual([
-      'took_bucket{kind="p256",held="memory",le="0.1"} 2',
-      'took_bucket{kind="p256",held="memory",le="1"} 3',
-      'took_bucket{kind="p256",held="memory",le="+Inf"} 4',
-      'took_sum{kind="p256",held="memory"} 7.65',
-      'took_count{kind="p256",held="memory"} 4',
+    expect([...histogram.series('took', ['kind', 'held'])]).toEqual([
+      ['took_bucket{kind="p256",held="memory",le="0.1"}', 2],
+      ['took_bucket{kind="p256",held="memory",le="1"}', 3],
+      ['took_bucket{kind="p256",held="memory",le="+Inf"}', 4],
+      ['took_sum{kind="p256",held="memory"}', 7.65],
+      ['took_count{kind="p256",held="memory"}', 4],
     ])
   })
 
@@ -24,11 +24,11 @@ describe('a histogram', () => {
         const bounds = [...new Set(some)].toSorted((a, b) => a - b)
         const histogram = new Histogram(bounds)
         for (const one of observed) histogram.observe(one)
-        for (const line of histogram.lines('x', [])) {
-          const [, le, count] = /^x_bucket\{le="([^"]*)"\} (\d+)$/.exec(line) ?? []
+        for (const [series, count] of histogram.series('x', [])) {
+          const [, le] = /^x_bucket\{le="([^"]*)"\}$/.exec(series) ?? []
           if (le === undefined) continue
           const limit = le === '+Inf' ? Infinity : Number(le)
-          expect(Number(count)).toBe(observed.filter((one) => one <= limit).length)
+          expect(count).toBe(observed.filter((one) => one <= limit).length)
         }
       }),
     )
@@ -37,7 +37,7 @@ describe('a histogram', () => {
 
 describe('a label', () => {
   it('may hold anything', () => {
-    expect(sampleLine('x', ['a'], [['"\\\n'], 1])).toBe('x{a="\\"\\\\\\n"} 1')
+    expect(seriesOf('x', ['a'], ['"\\\n'])).toBe('x{a="\\"\\\\\\n"}')
   })
 })
 

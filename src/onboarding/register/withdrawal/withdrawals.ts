@@ -7,7 +7,7 @@ import { type Bytes, fromHex } from '../../../../protocol/bytes.ts'
 import type { Signer } from '../../../../protocol/crypto/signer.ts'
 import { WITHDRAW, signOwnRequest } from '../../../../protocol/to0/own-registration.ts'
 import type { Clock } from '../../../clock.ts'
-import type { Executor } from '../../../database/connection.ts'
+import { type Executor, afterCommit } from '../../../database/connection.ts'
 import type { Database } from '../../../database/open.ts'
 import { TransportError } from '../../../fdo/client.ts'
 import type { Log } from '../../../log.ts'
@@ -65,14 +65,14 @@ export class Withdrawals {
 
   /** A voucher is the party's no longer; in the transaction that makes it so. */
   async begin(tx: Executor, voucher: Pick<Job, 'guid' | 'party'>): Promise<void> {
-    const { clock, here, wake } = this.#services
+    const { clock, here } = this.#services
     const { guid, party } = voucher
     const now = clock.now().toISOString()
     await store.removeUnregistered.run(tx, { guid, party, now })
     const begun = await store.beginWithdrawal.all(tx, { guid, party, next_at: now })
     for (const { directive, origin, owner_key: ownerKey } of begun) {
       if (ownerKey === null || !here?.isAt(origin)) {
-        wake(origin)
+        this.#wake(tx, origin)
         continue
       }
       await here.withdraw(tx, { guid, ownerKey })
@@ -82,22 +82,27 @@ export class Withdrawals {
 
   /** TO2 is done: nothing is renewed, and once the Device has had time to notice, it is taken back. */
   async beginLater(tx: Executor, { guid, party }: Pick<Job, 'guid' | 'party'>): Promise<void> {
-    const { clock, wake } = this.#services
+    const { clock } = this.#services
     const next_at = new Date(clock.now().getTime() + GRACE_MS).toISOString()
     const begun = await store.beginWithdrawal.all(tx, { guid, party, next_at })
-    for (const { origin } of begun) wake(origin)
+    for (const { origin } of begun) this.#wake(tx, origin)
   }
 
   /** A rendezvous has just registered what is over: the try began before. */
   async takeBack(tx: Executor, late: Late): Promise<void> {
-    const { clock, here, wake, findDeviceId } = this.#services
+    const { clock, here, findDeviceId } = this.#services
     const { guid, party, owner_key: ownerKey } = late
     if ((await store.prolong.run(tx, late)) > 0) return
     if (here?.isAt(late.origin)) return here.withdraw(tx, { guid, ownerKey })
     // Of a voucher that is forgotten altogether nothing can be kept: it lapses.
     if ((await findDeviceId({ party, guid }, tx)) === undefined) return
     await store.putWithdrawal.run(tx, { ...late, next_at: clock.now().toISOString() })
-    wake(late.origin)
+    this.#wake(tx, late.origin)
+  }
+
+  /** Who looks before it is committed finds nothing, and is not called again. */
+  #wake(tx: Executor, origin: string): void {
+    afterCommit(tx, () => this.#services.wake(origin))
   }
 
   /** Throws only what is a bug of ours. */

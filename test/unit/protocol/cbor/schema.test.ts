@@ -11,6 +11,7 @@ import {
   int,
   keep,
   kept,
+  later,
   listOf,
   mapOf,
   nullable,
@@ -145,5 +146,31 @@ describe('a schema refuses', () => {
     expect(() => decodeAs(schema, fromHex('818182f601'), 'Body')).toThrow(
       'Body.points[0].x: expected an integer',
     )
+  })
+})
+
+describe('a field that was added later', () => {
+  const Old = tuple({ x: int, y: uint8 })
+  const New = tuple({ x: int, y: uint8, name: later(text), size: later(int) })
+
+  it('is read and written with those before it', () => {
+    expect(roundTrip(New, '840102616105')).toEqual({ x: 1, y: 2, name: 'a', size: 5 })
+    expect(roundTrip(New, '8401 02f605'.replace(' ', ''))).toMatchObject({ name: null, size: 5 })
+  })
+
+  it('is null in what was written before it', () => {
+    expect(roundTrip(New, '820102')).toEqual({ x: 1, y: 2, name: null, size: null })
+    expect(roundTrip(New, '8301026161')).toEqual({ x: 1, y: 2, name: 'a', size: null })
+  })
+
+  it('does not trouble those who do not know it, as long as it is null', () => {
+    const written = encodeAs(New, { x: 1, y: 2, name: null, size: null })
+    expect(decodeAs(Old, written, 'it')).toEqual({ x: 1, y: 2 })
+  })
+
+  it('changes nothing of what is wanted of the others', () => {
+    for (const hex of ['8101', '850102616105f6', '83010205', '82016161']) {
+      expect(() => decodeAs(New, fromHex(hex), 'it'), hex).toThrow(/expected/)
+    }
   })
 })

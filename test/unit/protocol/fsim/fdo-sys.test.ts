@@ -57,7 +57,7 @@ describe('a file over fdo_sys', () => {
     const actions = [{ ...exec, mayFail: false }]
     const owner: OwnerWorld = new OwnerWorld((): readonly PlanStep[] => [
       fileStep(options, owner.content('ref', utf8('true'), 'a.sh')),
-      { ...options, ways: [way(fdoSysOwner, { files: [], identity: null, actions })] },
+      { ...options, ways: [way(fdoSysOwner, { files: [], identity: null, actions, token: null })] },
     ])
     await converse(owner, host, deviceOf(host))
     expect(host.started).toMatchObject([{ command: 'sh', args: ['a.sh'] }])

@@ -280,6 +280,13 @@ describe('steps that overlap', () => {
     expect(world.effectsOf('step-skipped').map(({ step }) => step)).toEqual(['second'])
   })
 
+  it('wait for all before them where they are about the certificate of the run', async () => {
+    const about = toyModule('b', { status: untilHeard, overlaps: true, needsCertificate: true })
+    const world = worldOf([first, stepOf('about', [way(about, { says: 'hello' })])], [early, about])
+    expect(keysOf(await world.say(devmodPairs(['a', 'b'])))).toEqual(['a:active', 'a:say'])
+    expect(keysOf(await world.say([pair('a:word', 1)]))).toEqual(['b:active', 'b:say'])
+  })
+
   it('wait for a module in use when another way is closed to them', async () => {
     const twoWays = stepOf('two', [way(early, { says: 'hello' }), way(late, { says: 'again' })])
     const world = worldOf([twoWays, second], [early, late])

@@ -54,9 +54,23 @@ describe('a table', () => {
     ])
   })
 
-  it('is never wider than the terminal', () => {
-    const lines = table([{ name: 'x'.repeat(200), count: 1 }], columns, 40).split('\n')
-    expect(lines.every((line) => line.length <= 40)).toBe(true)
+  it('has its last column cut where the terminal is narrow', () => {
+    const words = [columns[1]!, columns[0]!]
+    const lines = table([{ name: 'x'.repeat(200), count: 1 }], words, 40).split('\n')
+    expect(lines).toEqual(['COUNT  NAME', `    1  ${'x'.repeat(32)}…`])
+  })
+
+  it('becomes names and values where that would not leave enough', () => {
+    const name = 'x'.repeat(36)
+    const rows = [
+      { name, count: 1 },
+      { name: 'b', count: 22 },
+    ]
+    expect(table(rows, columns, 42)).toBe(`NAME   ${name}\nCOUNT  1\n\nNAME   b\nCOUNT  22`)
+    expect(table(rows, columns, 43)).not.toContain('\n\n')
+    const three = [columns[0]!, columns[1]!, columns[0]!]
+    expect(table(rows, three, 61).split('\n\n')).toHaveLength(1)
+    expect(table(rows, three, 60).split('\n\n')).toHaveLength(2)
   })
 
   it('is whole where there is no terminal', () => {

@@ -91,16 +91,23 @@ describe('firstlight partner, inbox and transfer', () => {
     expect(await told(buyer, transferCommand(), 'pull', id)).toBe(
       '2 taken in, 0 known before, 0 failed',
     )
-    const every = (time: string) => told(buyer, transferCommand(), 'schedule', id, '--every', time)
+    expect(await told(buyer, transferCommand(), 'pull', 'Seller')).toBe(
+      '0 taken in, 2 known before, 0 failed',
+    )
+    const every = (time: string) =>
+      told(buyer, transferCommand(), 'schedule', 'Seller', '--every', time)
     expect(await every('1h')).toBe('Seller: 1h')
     expect(await told(buyer, transferCommand(), 'sources')).toContain('3600 s')
     expect(await every('never')).toBe('Seller: if asked')
-    expect(await told(buyer, partnerCommand(), 'show', id)).toMatch(/key +p256 /)
+    expect(await told(buyer, partnerCommand(), 'show', 'Seller')).toMatch(/key +p256 /)
+    expect(await told(buyer, partnerCommand(), 'show', id)).toMatch(/name +Seller/)
+    expect(await told(buyer, partnerCommand(), 'show', 'Nobody')).toMatch(/there is no partner/)
+    expect(await json(buyer, transferCommand(), 'list', '--partner', 'Seller')).toEqual([])
     const did = 'did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169'
-    const replaced = await json(buyer, partnerCommand(), 'replace', id, 'Maker', '--key', did)
+    const replaced = await json(buyer, partnerCommand(), 'replace', 'Seller', 'Maker', '--key', did)
     expect(replaced).toMatchObject({ name: 'Maker', pull_url: null })
     expect(await told(buyer, transferCommand(), 'pull', id)).toMatch(/no address to pull from/)
-    expect(await told(buyer, partnerCommand(), 'remove', id)).toBe(`removed ${id}`)
+    expect(await told(buyer, partnerCommand(), 'remove', 'Maker')).toBe(`removed ${id}`)
     expect(await told(buyer, partnerCommand(), 'list')).not.toContain(id)
   })
 

@@ -102,6 +102,8 @@ describe('the backlogs', () => {
     expect(await figure('firstlight_push_waiting')).toBe(2)
     expect(await figure('firstlight_last_backup_timestamp_seconds')).toBeUndefined()
     expect(await figure('firstlight_data_free_bytes')).toBeGreaterThan(0)
+    expect(await figure('firstlight_processes')).toBe(1)
+    expect(await figure('firstlight_processes_wanted')).toBe(data.config.processes)
   })
 })
 

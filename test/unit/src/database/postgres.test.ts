@@ -112,6 +112,16 @@ describe.runIf(isOnPostgres)('commit', () => {
     )
   })
 
+  it('says how many wait while all connections are lent', async () => {
+    const { open, pass } = gate()
+    const lent = Array.from({ length: 4 }, () => database.commit(pass))
+    const kept = Array.from({ length: 3 }, () => list.all(database.db, {}))
+    await vi.waitFor(() => expect(database.waiting()).toBe(3))
+    open()
+    await Promise.all([...lent, ...kept])
+    expect(database.waiting()).toBe(0)
+  })
+
   it('fails where a statement failed, even if its work got over that', async () => {
     const work = database.commit(async (tx) => {
       await put(tx, 'a')

@@ -15,7 +15,8 @@ afterEach(() => world.close())
 async function addOther(serial: string | null, party = HOME_PARTY): Promise<void> {
   const [group] = await world.database.db.selectFrom('device_group').selectAll().execute()
   const row = { ...group!, party }
-  await world.database.db.insertInto('device_group').orIgnore().values(row).execute()
+  const groups = world.database.db.insertInto('device_group').values(row)
+  await groups.onConflict((same) => same.doNothing()).execute()
   await world.database.db
     .insertInto('device')
     .values({

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FdoError } from '../../../../protocol/errors.ts'
 import { FakeClock } from '../../../../src/clock.ts'
 import { RunBook } from '../../../../src/fdo/run-book.ts'
+import type { Storytellers } from '../../../../src/fdo/told.ts'
 import { createLog } from '../../../../src/log.ts'
 import { Metrics } from '../../../../src/metrics.ts'
 import { type ExchangeWorld, exchangeWorld } from '../../../support/exchange-world.ts'
@@ -90,6 +91,77 @@ describe('a run', () => {
     const again = await world.restart()
     await again.send(Done, 1, token)
     expect(told()).toMatchObject([{ outcome: 'done', messages: 1, ms: 5_000 }])
+  })
+})
+
+describe('a run that several processes of one service answer', () => {
+  let late: (() => void)[]
+  let isSlow: boolean
+  let processes: ExchangeWorld[]
+  beforeEach(async () => {
+    late = []
+    isSlow = false
+    processes = []
+    for (const number of [0, 1]) {
+      const storytellers: Storytellers = {
+        mark: new Uint8Array([0, number]),
+        tell(told) {
+          const hear = () => processes[parseInt(told.run.slice(0, 4), 16)]?.exchange.hear(told)
+          if (isSlow) late.push(hear)
+          else hear()
+        },
+      }
+      processes.push(await world.restart({ storytellers }))
+    }
+  })
+
+  it('is told of once, by the one in which it began, which hears of the rest', async () => {
+    const [one, other] = processes as [ExchangeWorld, ExchangeWorld]
+    const hello = await one.send(Hello, 1)
+    const prove = await other.send(Prove, 2, hello.authorization)
+    const round = await one.send(Round, 3, prove.authorization)
+    world.clock.advance(1_000)
+    await other.send(Done, 1, round.authorization)
+    const facts = { protocol: 'TOY', messages: 4, ms: 1_000, outcome: 'done' }
+    expect(told()).toMatchObject([facts])
+    world.clock.advance(11 * 60_000)
+    for (const { exchange } of processes) await exchange.sweep()
+    expect(told()).toHaveLength(1)
+  })
+
+  it('that fails at another says why', async () => {
+    const [one, other] = processes as [ExchangeWorld, ExchangeWorld]
+    const hello = await one.send(Hello, 1)
+    const prove = await one.send(Prove, 2, hello.authorization)
+    await other.send(Round, 13, prove.authorization)
+    const why = { code: 'INVALID_MESSAGE_ERROR', reason: 'thirteen is refused' }
+    expect(told()).toMatchObject([{ messages: 2, outcome: 'failed', step: 'Round', ...why }])
+  })
+
+  it('is over when it has ended, even if a word of it comes later', async () => {
+    const [one, other] = processes as [ExchangeWorld, ExchangeWorld]
+    const hello = await one.send(Hello, 1)
+    isSlow = true
+    const prove = await other.send(Prove, 2, hello.authorization)
+    await one.send(Done, 1, prove.authorization)
+    for (const hear of late) hear()
+    world.clock.advance(11 * 60_000)
+    for (const { exchange } of processes) await exchange.sweep()
+    expect(told()).toMatchObject([{ outcome: 'done', messages: 2 }])
+  })
+
+  it('waits for what came last, in whatever order that is heard', async () => {
+    const [one, other] = processes as [ExchangeWorld, ExchangeWorld]
+    const hello = await one.send(Hello, 1)
+    isSlow = true
+    const prove = await other.send(Prove, 2, hello.authorization)
+    world.clock.advance(1_000)
+    isSlow = false
+    await one.send(Round, 3, prove.authorization)
+    for (const hear of late) hear()
+    world.clock.advance(11 * 60_000)
+    await one.exchange.sweep()
+    expect(told()).toMatchObject([{ outcome: 'abandoned', step: 'Round', messages: 3, ms: 1_000 }])
   })
 })
 

@@ -154,6 +154,10 @@ describe('an error', () => {
     expect(problemOf(new HTTPException(415)).code).toBe('unsupported-media-type')
     expect(problemOf(new HTTPException(418)).code).toBe('invalid-request')
     expect(problemOf(new Error('secret'))).toMatchObject({ code: 'internal-error', message: '' })
+    expect(problemOf(Object.assign(new Error('secret'), { code: 'ENOSPC' }))).toMatchObject({
+      code: 'unavailable',
+      message: 'the disk of the data folder is full: nothing was changed',
+    })
     expect(problemOf(new DatabaseUnavailable({ cause: new Error('secret') }))).toMatchObject({
       code: 'unavailable',
       message: expect.not.stringContaining('secret'),

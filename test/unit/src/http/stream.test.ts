@@ -152,6 +152,22 @@ describe('a body that is read as it comes', () => {
     await stream.discard()
   })
 
+  it('that breaks off is the fault of who sent it', async () => {
+    let failure: unknown
+    const url = await serve(
+      taking(1 << 20, async (stream) => {
+        try {
+          for await (const part of stream) if (part.length > 0) outgoing.destroy()
+        } catch (error) {
+          failure = error
+        }
+      }),
+    )
+    const outgoing = request(url, { method: 'POST', headers: { ...HEADERS, 'content-length': 9 } })
+    outgoing.on('error', () => {}).write('x')
+    await expect.poll(() => failure).toMatchObject({ code: 'invalid-request' })
+  })
+
   it('is of a type that is taken', async () => {
     const url = await serve(taking(10, async () => {}))
     const headers = { ...HEADERS, 'content-type': 'text/html' }
@@ -214,9 +230,10 @@ describe('an answer made as it is taken', () => {
 })
 
 describe('a body', () => {
-  async function server(slowestMs: number, patient: boolean) {
+  async function server(slowestMs: number, patient: boolean, hasBegun = false) {
     const http = createServer((incoming, outgoing) => {
-      expectBody(incoming, slowestMs)
+      if (hasBegun) outgoing.write('so far')
+      expectBody(incoming, outgoing, slowestMs)
       if (patient) giveTime(incoming)
       incoming.resume().on('end', () => outgoing.end('thanks'))
       incoming.on('error', () => {})
@@ -231,10 +248,19 @@ describe('a body', () => {
     return { http, socket, closed, heard: () => heard }
   }
 
-  it('that does not come in time costs its connection', async () => {
+  it('that does not come in time is told so, and costs its connection', async () => {
     const { http, closed, heard } = await server(20, false)
     await closed
-    expect(heard()).toBe('')
+    const [head = '', body = ''] = heard().split('\r\n\r\n')
+    expect(head).toMatch(/^HTTP\/1\.1 408 .*Connection: close/s)
+    expect(JSON.parse(body)).toMatchObject({ status: 408, code: 'too-slow' })
+    http.close()
+  })
+
+  it('that does not come in time ends an answer that has begun as it is', async () => {
+    const { http, closed, heard } = await server(20, false, true)
+    await closed
+    expect(heard()).toMatch(/^HTTP\/1\.1 200 (?!.*408)/s)
     http.close()
   })
 

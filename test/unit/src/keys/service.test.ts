@@ -15,11 +15,14 @@ let keyStore: KeyStore
 let keys: Keys
 /** How far was counted, key by key. */
 let counted: number[]
+/** How many vouchers each key has. */
+let held: number
 beforeEach(async () => {
   const clock = new FakeClock()
   database = await openDatabase(':memory:')
   keyStore = await KeyStore.open({ database, clock, sealer: new Sealer(new Uint8Array(32)) })
   counted = []
+  held = Infinity
   keys = new Keys({
     ...{ keyStore, database, clock },
     audit: { append: async () => {} },
@@ -27,7 +30,7 @@ beforeEach(async () => {
     parties: { hasRole: async () => true },
     async countVouchers(_db, _key, most) {
       counted.push(most)
-      return most
+      return Math.min(held, most)
     },
     findOrderFor: async () => undefined,
   })
@@ -48,6 +51,14 @@ describe('how many vouchers are with each key', () => {
     const [first] = await keys.list(PARTY, 100)
     await keys.find(PARTY, first?.id ?? expect.fail())
     expect(counted).toEqual(Array(11).fill(10_000))
+  })
+
+  it('is told apart from a count that was cut', async () => {
+    await addKeys(1)
+    held = 9_999
+    expect(await keys.list(PARTY, 100)).toMatchObject([{ vouchers: 9_999, isCut: false }])
+    held = 10_001
+    expect(await keys.list(PARTY, 100)).toMatchObject([{ vouchers: 10_000, isCut: true }])
   })
 
   it('is counted up to fewer where many are shown, and no less than it says', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { type OnboardingWorld, openOnboardingWorld } from '../../../support/onboarding-world.ts'
 
 const README = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8')
@@ -114,6 +115,60 @@ describe('a dry run', () => {
     expect(await dryRun({ plan: 'default' })).toMatchObject({
       steps: [{ type: 'identity', would: 'be-sent' }, { type: 'service' }],
     })
+  })
+})
+
+describe('a token in a dry run', () => {
+  const token = { type: 'token' as const, path: 'token.json' }
+  const planOf = (step: object = {}) => ({
+    document: { steps: [{ type: 'identity' as const }, { ...token, ...step }] },
+  })
+  const tokenIn = async (body: object) => (await dryRun(body)).steps[1]
+  const hold = (scopes: readonly string[]) =>
+    world.devices.changeGroup({ id: 'tok_1', party: HOME_PARTY }, 'default', scopes)
+
+  it('shows what it would be good for, and is made for nobody', async () => {
+    await hold(['device:whoami', 'device:certificate'])
+    const audience = 'https://x.test/device/v1'
+    expect(await tokenIn(planOf({ scopes: ['device:whoami'] }))).toMatchObject({
+      ...{ type: 'token', would: 'be-sent', problem: null },
+      modules: ['fdo.download', 'fdo_sys'],
+      sent: { path: 'token.json', audience, scopes: ['device:whoami'] },
+    })
+    await hold(['device:certificate'])
+    const { sent } = await tokenIn(planOf())
+    expect(sent).toEqual({ ...token, audience, scopes: ['device:certificate'] })
+  })
+
+  it('says what the group of the device does not let it carry', async () => {
+    await hold([])
+    const problem = expect.stringContaining('the group of the device does not let')
+    expect(await tokenIn(planOf())).toMatchObject({ would: 'fail', problem })
+    const optional = await tokenIn(planOf({ required: false }))
+    expect(optional).toMatchObject({ would: 'be-skipped', problem })
+  })
+
+  it('says that the device has no module for it, as of other files', async () => {
+    const without = await tokenIn({ ...planOf(), devmod: { modules: ['fdo.csr'] } })
+    const problem = 'the device has none of fdo.download, fdo_sys'
+    expect(without).toMatchObject({ would: 'be-skipped', problem })
+  })
+
+  it('says where there is nothing to use it at, and of an API that is not there', async () => {
+    const { id } = await world.device()
+    const document = { ...planOf({ audience: 'https://y.test/device/v1' }) }
+    expect((await world.api('POST', `/devices/${id}/dry-run`, document)).status).toBe(400)
+    await world.close()
+    world = await openOnboardingWorld({ hasTls: false })
+    await world.addDevice()
+    expect(await tokenIn(planOf())).toMatchObject({
+      would: 'be-skipped',
+      problem: 'there is no TLS listener to use a certificate at',
+    })
+    const { json } = await world.api('PUT', '/plans/one', {
+      ...planOf({ audience: 'https://x.test/device/v1' }).document,
+    })
+    expect(json.detail).toContain('without HTTPS there is no API for devices')
   })
 })
 

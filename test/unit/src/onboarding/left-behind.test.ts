@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
 import type { PlanDocument } from '../../../../src/onboarding/plans/document.ts'
+import { keptContents, keptUploads } from '../../../support/left-files.ts'
 import {
   type OnboardingWorld,
   cutOff,
@@ -17,12 +18,6 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 const A_DAY_MS = 25 * 3_600_000
-const files = (folder: string): string[] => {
-  const path = join(world.dataDir, folder)
-  if (!existsSync(path)) return []
-  const all = readdirSync(path, { recursive: true, withFileTypes: true })
-  return all.filter((entry) => entry.isFile()).map(({ name }) => name)
-}
 const rows = () =>
   world.database.db.selectFrom('upload').select(['name', 'length', 'is_kept']).execute()
 const upload = (save_as: string, more: object = {}) => ({
@@ -43,12 +38,12 @@ describe('what a broken-off TO2 has left', () => {
     }
     await expect(world.onboard(device, { transport: broken })).rejects.toThrow('cut off')
     expect(await rows()).toEqual([{ name: 'a.log', length: -1, is_kept: 0 }])
-    expect(files('uploads')).toHaveLength(1)
+    expect(await keptUploads(world)).toHaveLength(1)
     await world.onboarding.sweep()
-    expect(files('uploads')).toHaveLength(1)
+    expect(await keptUploads(world)).toHaveLength(1)
     world.clock.advance(A_DAY_MS)
     await world.onboarding.sweep()
-    expect([files('uploads'), await rows()]).toEqual([[], []])
+    expect([await keptUploads(world), await rows()]).toEqual([[], []])
   })
 
   it('of templates is removed in time', async () => {
@@ -56,11 +51,11 @@ describe('what a broken-off TO2 has left', () => {
     const step = { type: 'file', path: 'x', template: true, content: { text } } as const
     await world.putPlan('default', { steps: [step] })
     await world.onboard(await world.addDevice())
-    expect(files('contents')).toHaveLength(1)
+    expect(await keptContents(world)).toHaveLength(1)
     const real = Date.now() - world.clock.now().getTime()
     world.clock.advance(real + A_DAY_MS)
     await world.onboarding.sweep()
-    expect(files('contents')).toEqual([])
+    expect(await keptContents(world)).toEqual([])
   })
 
   it('of certificates counts for nothing', async () => {
@@ -75,10 +70,10 @@ describe('what a broken-off TO2 has left', () => {
           .where('profile', '=', 'ldevid')
           .execute()
       ).map((one) => one.status)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await status()).toEqual(['pending'])
     world.clock.advance(A_DAY_MS)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await status()).toEqual(['superseded'])
   })
 
@@ -135,9 +130,9 @@ describe('whatever a device calls itself', () => {
         const uploads = join(world.dataDir, 'uploads')
         const owners = existsSync(uploads) ? readdirSync(uploads) : []
         expect(owners.filter((name) => name !== id)).toEqual([])
-        for (const name of files('uploads')) expect(name).toMatch(/^[0-9a-f]{64}$/)
+        for (const name of await keptUploads(world)) expect(name).toMatch(/^[0-9a-f]{64}$/)
         const now = readdirSync(world.dataDir).filter((name) => !before.includes(name))
-        expect(now.filter((name) => !['uploads', 'contents'].includes(name))).toEqual([])
+        expect(now.filter((name) => !['uploads', 'contents', 'cache'].includes(name))).toEqual([])
         for (const { name } of await rows()) expect(name.split('/')).not.toContain('..')
       }),
       { numRuns: 25 },

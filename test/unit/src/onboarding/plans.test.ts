@@ -1,10 +1,9 @@
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../protocol/bytes.ts'
 import type { StepDocument } from '../../../../src/onboarding/plans/document.ts'
+import { keptUploads } from '../../../support/left-files.ts'
 import {
   type OnboardingWorld,
   cutOff,
@@ -159,13 +158,6 @@ describe('what a device sends', () => {
     ],
   }
   const content = utf8('line\n'.repeat(9_000))
-  const filesBelow = (folder: string): string[] =>
-    existsSync(folder)
-      ? readdirSync(folder, { recursive: true, withFileTypes: true })
-          .filter((entry) => entry.isFile())
-          .map((entry) => entry.name)
-      : []
-
   async function send(transport = world.transport) {
     await world.putPlan('default', plan)
     const device = await world.addDevice()
@@ -182,7 +174,7 @@ describe('what a device sends', () => {
     ])
     const { bytes } = await world.api('GET', `/uploads/${list.json.items[0].id}`)
     expect(Buffer.from(bytes).equals(content)).toBe(true)
-    expect(filesBelow(join(world.dataDir, 'uploads'))).toEqual([
+    expect(await keptUploads(world)).toEqual([
       createHash('sha256').update('logs/app.log').digest('hex'),
     ])
   })
@@ -193,16 +185,16 @@ describe('what a device sends', () => {
     expect((await world.api('GET', `/devices/${id}/uploads`)).json.items).toEqual([])
     expect((await world.api('GET', '/uploads/1')).status).toBe(404)
     await world.onboarding.sweep()
-    expect(filesBelow(join(world.dataDir, 'uploads'))).toHaveLength(1)
+    expect(await keptUploads(world)).toHaveLength(1)
     world.clock.advance(25 * 3_600_000)
     await world.onboarding.sweep()
-    expect(filesBelow(join(world.dataDir, 'uploads'))).toEqual([])
+    expect(await keptUploads(world)).toEqual([])
   })
 
   it('is kept by a sweep where TO2 is done', async () => {
     await send()
     world.clock.advance(25 * 3_600_000)
     await world.onboarding.sweep()
-    expect(filesBelow(join(world.dataDir, 'uploads'))).toHaveLength(1)
+    expect(await keptUploads(world)).toHaveLength(1)
   })
 })

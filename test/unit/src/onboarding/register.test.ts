@@ -1,8 +1,6 @@
 /** The owner's side of TO0 as a service: when it registers what, where, and what it tells of it. */
 import { AuditLog } from '../../../../src/audit/log.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isOnPostgres } from '../../../support/database.ts'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { concat, toHex } from '../../../../protocol/bytes.ts'
 import type { FdoTransport } from '../../../../protocol/converse.ts'
@@ -19,6 +17,7 @@ import { createEvents } from '../../../../src/events.ts'
 import { openRendezvous } from '../../../../src/rendezvous/assembly.ts'
 import { transportTo } from '../../../support/mounted.ts'
 import { openTestPki, p256 } from '../../../support/pki.ts'
+import { quiet } from '../../../support/quiet.ts'
 import { type VoucherWorld, guid, openVoucherWorld } from '../../../support/voucher-world.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
 
@@ -128,15 +127,6 @@ async function hold(byte: number, ...directives: object[]): Promise<string> {
   return toHex(guid(byte))
 }
 
-/** Lets everything happen that need not wait for the clock. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < (isOnPostgres ? 1000 : 200); i++) {
-    await nextTurn()
-    // Where the database is elsewhere, others' turns come with its answers.
-    if (isOnPostgres) await world.database.isAlive()
-  }
-}
-
 const statusOf = async (name: string) => (await register.statusOf(HOME_PARTY, [name])).get(name)
 const attempts = (host: string) => sent.filter((one) => one === `${host} 20`).length
 
@@ -238,16 +228,20 @@ describe('the register', () => {
     places.set('near.test', async (message, authorization) =>
       sent.length === 1 ? refusing(message, authorization) : rendezvous(message, authorization),
     )
-    const [first, second] = [await hold(1, NEAR), await hold(2, NEAR)]
+    const names = [await hold(1, NEAR), await hold(2, NEAR)]
     await quiet()
-    expect(await statusOf(first)).toMatchObject({
-      state: 'failing',
-      lastError: expect.stringContaining('INVALID_OWNERSHIP_VOUCHER'),
-    })
-    expect(await statusOf(second)).toMatchObject({ state: 'registered' })
+    const lastError = expect.stringContaining('INVALID_OWNERSHIP_VOUCHER')
+    const registered = { state: 'registered', lastError: null }
+    const statuses = async () => [...(await register.statusOf(HOME_PARTY, names)).values()]
+    // Where both are due they are tried together, and either may be the first to ask.
+    expect(await statuses()).toHaveLength(2)
+    expect(await statuses()).toContainEqual(
+      expect.objectContaining({ state: 'failing', lastError }),
+    )
+    expect(await statuses()).toContainEqual(expect.objectContaining(registered))
     world.clock.advance(3_000)
     await quiet()
-    expect(await statusOf(first)).toMatchObject({ state: 'registered', lastError: null })
+    expect(await statuses()).toMatchObject([registered, registered])
   })
 
   it('tries both addresses of a directive before it gives up', async () => {
@@ -515,6 +509,38 @@ describe('of several registers on one database', () => {
     await hold(2, FAR)
     await pass(1_020)
     expect(attempts('far.test')).toBe(1)
+  })
+
+  it('each tells how a place stands, and has it tried at once, whichever has the lease', async () => {
+    lease.isHeld = true
+    places.set('far.test', gone)
+    const name = await hold(1, FAR)
+    await pass(1_020)
+    const waiting = await hold(2, FAR)
+    const asked = newRegister({ isHeld: false, onTaken: () => {} })
+    const stateOf = async (guid: string) =>
+      (await asked.serversOf({ party: HOME_PARTY, guid })).map(({ state, lastError }) => {
+        return [state, lastError]
+      })
+    expect(await stateOf(waiting)).toEqual([['failing', 'connection refused']])
+    places.clear()
+    const before = attempts('far.test')
+    expect(await asked.hasten({ party: HOME_PARTY, guid: name })).toBe(true)
+    await quiet()
+    expect(attempts('far.test')).toBe(before)
+    await pass(1_020)
+    expect(await stateOf(name)).toEqual([['registered', null]])
+    expect(await stateOf(waiting)).toEqual([['registered', null]])
+    // It was called once.
+    places.set('far.test', gone)
+    const last = await hold(3, FAR)
+    await pass(1_020)
+    await pass(1_020)
+    const tried = attempts('far.test')
+    await pass(500)
+    expect(attempts('far.test')).toBe(tried)
+    expect(await stateOf(last)).toEqual([['failing', 'connection refused']])
+    await asked.stop()
   })
 
   it('one that has lost it does nothing more, until it has it again', async () => {

@@ -64,6 +64,14 @@ describe('/plans', () => {
     ['an upload from the root', upload('/etc/passwd')],
     ['an upload to Windows’ devices', upload('c:\\x')],
     ['a URL of another kind', { steps: [{ type: 'wget', url: 'file:///etc/passwd' }] }],
+    ['a token without a path', token({ path: undefined })],
+    ['a token without any scope', token({ scopes: [] })],
+    ['a token with a scope nobody knows', token({ scopes: ['device:reboot'] })],
+    ['a token with a scope of programs', token({ scopes: ['administrator'] })],
+    ['a token for an API of others', token({ audience: 'https://elsewhere.test/device/v1' })],
+    ['a token for the API of programs', token({ audience: 'https://x.test/api/v1' })],
+    ['a token from a template', token({ template: true })],
+    ['a token with a content', token({ content: { text: 'x' } })],
   ])('refuses %s', async (_, document) => {
     const { status, json } = await world.api('PUT', '/plans/one', document)
     expect([status, json.code]).toEqual([400, 'invalid-request'])
@@ -77,6 +85,36 @@ describe('/plans', () => {
       )
     }
   })
+
+  it.each([
+    [['token', 'identity'], 'steps.0: a token is bound to a certificate: an identity step has to'],
+    [['service', 'token'], 'steps.1: a token is bound to a certificate: an identity step has to'],
+    [['identity', 'token', 'identity'], 'steps.2: another certificate would end the token before'],
+  ])('refuses a token out of its place: %s', async (types, why) => {
+    const steps = types.map((type) => ({ type, ...(type === 'token' && { path: 'x' }) }))
+    const { status, json } = await world.api('PUT', '/plans/one', { steps })
+    expect([status, json.detail]).toEqual([400, expect.stringContaining(why)])
+    const { id } = (await world.addDevice()) && (await world.device())
+    const run = await world.api('POST', `/devices/${id}/dry-run`, { document: { steps } })
+    expect(run.status).toBe(400)
+  })
+
+  it('says which API tokens may be for, and that they have no template', async () => {
+    const detailOf = async (step: object) =>
+      (await world.api('PUT', '/plans/one', token(step))).json.detail
+    expect(await detailOf({ audience: 'https://y.test/device/v1' })).toBe(
+      'steps.1.audience: there is no such API: only https://x.test/device/v1',
+    )
+    expect(await detailOf({ template: true })).toContain('a token has no template')
+    const audience = 'https://x.test/device/v1'
+    const all = { path: 'a', audience, scopes: ['device:whoami'], template: false, name: 'one' }
+    const { json } = await world.api('PUT', '/plans/one', token(all))
+    expect(json.steps[1]).toEqual({ type: 'token', ...all })
+  })
+
+  function token(step: object) {
+    return { steps: [{ type: 'identity' }, { type: 'token', path: 'x', ...step }] }
+  }
 
   function file(content: object) {
     return { steps: [{ type: 'file', path: 'x', content }] }

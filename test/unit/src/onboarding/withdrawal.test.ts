@@ -83,9 +83,7 @@ describe('at the rendezvous of the same installation', () => {
   it('a registration that was on its way when the voucher went is withdrawn all the same', async () => {
     await w.remove()
     await w.world.database.db.deleteFrom('registration').execute()
-    w.before = async (number) => (number === 22 ? w.remove() : undefined)
-    await w.world.desk.restore(guidText(0xa1), TESTER)
-    await w.quiet()
+    await w.removeWhileRegistered()
     expect(await w.rendezvous.registrations.find(guidText(0xa1))).toMatchObject({ to1d: null })
     expect(await w.jobs()).toEqual([])
   })
@@ -182,9 +180,7 @@ describe('at the rendezvous of another firstlight', () => {
     await w.remove()
     await w.quiet()
     w.asked.length = 0
-    w.before = async (number) => (number === 22 ? w.remove() : undefined)
-    await w.world.desk.restore(guidText(0xa1), TESTER)
-    await w.quiet()
+    await w.removeWhileRegistered()
     // Both within one millisecond: the first request is refused as too old.
     w.world.clock.advance(10_000)
     await w.quiet()

@@ -10,6 +10,7 @@ import { type Config, databasePlace } from '../../../../src/config.ts'
 import { dumpOf } from '../../../../src/database/dump.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import type { Row } from '../../../../src/database/rows.ts'
+import { filesOf } from '../../../../src/onboarding/files.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { pack } from '../../../../src/operations/backup/archive.ts'
 import { backUp } from '../../../../src/operations/backup/back-up.ts'
@@ -71,7 +72,12 @@ async function furnish({ db }: Database): Promise<void> {
     } as never)
     .execute()
   for (let i = 0; i < 40; i++) {
-    const upload = { device_id: 'fdod_a', run_id: 'r', name: `n${i}`, length: 2 ** 40 + i }
+    const upload = {
+      device_id: 'fdod_a',
+      run_id: 'ef'.repeat(16),
+      name: `n${i}`,
+      length: 2 ** 40 + i,
+    }
     await db
       .insertInto('upload')
       .values({ ...upload, is_kept: 1, created_at: AT })
@@ -92,13 +98,16 @@ async function furnish({ db }: Database): Promise<void> {
   }
 }
 
-/** What a restoration does not add to. */
-const ADDED_TO = ['api_token', 'audit_entry', 'audit_pending', 'setting', 'lease', 'sealing_key']
+/** What a restoration adds to, and what one kind of database alone has. */
+const OTHERWISE = [
+  ...['api_token', 'audit_entry', 'audit_pending', 'setting', 'lease', 'sealing_key'],
+  ...['content', 'content_piece', 'upload_piece'],
+]
 
 async function contentOf(config: Config): Promise<Record<string, string[]>> {
   const snapshot = await (await dumpOf(databasePlace(config))).snapshot()
   const content: Record<string, string[]> = {}
-  for (const table of snapshot.tables.filter(({ name }) => !ADDED_TO.includes(name))) {
+  for (const table of snapshot.tables.filter(({ name }) => !OTHERWISE.includes(name))) {
     const rows: string[] = []
     for await (const batch of snapshot.rowsOf(table)) {
       for (const row of batch) rows.push(textOf(table.columns, row))
@@ -136,7 +145,13 @@ describe.each([
       expect(before['upload']).toHaveLength(39)
 
       const database = await openDatabase(databasePlace(clean))
-      const upload = { device_id: 'fdod_a', run_id: 'r', name: 'next', length: 1, is_kept: 0 }
+      const upload = {
+        device_id: 'fdod_a',
+        run_id: 'ef'.repeat(16),
+        name: 'next',
+        length: 1,
+        is_kept: 0,
+      }
       const inserted = await database.db
         .insertInto('upload')
         .values({ ...upload, created_at: AT })
@@ -146,6 +161,40 @@ describe.each([
       await database.close()
     },
   )
+
+  it.runIf(isOffered)('what plans send and devices have sent is there again', async () => {
+    const { data, clean, file } = await begin({ from, to })
+    const at = { database: data.database, clock: data.clock, config: data.config }
+    const before = filesOf(at)
+    const bytes = randomBytes(600_000)
+    const { ref } = await before.contents.put('fdop_other', bytes)
+    await before.contents.lend(utf8('lent'))
+    const upload = { deviceId: 'fdod_a', runId: 'ab'.repeat(16), name: 'log' }
+    const [device_id, run_id] = [upload.deviceId, upload.runId]
+    const about = { name: 'log', length: 6, is_kept: 1, created_at: AT }
+    await data.database.commit(async (tx) => {
+      await before.uploads.write(upload, 0, utf8('abc'), tx)
+      await before.uploads.write(upload, 3, utf8('def'), tx)
+      await before.uploads.write({ ...upload, name: 'half' }, 0, utf8('x'), tx)
+      await tx
+        .insertInto('upload')
+        .values({ device_id, run_id, ...about })
+        .execute()
+    })
+    await backUp(await servicesOf(data), file, recipients)
+    await restore(file, clean)
+
+    const database = await openDatabase(databasePlace(clean))
+    const after = filesOf({ database, clock: data.clock, config: clean })
+    await after.adopt()
+    expect(await after.contents.list('fdop_other')).toEqual([ref.split('/')[1]])
+    const read = await after.contents.read(ref, 0, 600_000)
+    expect(Buffer.from(read).equals(bytes)).toBe(true)
+    expect(String(Buffer.from(await after.uploads.read(upload, 0, 9)))).toBe('abcdef')
+    const pieces = await database.db.selectFrom('upload_piece').select('name').execute()
+    expect(pieces.some(({ name }) => name === 'log')).toBe(isOnPostgres && !to)
+    await database.close()
+  })
 
   it.runIf(isOffered)('what had no place in the log gets it, and the log goes on', async () => {
     const { data, clean, file } = await begin({ from, to })

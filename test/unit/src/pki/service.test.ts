@@ -308,7 +308,7 @@ describe('the authorities', () => {
   it('that come and go are renewed, with the same key, before what they sign would be cut short', async () => {
     const before = await world.pki.issueLdevid(BEARER, p256().spki)
     world.clock.advance(9.1 * 365 * DAY_MS)
-    await world.pki.maintain()
+    await world.pki.renewIfDue()
     const after = await world.pki.issueLdevid({ ...BEARER, runId: 'run-2' }, p256().spki)
     const [old, renewed] = [before, after].map(({ intermediates }) =>
       parseCertificate(intermediates[0]!),
@@ -368,10 +368,10 @@ describe('maintenance', () => {
     const count = async () =>
       (await world.database.db.selectFrom('certificate').selectAll().execute()).length
     world.clock.advance(100 * DAY_MS)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await count()).toBe(4)
     world.clock.advance(21 * DAY_MS)
-    await world.pki.maintain()
+    await world.pki.sweep()
     expect(await count()).toBe(3)
   })
 })

@@ -1,7 +1,7 @@
 /** What a device that has just been made costs the rules: it alone is looked at. */
 import { CompiledQuery } from 'kysely'
 import { expect, it, vi } from 'vitest'
-import { openDatabase } from '../../../support/database.ts'
+import { isOnPostgres, openDatabase } from '../../../support/database.ts'
 import { freshQuery, listFresh } from '../../../../src/transfer/rules/store.ts'
 import { Sweep } from '../../../../src/transfer/rules/sweep.ts'
 import { FakeClock } from '../../../../src/clock.ts'
@@ -13,7 +13,7 @@ const rule = {
   ...{ last_error: null, created_at: '' },
 }
 
-async function worldWith(held: number) {
+async function worldWith(held: number, lease?: { isHeld: boolean }) {
   const database = await openDatabase(':memory:')
   const add = (i: number, more: object = {}) =>
     database.db
@@ -27,8 +27,9 @@ async function worldWith(held: number) {
       .execute()
   for (let i = 0; i < held; i++) await add(i)
   const handed: string[][] = []
+  const clock = new FakeClock()
   const sweep = new Sweep({
-    ...{ database, clock: new FakeClock(), log: silentLog },
+    ...{ database, clock, log: silentLog, lease },
     parties: { isActive: async () => true },
     rules: async () => [rule],
     receiverOf: async () => ({ kind: 'party', id: 'fdop_b', name: 'b' }),
@@ -40,7 +41,7 @@ async function worldWith(held: number) {
       },
     },
   })
-  return { database, add, handed, sweep }
+  return { database, add, handed, sweep, clock }
 }
 
 it.each([0, 10, 500])('is the same with %i held that could not be handed over', async (held) => {
@@ -66,7 +67,8 @@ it.each([0, 10, 500])('is the same with %i held that could not be handed over', 
   await database.close()
 })
 
-it('finds each by its name, and passes over no others', async () => {
+// PostgreSQL’s plans go by how much there is, and here is little.
+it.skipIf(isOnPostgres)('finds each by its name, and passes over no others', async () => {
   const { database } = await worldWith(0)
   const { sql, parameters } = freshQuery(database.db, party, ['a', 'b']).compile()
   const plan = CompiledQuery.raw(`explain query plan ${sql}`, [...parameters])
@@ -82,6 +84,25 @@ it('becomes a look at everything where too many come at once', async () => {
   for (let i = 0; i <= 10_000; i++) sweep.wakeFor(party, `guid ${i}`)
   sweep.start()
   await vi.waitFor(() => expect(handed.flat()).toHaveLength(3), 20_000)
+  await sweep.stop()
+  await database.close()
+})
+
+it('is all that a process does where another makes the rounds', async () => {
+  const lease = { isHeld: false }
+  const { database, add, handed, sweep, clock } = await worldWith(3, lease)
+  sweep.start()
+  await add(1_000)
+  sweep.wakeFor(party, 'guid 1000')
+  await vi.waitFor(() => expect(handed).toEqual([['guid 1000']]), 20_000)
+  clock.advance(60_000)
+  await add(1_001)
+  sweep.wakeFor(party, 'guid 1001')
+  await vi.waitFor(() => expect(handed.flat()).toContain('guid 1001'), 20_000)
+  expect(handed).toHaveLength(2)
+  lease.isHeld = true
+  clock.advance(60_000)
+  await vi.waitFor(() => expect(new Set(handed.flat()).size).toBe(5), 20_000)
   await sweep.stop()
   await database.close()
 })

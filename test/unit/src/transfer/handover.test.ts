@@ -272,11 +272,17 @@ describe('the key is written as the one of the header is', () => {
     expect(written?.chain).toEqual(encoding === 2 ? chain : undefined)
   })
 
-  it('with certificates that have to be there, where it is certificates', async () => {
-    const { send } = await tradeOf('p256-x5chain-devP256', [bare])
-    expect((await send()).json.items).toMatchObject([
-      { ok: false, check: 'no-certificates', detail: expect.stringContaining('ask Buyer for') },
-    ])
+  it('but bare where it is certificates and the partner has given none', async () => {
+    const { send, last } = await tradeOf('p256-x5chain-devP256', [bare])
+    expect((await send()).json.items).toMatchObject([{ ok: true }])
+    expect(await last()).toMatchObject({ encoding: 1, key: { kind: 'p256' } })
+  })
+
+  it('with certificates, of two keys, where it is certificates', async () => {
+    const other = toPem('PUBLIC KEY', spkiOf(ecKey()))
+    const { send, last } = await tradeOf('p256-x5chain-devP256', [other, certified])
+    expect((await send()).json.items).toMatchObject([{ ok: true }])
+    expect((await last())?.chain).toEqual(chain)
   })
 })
 

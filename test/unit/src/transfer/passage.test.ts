@@ -1,6 +1,7 @@
 /** What the audit logs of seller and buyer say of a voucher that changed hands. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { toPem } from '../../../../protocol/x509/pem.ts'
+import { settleAll } from '../../../../src/audit/settle.ts'
 import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import {
@@ -45,6 +46,7 @@ async function push({ seller, buyer, row }: Trade) {
 
 /** Whatever is about a voucher, without who made it ours. */
 async function told({ database }: TransferWorld, { guid }: { guid: string }) {
+  await settleAll(database)
   const rows = await database.db.selectFrom('audit_entry').selectAll().orderBy('seq').execute()
   return rows
     .filter((row) => row.guid === guid && /received|delivered/.test(row.type))

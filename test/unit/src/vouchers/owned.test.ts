@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import { countOwned } from '../../../../src/vouchers/owned/store.ts'
+import { isOnPostgres } from '../../../support/database.ts'
 import { plansOf } from '../../../support/query-plan.ts'
 import { someVouchers } from '../../../support/transfer-world.ts'
 import { openVoucherWorld } from '../../../support/voucher-world.ts'
@@ -31,6 +32,8 @@ describe('the vouchers with a key', () => {
       .where('guid', '=', other.guid)
       .execute()
     expect(await count(HOME_PARTY, 9)).toBe(3)
+    // PostgreSQL’s plans go by how much there is, and here is little.
+    if (isOnPostgres) return
     const plans = await plansOf(world.database.db, 'voucher', () => count(HOME_PARTY, 9))
     expect(plans.join()).toMatch(/COVERING INDEX voucher_owned \(party=\? AND owner_key=\?/)
   })

@@ -1,5 +1,6 @@
 /** What becomes of a device's credentials and vouchers when it is sold, retired, or made anew. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { settleAll } from '../../../../src/audit/settle.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
 import {
   type OnboardingWorld,
@@ -27,14 +28,15 @@ const certificates = () =>
     .select(['status', 'revocation_reason', 'status_at'])
     .where('profile', '=', 'ldevid')
     .execute()
-const logged = async () =>
-  (
-    await world.database.db
-      .selectFrom('audit_entry')
-      .select(['type', 'by', 'detail'])
-      .orderBy('seq')
-      .execute()
-  ).map(({ type, by, detail }) => [type, by, JSON.parse(detail ?? 'null')] as const)
+const logged = async () => {
+  await settleAll(world.database)
+  const entries = await world.database.db
+    .selectFrom('audit_entry')
+    .select(['type', 'by', 'detail'])
+    .orderBy('seq')
+    .execute()
+  return entries.map(({ type, by, detail }) => [type, by, JSON.parse(detail ?? 'null')] as const)
+}
 const retire = async () => {
   const { id } = await world.device()
   return world.call(`/devices/${id}/retire`, { method: 'POST' })

@@ -99,6 +99,33 @@ describe('GET /vouchers', () => {
     expect(next.json).toMatchObject({ items: [{ guid: guidText(0xa2) }], next: null })
   })
 
+  it('lists those of a time as they came, a page at a time', async () => {
+    const later = new Date(world.clock.now().getTime() + 60_000)
+    await world.database.db
+      .updateTable('voucher')
+      .set({ created_at: later.toISOString() })
+      .where('guid', '=', guidText(0xa1))
+      .execute()
+    const query = '/vouchers?since=2020-01-01T00:00:00Z&limit=1'
+    const page = await world.call(query)
+    expect(page.json.items).toMatchObject([{ guid: guidText(0xa2) }])
+    const next = await world.call(`${query}&cursor=${page.json.next}`)
+    expect(next.json).toMatchObject({ items: [{ guid: guidText(0xa1) }], next: null })
+    const byGuid = (await world.call('/vouchers?limit=1')).json.next
+    expect((await world.call(`${query}&cursor=${byGuid}`)).status).toBe(400)
+  })
+
+  it('gives those that came at once one after the other', async () => {
+    const query = '/vouchers?until=2999-01-01T00:00:00Z&limit=1'
+    const page = await world.call(query)
+    const next = await world.call(`${query}&cursor=${page.json.next}`)
+    const items = [...page.json.items, ...next.json.items]
+    expect(items.map(({ guid }: { guid: string }) => guid)).toEqual([
+      guidText(0xa1),
+      guidText(0xa2),
+    ])
+  })
+
   it.each([
     ['state=held', 2],
     ['state=replaced', 0],

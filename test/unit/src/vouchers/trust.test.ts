@@ -39,6 +39,22 @@ describe('a trust policy', () => {
     expect(await checkOf()).toBe('device-ca-not-trusted')
   })
 
+  it('is named where it stands in the way', async () => {
+    const [result] = await world.desk.import([voucher.bytes], TESTER)
+    expect(result?.detail).toMatch('no trusted certificate: firstlight voucher trust')
+  })
+
+  it.each([
+    ['device_cas', 'x', 'default, any, or a list'],
+    ['device_cas', 5, 'default, any, or a list'],
+    ['manufacturer_keys', 'x', 'any, or a list'],
+  ])('says what may stand for %s where %j does', async (name, value, why) => {
+    expect((await put({ [name]: value })).json).toMatchObject({
+      status: 400,
+      detail: expect.stringContaining(why),
+    })
+  })
+
   it('accepts anybody’s devices, or those of listed authorities', async () => {
     await put({ device_cas: [toPem('CERTIFICATE', otherCa)] })
     expect(await checkOf()).toBe('device-ca-not-trusted')

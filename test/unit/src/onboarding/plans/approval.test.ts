@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../../../../protocol/bytes.ts'
+import { settleAll } from '../../../../../src/audit/settle.ts'
 import { type OnboardingWorld, openOnboardingWorld } from '../../../../support/onboarding-world.ts'
 
 let world: OnboardingWorld
@@ -16,15 +17,19 @@ const put = async (document: object, as?: string) =>
   (await world.api('PUT', '/plans/default', document, as)).json
 const approve = (version: number, body: object, as = 'tok_2') =>
   world.api('POST', `/plans/default/versions/${version}/approve`, body, as)
-const entries = async () =>
-  (
-    await world.database.db
-      .selectFrom('audit_entry')
-      .select(['type', 'by', 'detail'])
-      .where('type', 'like', 'plan-%')
-      .orderBy('seq')
-      .execute()
-  ).map(({ type, by, detail }) => ({ type, by, ...(JSON.parse(detail ?? '{}') as object) }))
+const entries = async () => {
+  await settleAll(world.database)
+  const logged = await world.database.db
+    .selectFrom('audit_entry')
+    .select(['type', 'by', 'detail'])
+    .where('type', 'like', 'plan-%')
+    .orderBy('seq')
+    .execute()
+  return logged.map(({ type, by, detail }) => ({
+    ...{ type, by },
+    ...(JSON.parse(detail ?? '{}') as object),
+  }))
+}
 
 describe('a version that runs programs', () => {
   it('waits for somebody else, and what held before holds meanwhile', async () => {

@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { settleAll } from '../../../../../src/audit/settle.ts'
 import { type Entrance, type Executor, entranceOf } from '../../../../../src/database/connection.ts'
 import { HOME_PARTY } from '../../../../../src/database/tables.ts'
 import type { PlanDocument } from '../../../../../src/onboarding/plans/document.ts'
 import { Trials } from '../../../../../src/onboarding/plans/trials.ts'
 import { AuditLog } from '../../../../../src/audit/log.ts'
-import { createEvents } from '../../../../../src/events.ts'
-import { silentLog } from '../../../../../src/log.ts'
 import { isOnPostgres } from '../../../../support/database.ts'
 import { type OnboardingWorld, openOnboardingWorld } from '../../../../support/onboarding-world.ts'
 
@@ -17,10 +16,12 @@ const VERSION = { party: HOME_PARTY, name: 'default', version: 2 }
 
 let world: OnboardingWorld
 let trials: Trials
+let told: object[]
 beforeEach(async () => {
   world = await openOnboardingWorld()
   const { database, clock } = world
-  const events = createEvents(silentLog)
+  told = []
+  const events = { planStopped: (facts: object) => void told.push(facts) }
   trials = new Trials({ database, clock, events, audit: new AuditLog({ clock }) })
   await world.putPlan('default', { steps: [] })
   await world.putPlan('default', DOCUMENT)
@@ -49,6 +50,7 @@ describe('a trial', () => {
     expect((await rollout()).running).toBe(1)
     await end(5, 'failed')
     expect(await status()).toMatchObject({ status: 'stopped', in_force: 1 })
+    await settleAll(world.database)
     const audit = await world.database.db
       .selectFrom('audit_entry')
       .select(['by', 'detail'])
@@ -151,6 +153,21 @@ describe('a device on trial', () => {
     await world.putPlan('default', { rollout: { share: 100 }, steps: [{ type: 'identity' }] })
     await world.onboard(device)
     expect(await rollout()).toMatchObject({ version: 4, failed: 0, onboarded: 1 })
+  })
+
+  it('is told of as stopped once it is, however often it was about to be', async () => {
+    for (let device = 0; device < 3; device++) await start(device)
+    for (let device = 0; device < 2; device++) await end(device, 'failed')
+    const last = async (tx: Executor) => trials.ended(tx, runOf(2), 'failed')
+    const dies = world.database.commit(async (tx) => {
+      await last(tx)
+      throw new Error('died')
+    })
+    await expect(dies).rejects.toThrow('died')
+    expect(told).toEqual([])
+    await world.database.commit(last)
+    const facts = { party: HOME_PARTY, plan: 'default', version: 2, failed: 3, onboarded: 0 }
+    expect(told).toEqual([facts])
   })
 
   it('is counted with the end of its run, or not at all', async () => {
