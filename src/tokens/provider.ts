@@ -2,13 +2,14 @@
 import type { RequestListener } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import { decodeJwt } from 'jose'
-import type { Configuration, Provider } from 'oidc-provider'
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { TokenRefusal } from '../../protocol/service-info/token-issuer.ts'
 import type { MachineClients } from '../callers/clients/service.ts'
 import { ASSERTION_SIGNATURES } from '../callers/public-keys.ts'
 import type { RemoteKeys } from '../callers/remote-documents.ts'
 import type { Clock } from '../clock.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../log.ts'
 import { adapterFactory } from './adapter.ts'
@@ -26,6 +27,7 @@ import { resourceInfo, resources } from './resources.ts'
 import type { SigningKey } from './signing-key.ts'
 
 const TOKEN_LIFETIME_SECONDS = 300
+const RETRY_AFTER_SECONDS = '5'
 
 export interface ProviderServices {
   readonly names: Names
@@ -79,7 +81,10 @@ export async function loadProvider(services: ProviderServices): Promise<OAuthSer
   provider.on('grant.error', (_, error) => {
     log.info({ error: error.error, detail: error.error_detail ?? error.message }, 'no access token')
   })
-  provider.on('server_error', (_, error) => log.error({ err: error }, 'failed'))
+  provider.on('server_error', (context, error) => {
+    if (error instanceof DatabaseUnavailable) putOff(context)
+    else log.error({ err: error }, 'failed')
+  })
   return { answer: provider.callback(), issue: (order) => issue(provider, names, order) }
 }
 
@@ -101,6 +106,14 @@ async function issue(
     ...{ access_token, token_type: token.tokenType, expires_in: token.expiration },
     ...{ expires_at: new Date(exp * 1000).toISOString(), scope },
   }
+}
+
+/** In the place of what was to be answered: nothing is wrong with the request. */
+function putOff(context: KoaContextWithOIDC): void {
+  context.status = 503
+  context.set('retry-after', RETRY_AFTER_SECONDS)
+  const error_description = 'the service has no database at the moment: ask again'
+  context.body = { error: 'temporarily_unavailable', error_description }
 }
 
 type Library = typeof import('oidc-provider')

@@ -40,9 +40,7 @@ interface KeyJson {
 }
 
 /** The key that vouchers are sold to, or that sells them. */
-export async function ownerKeyOf(
-  at: Served,
-): Promise<{
+export async function ownerKeyOf(at: Served): Promise<{
   readonly spki: Uint8Array<ArrayBuffer>
   readonly pem: string
   readonly fingerprint: string
