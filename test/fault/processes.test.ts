@@ -111,7 +111,9 @@ describe.runIf(isOnPostgres)('two processes of one service', { timeout: PATIENCE
     process.kill(killed, 'SIGKILL')
     await Promise.all(onboardings)
     for (const { credential } of made) await expectOneOnboarding(service, credential.guid)
-    await until('it has been replaced', async () => workersOf(service).length === 2)
+    await until('it has been replaced', async () => {
+      return (await service.figures()).get('firstlight_processes') === 2
+    })
     expect(workersOf(service)).not.toContain(killed)
     await until('it is said', async () =>
       service.log.some(({ pid, how }) => pid === killed && how === 'SIGKILL'),
