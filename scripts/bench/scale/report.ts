@@ -186,6 +186,7 @@ function processesTable(processes: readonly Processes[]): string {
       { title: 'PROCESSES', value: (one) => one.processes, right: true },
       { title: 'MADE (DI)', value: (one) => shown(one.madePerSecond), right: true },
       { title: 'ONBOARDED (TO1, TO2)', value: (one) => shown(one.onboardedPerSecond), right: true },
+      { title: 'FAILED', value: (one) => one.failed, right: true },
     ]),
   ].join('\n')
 }
