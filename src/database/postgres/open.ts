@@ -10,6 +10,7 @@ import { Changes } from './changes.ts'
 import { Connections, type Query, type Result } from './connections.ts'
 import { executorOver } from './executor.ts'
 import { OutcomeUnknown, isLoss, isPassing } from './failure.ts'
+import { Gate } from './gate.ts'
 import { migrate } from './migrate.ts'
 import { patiently } from './patience.ts'
 import { noteAlone, openAlone } from './presence.ts'
@@ -17,6 +18,8 @@ import { Transaction } from './transaction.ts'
 
 /** Enough for what one core has to do, and few enough for a server with its usual limit of 100. */
 const CONNECTIONS = 10
+/** So often a transaction is tried among others. */
+const TOGETHER = 2
 
 interface PostgresOptions {
   /** Refuses where anybody else has the database open, and lets nobody in. */
@@ -42,21 +45,25 @@ export async function openPostgres(
     await lock?.end()
     throw isLoss(error) ? new DatabaseUnavailable({ cause: error }) : error
   }
+  const gate = new Gate()
   const underWay = new Set<Promise<unknown>>()
 
   const commit: Database['commit'] = (work, options = {}) => {
     const accompaniedWork = accompanied(work)
     // Of two that look and then insert the same, the second may learn of it by the key alone.
     let conflicts = 0
+    let attempts = 0
+    const attempt = () =>
+      connections.use(async (client) => {
+        const transaction = new Transaction(client)
+        const value = await transaction.run(accompaniedWork, options)
+        changes.note(transaction.written)
+        for (const effect of transaction.effects) effect()
+        return value
+      })
     return patiently(
-      () =>
-        connections.use(async (client) => {
-          const transaction = new Transaction(client)
-          const value = await transaction.run(accompaniedWork, options)
-          changes.note(transaction.written)
-          for (const effect of transaction.effects) effect()
-          return value
-        }),
+      // Who takes a turn collides with nobody, and may wait for another process.
+      () => (options.turn === undefined ? gate.pass(attempts++ >= TOGETHER, attempt) : attempt()),
       (error) => {
         if (error instanceof OutcomeUnknown) return false
         return isPassing(error) || (isConflict(error) && conflicts++ === 0)
