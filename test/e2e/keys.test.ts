@@ -31,7 +31,7 @@ describe('/api/v1/keys', () => {
       expect(Object.keys(key).toSorted()).toEqual(
         [
           ...['created_at', 'fingerprint', 'id', 'origin', 'public_key', 'purpose', 'retired_at'],
-          ...['state', 'type', 'vouchers'],
+          ...['state', 'type', 'vouchers', 'vouchers_cut'],
         ].toSorted(),
       )
     }

@@ -45,7 +45,7 @@ describe('figures of several processes', () => {
 
   it('are told by whoever is asked, with what all find alike told once', async () => {
     let others: readonly Family[] = []
-    const metrics = new Metrics({
+    const metrics: Metrics = new Metrics({
       figures: async () => together([await metrics.own(), others]),
     })
     metrics.counter('seen_total', 'What was seen').add()
