@@ -1,4 +1,5 @@
 /** A data directory as a service leaves it, without the service. */
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,6 +26,10 @@ export interface DataDirectory {
   remove(): Promise<void>
 }
 
+const TEXT = 'what devices get'
+/** The file that a plan sends. */
+export const CONTENT = { text: TEXT, sha384: createHash('sha384').update(TEXT).digest('hex') }
+
 /** With a party, an owner key, and a file that a plan sends; on PostgreSQL where tests are run there. */
 export async function dataDirectory({ onSqlite = false } = {}): Promise<DataDirectory> {
   const folder = mkdtempSync(join(tmpdir(), 'firstlight-data-'))
@@ -39,7 +44,7 @@ export async function dataDirectory({ onSqlite = false } = {}): Promise<DataDire
   const keys = await KeyStore.open({ database, clock, sealer })
   await keys.ring(HOME_PARTY).ensure('owner', ['p256'])
   mkdirSync(join(config.dataDir, 'contents'))
-  writeFileSync(join(config.dataDir, 'contents', 'ab'.repeat(48)), 'what devices get')
+  writeFileSync(join(config.dataDir, 'contents', CONTENT.sha384), CONTENT.text)
   let open = true
   const close = async () => {
     if (open) await database.close()

@@ -1,6 +1,7 @@
 /** What waits, as Prometheus is told of it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AuditLog } from '../../../../src/audit/log.ts'
+import { settleAll } from '../../../../src/audit/settle.ts'
 import { watchBacklogs } from '../../../../src/composition/gauges/backlogs.ts'
 import { measured } from '../../../../src/composition/gauges/measured.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
@@ -75,6 +76,7 @@ describe('the backlogs', () => {
     const audit = new AuditLog(data)
     const entry = { party: HOME_PARTY, type: 'registered', by: 'system', subject: {} } as const
     await data.database.commit((tx) => audit.append(tx, entry, entry, entry))
+    await settleAll(data.database)
     await addWebhook('w1', { cursor: 1 })
     await addWebhook('w2', { cursor: 3 })
     await addWebhook('w3', { cursor: 0, failing_since: ago(60) })

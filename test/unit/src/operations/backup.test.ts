@@ -11,9 +11,11 @@ import { findLastBackup } from '../../../../src/operations/backup/store.ts'
 import { settleAll } from '../../../../src/audit/settle.ts'
 import { entriesFrom } from '../../../../src/audit/store.ts'
 import { HOME_PARTY } from '../../../../src/database/tables.ts'
+import { filesOf } from '../../../../src/onboarding/files.ts'
 import { SealingKeys } from '../../../../src/fdo/sealing-keys.ts'
 import { pooledRandomBytes } from '../../../../src/randomness.ts'
 import {
+  CONTENT,
   type DataDirectory,
   cleanConfig,
   dataDirectory,
@@ -72,10 +74,12 @@ describe('a back-up', () => {
     await make(own)
     const { manifest } = await restore(own.privateKey)
     expect(manifest).toMatchObject({ made_at: data.clock.now().toISOString(), version: '1.2.3' })
-    const { dataDir, masterKeyFile } = clean
-    expect(readFileSync(masterKeyFile)).toEqual(readFileSync(data.config.masterKeyFile))
-    const content = `contents/${'ab'.repeat(48)}`
-    expect(readFileSync(join(dataDir, content), 'utf8')).toBe('what devices get')
+    expect(readFileSync(clean.masterKeyFile)).toEqual(readFileSync(data.config.masterKeyFile))
+    const content = await inRestored(async (database) => {
+      const { contents } = filesOf({ database, clock: data.clock, config: clean })
+      return contents.read(CONTENT.sha384, 0, 100)
+    })
+    expect(Buffer.from(content).toString()).toBe(CONTENT.text)
   })
 
   it('is opened by each of its recipients alone, and by nobody else', async () => {
@@ -221,8 +225,9 @@ describe('restoring', () => {
     const { dataDir } = clean
     mkdirSync(join(dataDir, '.restoring-abc'), { recursive: true })
     await restore()
-    const database = isOnPostgres ? [] : ['firstlight.sqlite']
-    const files = ['admin.token', 'contents', ...database, 'master.key']
+    // On PostgreSQL these are in the database, as it is itself.
+    const kept = isOnPostgres ? [] : ['contents', 'firstlight.sqlite']
+    const files = ['admin.token', ...kept, 'master.key']
     expect(readdirSync(dataDir).toSorted()).toEqual(files)
   })
 
