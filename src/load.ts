@@ -2,9 +2,10 @@
  * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
  * that what has begun comes to its end: a device that is half-way through has cost us most already.
  *
- * Three signs: the event loop is late again and again, with no moment between at which it has caught up,
+ * Four signs: the event loop is late again and again, with no moment between at which it has caught up,
  * and by what it has to do itself: with little of that, it is others on the machine who make it late;
  * or so much has begun and not been answered that slower resources (signatures, the disk) are behind;
+ * or so many messages are under way that those which go on would be too many;
  * or so many wait for a connection to the database that some would wait for too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,21 +22,25 @@ const CAUGHT_UP_MS = 40
 const MOST_BEGUN = 120
 /** Some ten to each connection: they are through in a fraction of the time after which they give up. */
 const MOST_WAITING = 100
+/** A quarter of what makes messages that go on be put off as well. */
+const MOST_UNDER_WAY = 250
 /** What those who are turned away are told, in seconds: not all the same, lest they return together. */
 const RETRY_AFTER = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const
 
 export class Load {
   readonly #most: number
   readonly #waiting: () => number
+  readonly #underWay: () => number
   readonly #turnedAway = new Map<string, number>()
   #begun = 0
   #lateSamples = 0
   #behind = false
 
-  /** `waiting`: how many wait for the database. */
-  constructor(mostBegun = MOST_BEGUN, waiting = () => 0) {
+  /** `waiting`: how many wait for the database; `underWay`: how many FDO messages are dealt with. */
+  constructor(mostBegun = MOST_BEGUN, waiting = () => 0, underWay = () => 0) {
     this.#most = mostBegun
     this.#waiting = waiting
+    this.#underWay = underWay
   }
 
   /** The event loop cannot keep up. */
@@ -50,7 +55,8 @@ export class Load {
 
   /** Whether something new may begin now. */
   get mayBegin(): boolean {
-    return !this.#behind && this.#begun < this.#most && this.#waiting() < MOST_WAITING
+    if (this.#behind || this.#begun >= this.#most) return false
+    return this.#waiting() < MOST_WAITING && this.#underWay() < MOST_UNDER_WAY
   }
 
   /** The same, and it has begun; if so, `end` must follow. */

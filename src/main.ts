@@ -92,7 +92,11 @@ async function startOver(
   const exchange = new Exchange({ ...services, keys, storytellers, roles: domains.roles })
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const load = new Load(undefined, () => services.database.waiting())
+  const load = new Load(
+    undefined,
+    () => services.database.waiting(),
+    () => exchange.underWay,
+  )
   metrics.watch({
     ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
     ...{ type: 'counter', labels: ['what'] },

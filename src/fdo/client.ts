@@ -11,10 +11,10 @@ import type { SecureContextOptions } from 'node:tls'
 import { type Bytes, EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import type { Answer, FdoTransport } from '../../protocol/converse.ts'
-import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Exchange } from './exchange.ts'
 import { currentTraceparent } from '../tracing/current.ts'
 import { type Source, HERE } from '../http/source.ts'
+import { isPutOff } from './put-off.ts'
 
 export type { FdoTransport }
 
@@ -109,8 +109,8 @@ export function inProcess(exchange: Exchange, source: Source = HERE): FdoTranspo
 
 /** As it would have come by HTTP. */
 function putOff(cause: unknown): never {
-  if (!(cause instanceof DatabaseUnavailable)) throw cause
-  throw new ServiceBusy('the service has no database at the moment', USUAL_RETRY_MS)
+  if (!isPutOff(cause)) throw cause
+  throw new ServiceBusy(cause.message, USUAL_RETRY_MS)
 }
 
 function responseTo(call: ClientRequest): Promise<IncomingMessage> {

@@ -11,13 +11,13 @@ import {
 } from '../../protocol/error-message.ts'
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
-import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Source } from '../http/source.ts'
 import type { Counter } from '../measures.ts'
 import { Metrics } from '../metrics.ts'
 import type { Tracer } from '../tracing/tracer.ts'
 import { InTurn } from './in-turn.ts'
 import { guidOf, protocolOf } from './mounted-role.ts'
+import { TooManyMessages, isPutOff } from './put-off.ts'
 import { RunBook } from './run-book.ts'
 import { type Authorized, type RunServices, Runs } from './runs.ts'
 import type { Chapter, Told } from './told.ts'
@@ -67,6 +67,11 @@ export class Exchange {
     this.#runs = new Runs(services)
   }
 
+  /** How many messages are being dealt with. */
+  get underWay(): number {
+    return this.#atOnce
+  }
+
   /** Whether some role here takes messages of this number's protocol. */
   serves(number: number): boolean {
     const protocol = protocolOf(number)
@@ -80,18 +85,18 @@ export class Exchange {
   }
 
   /**
-   * What goes wrong is answered with an Error message. Throws DatabaseUnavailable and nothing else: the
-   * run stands where it stood, and whoever sends the message again gets on.
+   * What goes wrong is answered with an Error message. Throws what puts the message off (PutOff)
+   * and nothing else: the run stands where it stood, and whoever sends the message again gets on.
    */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
     this.#atOnce++
     let taken: { answer: FdoAnswer; holdMs: number }
     try {
-      if (this.#atOnce > MOST_AT_ONCE) throw new Error('too many messages at once')
+      if (this.#atOnce > MOST_AT_ONCE) throw new TooManyMessages('too many messages at once')
       taken = await this.#takeInTurn(request)
       this.#counts.add('answered')
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) {
+      if (isPutOff(error)) {
         this.#counts.add('failed')
         const { number: message, source } = request
         const facts = { message, source: source.address, reason: reasonOf(error) }
@@ -167,7 +172,7 @@ export class Exchange {
       }
       return { answer, holdMs: step.holdMs }
     } catch (error) {
-      const isOver = !(error instanceof RepeatError || error instanceof DatabaseUnavailable)
+      const isOver = !(error instanceof RepeatError || isPutOff(error))
       if (isOver) await this.#breakOff(turn, request, error)
       throw error
     }

@@ -7,11 +7,11 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import { EMPTY } from '../../protocol/bytes.ts'
 import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
-import { DatabaseUnavailable } from '../database/unavailable.ts'
 import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Load } from '../load.ts'
 import type { Exchange, FdoAnswer } from './exchange.ts'
 import { protocolOf } from './mounted-role.ts'
+import { isPutOff } from './put-off.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */
 const MOST_MESSAGE_BYTES = 65_535
@@ -77,15 +77,15 @@ export class FdoHttp {
     outgoing: ServerResponse,
     stationSecret?: string,
   ): Promise<void> {
-    const isPutOff = this.#exchange.beginsRun(number) && !this.#load.mayBegin
-    if (isPutOff) return this.#putOff(number, incoming, outgoing)
+    const mayNotBegin = this.#exchange.beginsRun(number) && !this.#load.mayBegin
+    if (mayNotBegin) return this.#putOff(number, incoming, outgoing)
     const source = new IncomingSource(incoming, this.#trustedProxies, stationSecret)
     try {
       const answer = await this.#answerFor(number, incoming, source)
       if (answer) send(outgoing, answer)
       else this.#putOff(number, incoming, outgoing)
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) return this.#putOff(number, incoming, outgoing)
+      if (isPutOff(error)) return this.#putOff(number, incoming, outgoing)
       this.#exchange.refuse(error, number, source)
       outgoing.destroy()
     }

@@ -64,6 +64,16 @@ describe('the load of a process', () => {
     expect(load.begin()).toBe(true)
   })
 
+  it('is too much while so many messages are under way, and no longer', () => {
+    let underWay = 249
+    const load = new Load(undefined, undefined, () => underWay)
+    expect(load.mayBegin).toBe(true)
+    underWay = 250
+    expect(load.begin()).toBe(false)
+    underWay = 0
+    expect(load.begin()).toBe(true)
+  })
+
   it('tells those who are turned away when to come, and counts them', () => {
     const load = new Load()
     const told = Array.from({ length: 200 }, () => load.turnAway('message 60'))

@@ -4,6 +4,7 @@ import { messageOf } from '../../../../protocol/message.ts'
 import { DatabaseUnavailable } from '../../../../src/database/unavailable.ts'
 import { ServiceBusy, inProcess } from '../../../../src/fdo/client.ts'
 import { FdoHttp } from '../../../../src/fdo/http.ts'
+import { TooManyMessages } from '../../../../src/fdo/put-off.ts'
 import { createLog } from '../../../../src/log.ts'
 import { Load } from '../../../../src/load.ts'
 import {
@@ -62,6 +63,20 @@ describe('a message', () => {
     expect(hexOf(await world.send(Round, 1, token))).toBe(hexOf(answer))
     const rows = await world.database.db.selectFrom('session').select('version').execute()
     expect(rows).toEqual([{ version: 2 }])
+  })
+})
+
+describe('one of more messages than can be dealt with', () => {
+  it('is put off, and its run goes on', async () => {
+    const token = await proven()
+    const flood = Array.from({ length: 1_000 }, () => world.send(Hello, 1))
+    expect(world.exchange.underWay).toBe(1_000)
+    await expect(world.send(Round, 1, token)).rejects.toThrow(TooManyMessages)
+    const busy = inProcess(world.exchange)(messageOf(Round, { value: 1 }), token)
+    await expect(busy).rejects.toThrow(ServiceBusy)
+    await Promise.all(flood)
+    expect(errorOf(await world.send(Round, 1, token))).toBeUndefined()
+    expect(world.exchange.underWay).toBe(0)
   })
 })
 
