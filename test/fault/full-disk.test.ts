@@ -11,7 +11,7 @@ import {
   expectOneOnboarding,
   faultyWorld,
 } from '../support/faulty-world.ts'
-import { dropKept } from '../support/database.ts'
+import { dropKept, isOnPostgres } from '../support/database.ts'
 import { MAY_MOUNT, SmallDisk } from '../support/small-disk.ts'
 
 const PATIENCE_MS = 240_000
@@ -91,7 +91,8 @@ describe.runIf(MAY_MOUNT)('a service whose disk is full', { timeout: PATIENCE_MS
       const files = [{ type: 'file', path: 'more.txt', content }]
       const brought = world.server.put('/plans/more', { steps: files })
       await expect(brought).rejects.toThrow(/503 .*the disk of the data folder is full/)
-      expect(readdirSync(join(disk.folder, 'contents'))).toEqual([])
+      const kept = isOnPostgres ? join('cache', 'contents') : 'contents'
+      expect(readdirSync(join(disk.folder, kept))).toEqual([])
       expect(await world.server.list('/devices')).not.toHaveLength(0)
     } finally {
       disk.free()
