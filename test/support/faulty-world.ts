@@ -112,13 +112,15 @@ export const BEGINNINGS: readonly number[] = [10, 30, 60]
 
 /** One device, one certificate that is good, one voucher that can be served. */
 export async function expectOneOnboarding(server: Listed, guid: Uint8Array): Promise<void> {
-  const devices = await server.list<{ id: string; guid: string; state: string }>('/devices')
-  const vouchers = await server.list<{ guid: string; state: string; device_id: string }>(
-    '/vouchers',
+  const devices = await server.list<{ id: string; guid: string; state: string }>(
+    '/devices?limit=500',
   )
-  const mine = vouchers.find((one) => one.guid === toHex(guid))
+  const vouchers = (which: string) =>
+    server.list<{ guid: string; state: string; device_id: string }>(`/vouchers?${which}`)
+  const replaced = await vouchers('state=replaced&limit=500')
+  const mine = replaced.find((one) => one.guid === toHex(guid))
   expect(mine).toMatchObject({ state: 'replaced' })
-  const all = vouchers.filter(({ device_id }) => device_id === mine?.device_id)
+  const all = await vouchers(`device_id=${mine?.device_id}`)
   const held = all.filter(({ state }) => state === 'held')
   expect(held).toHaveLength(1)
   const device = devices.filter(({ id }) => id === mine?.device_id)
