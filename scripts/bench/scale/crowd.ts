@@ -3,6 +3,7 @@
  * other, told to begin together, each on a connection of its own. Who is put off comes again when it
  * was told to; who finds nobody, or is refused, begins anew after a while, as devices do.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type FdoTransport, httpTransport } from '../../../src/fdo/client.ts'
 import { suiteOf } from '../../../src/cli/commands/fleet.ts'
 import {
@@ -77,7 +78,7 @@ async function untilThrough(
 ): Promise<void> {
   const waiting = (ms: number) => {
     told.putOff++
-    return pause(ms)
+    return sleep(ms)
   }
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
@@ -92,7 +93,7 @@ async function untilThrough(
     } catch (error) {
       if (performance.now() > deadline) throw error
       count(told.again, error)
-      await pause(AGAIN_MS * (0.5 + Math.random()))
+      await sleep(AGAIN_MS * (0.5 + Math.random()))
     }
   }
 }
@@ -100,10 +101,6 @@ async function untilThrough(
 function count(reasons: Record<string, number>, error: unknown): void {
   const name = errorName(error)
   reasons[name] = (reasons[name] ?? 0) + 1
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 process.on('message', (order: CrowdOrder) => {
