@@ -5,13 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isOnPostgres, makeEmptyDatabase, withDatabase } from '../support/database.ts'
-import {
-  BEGINNINGS,
-  type Fault,
-  NO_FAULT,
-  devicesAt,
-  expectOneOnboarding,
-} from '../support/faulty-world.ts'
+import { onboardAcrossKills } from '../support/across-kills.ts'
+import { NO_FAULT, devicesAt, expectOneOnboarding } from '../support/faulty-world.ts'
 import { ServeProcess, freePort } from '../support/programs.ts'
 
 /** Starts of real processes, on a machine that may be busy. */
@@ -77,25 +72,7 @@ describe.runIf(isOnPostgres)('two instances', { timeout: PATIENCE_MS }, () => {
   })
 
   it('lose nothing when after every message the one at work is killed, and the other asked', async () => {
-    let [at, next] = instances
-    const devices = devicesAt({
-      list: (path) => at.list(path),
-      get url() {
-        return at.url
-      },
-    })
-    const killedEachTime: Fault = async (send, { number }) => {
-      const lost = await send()
-      const killed = at
-      await killed.kill()
-      ;[at, next] = [next, at]
-      const answer = await send()
-      if (!BEGINNINGS.includes(number)) expect(answer.message).toEqual(lost.message)
-      await killed.start()
-      return answer
-    }
-    const device = await devices.throughAll(SUITE, killedEachTime)
-    await expectOneOnboarding(at, device.credential.guid)
+    const { next } = await onboardAcrossKills(instances, SUITE)
     expect(await next.list('/devices')).toHaveLength(1)
   })
 

@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { isOnPostgres } from '../support/database.ts'
-import {
-  BEGINNINGS,
-  type Fault,
-  type Listed,
-  NO_FAULT,
-  devicesAt,
-  expectOneOnboarding,
-} from '../support/faulty-world.ts'
+import { onboardAcrossKills } from '../support/across-kills.ts'
+import { type Listed, NO_FAULT, devicesAt, expectOneOnboarding } from '../support/faulty-world.ts'
 import { type NewerProgram, newerProgram } from '../support/newer-program.ts'
 import { ServeProcess, freePort } from '../support/programs.ts'
 
@@ -129,25 +123,7 @@ describe.runIf(isOnPostgres)('two versions side by side', { timeout: PATIENCE_MS
     const [old, later] = [await made(), await made(more)]
     await old.start()
     await later.start()
-    let [at, next] = [old, later]
-    const devices = devicesAt({
-      list: (path) => at.list(path),
-      get url() {
-        return at.url
-      },
-    })
-    const killedEachTime: Fault = async (send, { number }) => {
-      const lost = await send()
-      const killed = at
-      await killed.kill()
-      ;[at, next] = [next, at]
-      const answer = await send()
-      if (!BEGINNINGS.includes(number)) expect(answer.message).toEqual(lost.message)
-      await killed.start()
-      return answer
-    }
-    const device = await devices.throughAll(SUITE, killedEachTime)
-    await expectOneOnboarding(at, device.credential.guid)
+    await onboardAcrossKills([old, later], SUITE)
     await expectSame(old, later)
   })
 
