@@ -16,6 +16,11 @@ type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${inf
   ? Name | ParamsOf<Rest>
   : never
 
+/** What an operation is narrowed by; what is undefined is left out. */
+export type Query<Name extends OperationName> = {
+  readonly [Key in keyof Operations[Name]['query']]: Operations[Name]['query'][Key] | undefined
+}
+
 type Asked<Name extends OperationName> = ([ParamsOf<Name>] extends [never]
   ? { readonly params?: undefined }
   : { readonly params: Readonly<Record<ParamsOf<Name>, string>> }) & {
@@ -36,7 +41,7 @@ export function call<Name extends OperationName>(
   asked: Asked<Name>,
 ): Promise<Given<Name>> {
   const { params, query, ...rest } = asked as Sent
-  return api.json<Given<Name>>(pathOf(name, params, query as Operations[Name]['query']), {
+  return api.json<Given<Name>>(pathOf(name, params, query as Query<Name>), {
     ...rest,
     method: methodOf(name),
   })
@@ -46,7 +51,7 @@ export function call<Name extends OperationName>(
 export function listAll<Name extends OperationName & `GET ${string}`>(
   api: ApiClient,
   name: Name,
-  query: Operations[Name]['query'],
+  query: Query<Name>,
 ): Promise<Listed<Name>[]> {
   return api.list<Listed<Name>>(pathOf(name, undefined, query))
 }
@@ -55,12 +60,12 @@ export function listAll<Name extends OperationName & `GET ${string}`>(
 export function pathOf<Name extends OperationName>(
   name: Name,
   params: Readonly<Record<string, string>> = {},
-  query: Operations[Name]['query'] = {},
+  query?: Query<Name>,
 ): string {
   const path = name
     .replace(/^\w+ /, '/api/v1')
     .replaceAll(/\{(\w+)\}/g, (_, param: string) => encodeURIComponent(params[param] ?? ''))
-  const wanted = Object.entries(query).filter(([, value]) => value !== undefined)
+  const wanted = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
   const search = new URLSearchParams(
     wanted.map(([key, value]): [string, string] => [key, String(value)]),
   )

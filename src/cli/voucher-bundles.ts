@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
 import { PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Given, pathOf } from './api.ts'
+import { type Given, type Query, pathOf } from './api.ts'
 import type { ApiClient } from './api-client.ts'
 import { CliFailure, failureOf } from './failure.ts'
 import type { Progress } from './output.ts'
@@ -94,16 +94,15 @@ export interface Exported {
 /** Writes the vouchers that fit the filter to a file, which is there once it is whole. */
 export async function exportMany(
   api: ApiClient,
-  filter: Readonly<Record<string, string | undefined>>,
+  filter: Query<'GET /vouchers/export'>,
   out: string,
 ): Promise<Exported> {
   const format = out.endsWith('.pem') ? 'pem' : 'tar.gz'
   if (format === 'tar.gz' && !/\.(tar\.gz|tgz)$/.test(out)) {
     throw new CliFailure('usage', `--out: ${out} is neither .tar.gz nor .pem`)
   }
-  const wanted = Object.entries({ ...filter, format }).filter(([, value]) => value !== undefined)
-  const query = new URLSearchParams(wanted as [string, string][])
-  const answer = await api.open(`${pathOf('GET /vouchers/export')}?${query}`, { accept: '*/*' })
+  const path = pathOf('GET /vouchers/export', {}, { ...filter, format })
+  const answer = await api.open(path, { accept: '*/*' })
   const draft = `${out}.part`
   const sha256 = createHash('sha256')
   let bytes = 0

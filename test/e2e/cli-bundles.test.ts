@@ -102,8 +102,8 @@ describe('firstlight voucher export', () => {
 
   it('leaves no half a file behind', async () => {
     const out = world.file('refused.tar.gz')
-    const asked = ['voucher', 'export', '--state', 'nonsense', '--out', out, '--json']
-    const { status, json } = await firstlight(asked, world.local)
+    const asked = ['voucher', 'export', '--serial', 'x'.repeat(600), '--out', out]
+    const { status, json } = await world.asked(...asked)
     expect({ status, json }).toEqual({ status: 3, json: errorDocument('invalid-request') })
     expect(existsSync(out)).toBe(false)
   })

@@ -82,7 +82,7 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
       steps: [{ state: 'done' }, { name: 'greet', state: 'done', stdout: 'hello\n' }, {}],
     })
     expect(await ended).toBe(0)
-    const [now] = await world.told<{ guid: string }[]>('device', 'list')
+    const [now] = await world.told<{ guid: string }[]>('device', 'list', '--serial', 'cam')
     const page = await firstlight(['watch', String(now?.guid), '--now'], world.local)
     expect(page.stdout).toContain('+ greet: done, fdo.command')
     expect(await world.told('plan', 'rollout', 'cameras')).toMatchObject({ onboarded: 1 })

@@ -191,11 +191,10 @@ function addWitnesses(audit: Command): void {
 function queryOf({ guid, device, type, since, until }: ListOptions, limit: number) {
   return {
     limit: Math.min(limit, 500),
-    ...(guid !== undefined && { guid: guid.replaceAll('-', '').toLowerCase() }),
-    ...(device !== undefined && { device }),
-    ...(type !== undefined && { type }),
-    ...(since !== undefined && { since: timeOf(since, '--since') }),
-    ...(until !== undefined && { until: timeOf(until, '--until') }),
+    guid: guid?.replaceAll('-', '').toLowerCase(),
+    ...{ device, type },
+    since: since === undefined ? undefined : timeOf(since, '--since'),
+    until: until === undefined ? undefined : timeOf(until, '--until'),
   }
 }
 

@@ -16,9 +16,7 @@ export function certificateCommand(): Command {
       .addOption(new Option('--status <status>', 'only of this status').choices([...STATUS])),
     async (api, { device, status }, output) => {
       const items = await listAll(api, 'GET /certificates', {
-        limit: 500,
-        ...(device !== undefined && { device_id: device }),
-        ...(status !== undefined && { status }),
+        ...{ limit: 500, device_id: device, status },
       })
       output.result(items, (rows) =>
         table(rows, [

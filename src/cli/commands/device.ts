@@ -18,6 +18,11 @@ import { httpUrl } from '../http-url.ts'
 import { facts, table } from '../output.ts'
 import { traced } from '../traced.ts'
 
+const STATES = [
+  ...(['manufactured', 'owned', 'registered', 'onboarding'] as const),
+  ...(['onboarded', 'failed', 'handed-over', 'retired'] as const),
+]
+
 export function deviceCommand(): Command {
   const device = new Command('device').description(
     'the device agent, and the devices of the service',
@@ -183,10 +188,24 @@ function addFileCommands(device: Command): void {
 }
 
 function addServiceCommands(device: Command): void {
-  runWithApi(
-    device.command('list').description('the devices of the service'),
-    async (api, _options, output) => {
-      const items = await listAll(api, 'GET /devices', { limit: 500 })
+  interface ListOptions {
+    readonly state?: (typeof STATES)[number]
+    readonly group?: string
+    readonly model?: string
+    readonly serial?: string
+  }
+  runWithApi<ListOptions>(
+    device
+      .command('list')
+      .description('the devices of the service')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(STATES))
+      .option('--group <group>', 'only those of this group')
+      .option('--model <model>', 'only those of this model')
+      .option('--serial <serial>', 'only those of this serial number'),
+    async (api, { state, group, model, serial }, output) => {
+      const items = await listAll(api, 'GET /devices', {
+        ...{ limit: 500, state, group, model, serial },
+      })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },

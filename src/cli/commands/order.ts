@@ -1,6 +1,6 @@
 /** `firstlight order`: how many devices are made, with what, for whom; and which have been. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type Given, type Listed, call, listAll, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import type { Operations } from '../api-types.d.ts'
@@ -14,6 +14,8 @@ type Order = Given<'GET /orders/{id}'>
 type NewOrder = Operations['POST /orders']['json']
 type FirstOwner = NonNullable<NewOrder['first_owner']>
 type Directives = NonNullable<NewOrder['rendezvous_info']>
+
+const STATES = ['draft', 'open', 'closed'] as const
 
 export function orderCommand(): Command {
   const order = new Command('order').description('production orders, and the devices made to them')
@@ -117,20 +119,26 @@ function readJson<T>(file: string): T {
 }
 
 function addState(order: Command): void {
-  runWithApi(order.command('list').description('list the orders'), async (api, _, output) => {
-    const items = await listAll(api, 'GET /orders', { limit: 500 })
-    output.result(items, (rows) =>
-      table(rows, [
-        { title: 'ID', value: ({ id }) => id },
-        { title: 'NAME', value: ({ name }) => name },
-        { title: 'STATE', value: stateOf },
-        { title: 'MADE', value: ({ made }) => made, right: true },
-        { title: 'OF', value: ({ quantity }) => quantity, right: true },
-        { title: 'EXPIRES', value: ({ expires_at }) => expires_at.slice(0, 19) },
-        { title: 'MODEL', value: ({ model }) => model ?? 'any' },
-      ]),
-    )
-  })
+  runWithApi<{ state?: (typeof STATES)[number] }>(
+    order
+      .command('list')
+      .description('list the orders')
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...STATES])),
+    async (api, { state }, output) => {
+      const items = await listAll(api, 'GET /orders', { limit: 500, state })
+      output.result(items, (rows) =>
+        table(rows, [
+          { title: 'ID', value: ({ id }) => id },
+          { title: 'NAME', value: ({ name }) => name },
+          { title: 'STATE', value: stateOf },
+          { title: 'MADE', value: ({ made }) => made, right: true },
+          { title: 'OF', value: ({ quantity }) => quantity, right: true },
+          { title: 'EXPIRES', value: ({ expires_at }) => expires_at.slice(0, 19) },
+          { title: 'MODEL', value: ({ model }) => model ?? 'any' },
+        ]),
+      )
+    },
+  )
   runWithApi(
     order.command('show').description('an order, and how much is made').argument('<id>'),
     async (api, _options, output, [id = '']) =>

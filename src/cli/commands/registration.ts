@@ -36,9 +36,7 @@ function addLists(registration: Command): void {
       .option('--state <state>', 'live, or ended: lapsed or withdrawn, and remembered'),
     async (api, { ownerKey, state }, output) => {
       const items = await listAll(api, 'GET /registrations', {
-        limit: 500,
-        ...(ownerKey !== undefined && { owner_key: ownerKey }),
-        ...(state !== undefined && { state }),
+        ...{ limit: 500, owner_key: ownerKey, state },
       })
       output.result(items, (rows) =>
         table(rows, [

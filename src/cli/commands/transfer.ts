@@ -42,9 +42,9 @@ function addPushCommands(transfer: Command): void {
       .option('--guid <guid>', 'of this voucher'),
     async (api, { state, partner, guid }, output) => {
       const items = await listAll(api, 'GET /transfers', {
-        ...(state !== undefined && { state: stateOf(state) }),
-        ...(partner !== undefined && { partner: (await findPartner(api, partner)).id }),
-        ...(guid !== undefined && { guid: guidOf(guid) }),
+        state: state === undefined ? undefined : stateOf(state),
+        partner: partner === undefined ? undefined : (await findPartner(api, partner)).id,
+        guid: guid === undefined ? undefined : guidOf(guid),
       })
       output.result(items, (rows) =>
         table(rows, [

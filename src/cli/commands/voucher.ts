@@ -19,6 +19,7 @@ import { guidOf } from '../guid.ts'
 import { readCertificates, readPrivateKey, readPublicKey } from '../key-files.ts'
 import { type Output, progress, table } from '../output.ts'
 import { KIB, type ImportResult, exportMany, importFile, sizeOf } from '../voucher-bundles.ts'
+import { type FilterOptions, filterOf, withFilter } from '../voucher-filter.ts'
 import { voucherPage, voucherText } from '../voucher-text.ts'
 
 /** What may be in it is for the service to say. */
@@ -104,16 +105,15 @@ function addServiceCommands(voucher: Command): void {
     },
   )
   runWithApi<ExportOptions>(
-    voucher
-      .command('export')
-      .description('a voucher of the service, or many of them, as a file')
-      .argument('[guid]')
-      .option('--format <format>', 'of a single one: pem or cbor', 'pem')
-      .option('--out <file>', 'where it goes; many go to a .tar.gz or .pem file')
-      .option('--all', 'all there are, those sold and replaced too')
-      .option('--state <state>', 'those in this state, such as held or handed-over')
-      .option('--origin <origin>', 'those made, imported or onboarded')
-      .option('--device-info <text>', 'those of this model'),
+    withFilter(
+      voucher
+        .command('export')
+        .description('a voucher of the service, or many of them, as a file')
+        .argument('[guid]')
+        .option('--format <format>', 'of a single one: pem or cbor', 'pem')
+        .option('--out <file>', 'where it goes; many go to a .tar.gz or .pem file')
+        .option('--all', 'all there are, those sold and replaced too'),
+    ),
     (api, options, output, [guid]) =>
       guid === undefined
         ? exportFiltered(api, options, output)
@@ -136,10 +136,10 @@ function addServiceCommands(voucher: Command): void {
       output.result(sold, ({ state, entries }) => `${guidOf(guid)}: sale ${entries}, ${state}`)
     },
   )
-  runWithApi(
-    voucher.command('list').description('the vouchers of the service'),
-    async (api, _options, output) => {
-      const items = await listAll(api, 'GET /vouchers', { limit: 500 })
+  runWithApi<FilterOptions>(
+    withFilter(voucher.command('list').description('the vouchers of the service')),
+    async (api, options, output) => {
+      const items = await listAll(api, 'GET /vouchers', { limit: 500, ...filterOf(options) })
       output.result(items, (rows) =>
         table(rows, [
           { title: 'GUID', value: ({ guid }) => guid },
@@ -184,13 +184,10 @@ function addServiceCommands(voucher: Command): void {
   )
 }
 
-interface ExportOptions {
+interface ExportOptions extends FilterOptions {
   readonly format: string
   readonly out?: string
   readonly all?: boolean
-  readonly state?: string
-  readonly origin?: string
-  readonly deviceInfo?: string
 }
 
 async function exportOne(
@@ -200,7 +197,7 @@ async function exportOne(
   output: Output,
 ): Promise<void> {
   if (format !== 'pem' && format !== 'cbor') throw new CliFailure('usage', `no format ${format}`)
-  if (all || Object.keys(filter).some((name) => name in FILTERS)) {
+  if (all || filterOf(filter)) {
     throw new CliFailure('usage', 'name one voucher, or say which: not both')
   }
   const accept = format === 'pem' ? 'application/x-pem-file' : 'application/cbor'
@@ -213,22 +210,19 @@ async function exportOne(
   output.result({ guid, format, sha256, ...text }, () => `written to ${out}`)
 }
 
-const FILTERS = { state: true, origin: true, deviceInfo: true }
-
 async function exportFiltered(
   api: ApiClient,
-  { all, state, origin, deviceInfo, out }: ExportOptions,
+  { all, out, ...options }: ExportOptions,
   output: Output,
 ): Promise<void> {
-  const filter = { state, origin, device_info: deviceInfo }
-  const isFiltered = Object.values(filter).some((value) => value !== undefined)
-  if (!all && !isFiltered) {
+  const filter = filterOf(options)
+  if (!all && !filter) {
     throw new CliFailure('usage', 'which vouchers?', { next: 'name one by its GUID, or say --all' })
   }
   if (out === undefined) {
     throw new CliFailure('usage', 'many vouchers go to a file', { next: '--out vouchers.tar.gz' })
   }
-  const exported = await exportMany(api, filter, out)
+  const exported = await exportMany(api, filter ?? {}, out)
   output.result(exported, ({ bytes }) => `written to ${out}, ${bytes} bytes`)
 }
 
