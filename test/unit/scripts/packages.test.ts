@@ -32,6 +32,7 @@ interface StatefulSet {
     readonly template: {
       readonly spec: {
         readonly terminationGracePeriodSeconds: number
+        readonly enableServiceLinks: boolean
         readonly securityContext: { readonly runAsNonRoot: boolean }
         readonly containers: readonly {
           readonly envFrom: readonly { readonly configMapRef: { readonly name: string } }[]
@@ -97,6 +98,8 @@ describe('the packages', () => {
     const { template, volumeClaimTemplates } = set.spec
     const [container = expect.fail()] = template.spec.containers
     expect(template.spec.securityContext.runAsNonRoot).toBe(true)
+    // Its Service would otherwise give it a FIRSTLIGHT_PORT that is none.
+    expect(template.spec.enableServiceLinks).toBe(false)
     expect(container.securityContext).toMatchObject({
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
