@@ -14,7 +14,7 @@ type Environment = Readonly<Record<string, string>>
 interface Compose {
   readonly services: {
     readonly firstlight: {
-      readonly environment: Environment
+      readonly environment: Readonly<Record<string, string | null>>
       readonly read_only: boolean
       readonly cap_drop: readonly string[]
       readonly stop_grace_period: string
@@ -82,7 +82,9 @@ describe('the packages', () => {
 
   it('let compose run it without rights, and long enough to drain', () => {
     const { firstlight } = (parse(textOf('compose.yaml')) as Compose).services
-    const told = { ...firstlight.environment, FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
+    // Null is what the environment says, or nothing.
+    const untold = Object.entries(firstlight.environment).filter(([, value]) => value !== null)
+    const told = { ...Object.fromEntries(untold), FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
     expect(loadConfig(told).masterKeyFile).toBe('/run/secrets/master_key')
     expect(firstlight).toMatchObject({ read_only: true, cap_drop: ['ALL'] })
     expect(parseInt(firstlight.stop_grace_period)).toBeGreaterThan(DRAIN_SECONDS)
