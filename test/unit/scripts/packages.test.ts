@@ -20,6 +20,7 @@ interface Compose {
       readonly stop_grace_period: string
     }
   }
+  readonly secrets: { readonly master_key: { readonly file: string } }
 }
 
 interface Probe {
@@ -78,6 +79,14 @@ describe('the packages', () => {
     for (const private_ of ['data', '.git', 'node_modules']) {
       expect(admitted).not.toContain(`!${private_}`)
     }
+  })
+
+  it('leave the key that compose reads out of the package and the history', () => {
+    const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] }
+    const { secrets } = parse(textOf('compose.yaml')) as Compose
+    const key = join(FOLDER, secrets.master_key.file)
+    expect(files).toContain(`!${key}`)
+    expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain(`/${key}`)
   })
 
   it('let compose run it without rights, and long enough to drain', () => {
