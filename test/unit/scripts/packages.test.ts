@@ -67,7 +67,7 @@ describe('the packages', () => {
     const environment = Object.fromEntries(pairs.map(([, name, value]) => [name, value]))
     const told = { ...environment, FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
     expect(loadConfig(told)).toMatchObject({ dataDir: '/data', port: 8080, tlsPort: 8443 })
-    expect(textOf('Dockerfile')).toMatch(/^USER node$/m)
+    expect(textOf('Dockerfile')).toMatch(/^USER 1000:1000$/m)
   })
 
   it('keep nothing but sources in what the image is built from', () => {
@@ -76,7 +76,7 @@ describe('the packages', () => {
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(all).toBe('*')
     expect(admitted.every((line) => line.startsWith('!'))).toBe(true)
-    for (const private_ of ['data', '.git', 'node_modules']) {
+    for (const private_ of ['data', '.git', 'node_modules', 'scripts']) {
       expect(admitted).not.toContain(`!${private_}`)
     }
   })
