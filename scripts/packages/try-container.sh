@@ -7,6 +7,7 @@
 # says so and ends with 77: nothing was tried, and nothing has failed.
 set -eu
 cd "$(dirname "$0")/../.."
+self=scripts/packages/try-container.sh
 not_tried=77
 
 main() {
@@ -14,8 +15,8 @@ main() {
   trap 'rm -rf "$work"' EXIT
   can_be_tried
   # Whatever they mount ends with them.
-  unshare --mount "$0" images "$work"
-  unshare --mount --net "$0" service "$work"
+  unshare --mount "$self" images "$work"
+  unshare --mount --net "$self" service "$work"
 }
 
 not_here() { # WHY [LOG]
@@ -74,9 +75,9 @@ can_be_tried() {
 images() {
   engine
   # Each in a shell of its own, so that its first error ends it.
-  "$0" debian "$work" >"$work/log" 2>&1 || not_here "$runner cannot be made of Debian's packages" "$work/log"
-  "$0" node_on_it "$work" >"$work/log" 2>&1 || not_here "$builder cannot be made" "$work/log"
-  unshare --net "$0" probe "$work" >"$work/log" 2>&1 || not_here "no container can be run" "$work/log"
+  "$self" debian "$work" >"$work/log" 2>&1 || not_here "$runner cannot be made of Debian's packages" "$work/log"
+  "$self" node_on_it "$work" >"$work/log" 2>&1 || not_here "$builder cannot be made" "$work/log"
+  unshare --net "$self" probe "$work" >"$work/log" 2>&1 || not_here "no container can be run" "$work/log"
   buildah build --pull-never --format docker --tag firstlight --volume "$(npm config get cache):/root/.npm" \
     --file scripts/packages/Dockerfile --ignorefile scripts/packages/Dockerfile.dockerignore . >"$work/log" 2>&1 ||
     wrong "the image was not built" "$work/log"
