@@ -14,12 +14,13 @@ type Environment = Readonly<Record<string, string>>
 interface Compose {
   readonly services: {
     readonly firstlight: {
-      readonly environment: Environment
+      readonly environment: Readonly<Record<string, string | null>>
       readonly read_only: boolean
       readonly cap_drop: readonly string[]
       readonly stop_grace_period: string
     }
   }
+  readonly secrets: { readonly master_key: { readonly file: string } }
 }
 
 interface Probe {
@@ -32,6 +33,7 @@ interface StatefulSet {
     readonly template: {
       readonly spec: {
         readonly terminationGracePeriodSeconds: number
+        readonly enableServiceLinks: boolean
         readonly securityContext: { readonly runAsNonRoot: boolean }
         readonly containers: readonly {
           readonly envFrom: readonly { readonly configMapRef: { readonly name: string } }[]
@@ -65,7 +67,7 @@ describe('the packages', () => {
     const environment = Object.fromEntries(pairs.map(([, name, value]) => [name, value]))
     const told = { ...environment, FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
     expect(loadConfig(told)).toMatchObject({ dataDir: '/data', port: 8080, tlsPort: 8443 })
-    expect(textOf('Dockerfile')).toMatch(/^USER node$/m)
+    expect(textOf('Dockerfile')).toMatch(/^USER 1000:1000$/m)
   })
 
   it('keep nothing but sources in what the image is built from', () => {
@@ -74,14 +76,24 @@ describe('the packages', () => {
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(all).toBe('*')
     expect(admitted.every((line) => line.startsWith('!'))).toBe(true)
-    for (const private_ of ['data', '.git', 'node_modules']) {
+    for (const private_ of ['data', '.git', 'node_modules', 'scripts']) {
       expect(admitted).not.toContain(`!${private_}`)
     }
   })
 
+  it('leave the key that compose reads out of the package and the history', () => {
+    const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] }
+    const { secrets } = parse(textOf('compose.yaml')) as Compose
+    const key = join(FOLDER, secrets.master_key.file)
+    expect(files).toContain(`!${key}`)
+    expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain(`/${key}`)
+  })
+
   it('let compose run it without rights, and long enough to drain', () => {
     const { firstlight } = (parse(textOf('compose.yaml')) as Compose).services
-    const told = { ...firstlight.environment, FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
+    // Null is what the environment says, or nothing.
+    const untold = Object.entries(firstlight.environment).filter(([, value]) => value !== null)
+    const told = { ...Object.fromEntries(untold), FIRSTLIGHT_PUBLIC_URL: 'http://fdo.example' }
     expect(loadConfig(told).masterKeyFile).toBe('/run/secrets/master_key')
     expect(firstlight).toMatchObject({ read_only: true, cap_drop: ['ALL'] })
     expect(parseInt(firstlight.stop_grace_period)).toBeGreaterThan(DRAIN_SECONDS)
@@ -97,6 +109,8 @@ describe('the packages', () => {
     const { template, volumeClaimTemplates } = set.spec
     const [container = expect.fail()] = template.spec.containers
     expect(template.spec.securityContext.runAsNonRoot).toBe(true)
+    // Its Service would otherwise give it a FIRSTLIGHT_PORT that is none.
+    expect(template.spec.enableServiceLinks).toBe(false)
     expect(container.securityContext).toMatchObject({
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
