@@ -77,6 +77,7 @@ images() {
   # Each in a shell of its own, so that its first error ends it.
   "$self" debian "$work" >"$work/log" 2>&1 || not_here "$runner cannot be made of Debian's packages" "$work/log"
   "$self" node_on_it "$work" >"$work/log" 2>&1 || not_here "$builder cannot be made" "$work/log"
+  "$self" reach "$work" >"$work/log" 2>&1 || not_here "npm reaches no registry from a container" "$work/log"
   unshare --net "$self" probe "$work" >"$work/log" 2>&1 || not_here "no container can be run" "$work/log"
   buildah build --pull-never --format docker --tag firstlight --volume "$(npm config get cache):/root/.npm" \
     --file scripts/packages/Dockerfile --ignorefile scripts/packages/Dockerfile.dockerignore . >"$work/log" 2>&1 ||
@@ -116,6 +117,13 @@ node_on_it() {
   tar -C node_modules/better-sqlite3 -czf "$root/prebuilt/$prebuilt" build/Release/better_sqlite3.node
   echo '{ "local-prebuilds": "/prebuilt" }' >"$root/etc/prebuild-installrc"
   buildah commit --quiet --rm "$container" "localhost/$builder"
+}
+
+reach() {
+  local container
+  container=$(buildah from --pull-never "$builder")
+  buildah run "$container" -- npm view better-sqlite3 version
+  buildah rm "$container"
 }
 
 own_network() {
