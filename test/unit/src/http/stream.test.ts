@@ -240,6 +240,34 @@ describe('an answer made as it is taken', () => {
     await expect.poll(() => hasEnded).toBe(true)
   })
 
+  it('ends without a word when its reader goes while it waits for more', async () => {
+    let end = () => {}
+    let isAsked = false
+    const waiting: AsyncIterableIterator<string> = {
+      [Symbol.asyncIterator]: () => waiting,
+      next: () =>
+        new Promise((resolve) => {
+          end = () => resolve({ value: undefined, done: true })
+          if (isAsked) return
+          isAsked = true
+          resolve({ value: 'first', done: false })
+        }),
+      return: async () => {
+        end()
+        return { value: undefined, done: true }
+      },
+    }
+    const url = await serve(giving(waiting))
+    const outgoing = request(url, { headers: HEADERS }).end()
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    await once(response, 'readable')
+    const ended = vi.spyOn(waiting, 'return')
+    response.destroy()
+    await expect.poll(() => ended.mock.calls.length).toBe(1)
+    await new Promise(setImmediate)
+    expect(lines.join()).not.toContain('broke off')
+  })
+
   it('that cannot be finished is cut off, and its reason stays here', async () => {
     const told = vi.spyOn(console, 'error').mockImplementation(() => {})
     async function* failing() {
