@@ -6,7 +6,7 @@ import { auditRoutes } from './audit/routes.ts'
 import { Witnesses } from './audit/witnesses.ts'
 import { clientRoutes } from './callers/clients/routes.ts'
 import { identityProviderRoutes } from './callers/providers/routes.ts'
-import { type Config, loadConfig } from './config.ts'
+import type { Config } from './config.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
 import { Exchange } from './fdo/exchange.ts'
 import { FdoHttp } from './fdo/http.ts'
@@ -167,8 +167,7 @@ async function startOver(
 }
 
 /** For an administrator who has lost the token, whether the service runs or not; gives its file. */
-export async function resetAdminToken(dataDir: string): Promise<string> {
-  const config = loadConfig({ ...process.env, FIRSTLIGHT_DATA: dataDir })
+export async function resetAdminToken(config: Config): Promise<string> {
   const services = await openServices({ ...config, pkcs11: undefined }, {})
   await services.apiTokens.replaceFirst((token) => replaceSecretFile(config.adminTokenFile, token))
   await closeServices(services)

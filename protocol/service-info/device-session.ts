@@ -42,6 +42,8 @@ export class DeviceSession {
   #outbox = new Outbox(0)
   #partial: KeyValue | null = null
   #saidMore = false
+  /** Of a module that had something to say before: the run ends once that is out. */
+  #failure: unknown
   #rounds = 0
   #emptyRounds = 0
 
@@ -65,12 +67,13 @@ export class DeviceSession {
     if (++this.#rounds > this.#maxRounds) throw refused('too many rounds of ServiceInfo')
     if (isDone && isMoreServiceInfo) throw refused('IsDone while there is more')
     if (this.#saidMore && serviceInfo.length > 0) throw refused('the owner spoke out of turn')
+    if (this.#failure !== undefined && !this.#saidMore) throw this.#failure
     const joined = join(this.#partial, serviceInfo, isMoreServiceInfo, MAX_PARTIAL_BYTES)
     this.#partial = joined.partial
     for (const incoming of joined.incoming) await this.#receive(incoming)
 
     if (isMoreServiceInfo) return { reply: LISTENING, delayMs: 0 }
-    const more = isDone ? false : await this.#speak()
+    const more = isDone || this.#failure !== undefined ? false : await this.#speak()
     if (isDone && this.#outbox.queue.length === 0) return { reply: null, delayMs: 0 }
     const reply = this.#flush()
     const isQuiet = !more && reply.serviceInfo.length === 0 && serviceInfo.length === 0
@@ -132,15 +135,18 @@ export class DeviceSession {
     moduleOutbox(this.#outbox, name).send('active', false)
   }
 
-  /** Says whether a module is still at work. */
+  /** Says whether a module is still at work. What one says before it fails still goes out. */
   async #speak(): Promise<boolean> {
     let more = false
     for (const name of this.#active) {
+      const { length } = this.#outbox.queue
       try {
         const speaks = await this.#modules.get(name)?.speak?.(moduleOutbox(this.#outbox, name))
         more = speaks === true || more
       } catch (error) {
-        throw asRefusal(error)
+        if (this.#outbox.queue.length === length) throw asRefusal(error)
+        this.#failure = asRefusal(error)
+        return true
       }
     }
     return more

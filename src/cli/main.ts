@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `firstlight`: finds the command, and loads no more than that command needs. */
 import { Command, CommanderError } from 'commander'
+import { byBothNames } from './both-names.ts'
 import { CliFailure, EXIT } from './failure.ts'
 import { reportFailure } from './output.ts'
 import { version } from './version.ts'
@@ -129,7 +130,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [first = '', second = ''] = argv
   const wanted = COMMANDS[first === 'help' ? second : first]
   for (const [name, entry] of Object.entries(COMMANDS)) {
-    if (entry === wanted) program.addCommand(await entry.load())
+    if (entry === wanted) program.addCommand(byBothNames(await entry.load()))
     else program.command(name).description(entry.description)
   }
   exitAsDocumented(program)

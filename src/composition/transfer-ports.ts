@@ -16,7 +16,7 @@ import type { KeyStore } from '../secrets/key-store.ts'
 import type { KeyPort, PartyPort, SalePort, Sold, VoucherPort } from '../transfer/ports.ts'
 import type { Services } from '../services.ts'
 import { type Transfer, openTransfer } from '../transfer/assembly.ts'
-import type { VoucherDesk } from '../vouchers/desk.ts'
+import { HELD_ALREADY, type VoucherDesk } from '../vouchers/desk.ts'
 import { countSold, listSold } from '../vouchers/sold/store.ts'
 import type { VoucherLedger } from '../vouchers/ledger.ts'
 import type { IsKnownHolder } from '../vouchers/routes.ts'
@@ -62,7 +62,8 @@ export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): Vo
   return {
     async admit(party, voucher, by) {
       const [result] = await desk.import([voucher], { id: by, party }, 'other')
-      return result ?? { ok: false, check: 'malformed', detail: 'no voucher' }
+      if (!result) return { ok: false, check: 'malformed', detail: 'no voucher', isNew: false }
+      return { ...result, isNew: result.ok && result.detail !== HELD_ALREADY }
     },
     findDevice: async (tx, voucher) => (await findDeviceOf.first(tx, voucher))?.device_id,
     async listSold(page) {

@@ -68,16 +68,19 @@ const MOST_DISCARDED_BYTES = 64 << 20
 export class BodyStream implements AsyncIterable<Bytes> {
   readonly #source: AsyncIterator<Bytes>
   readonly #most: number
-  readonly #slowestMs: number
+  readonly #slowest: SlowestStream
   #length = 0
   #hasEnded = false
+  /** Of the window that has begun: how long was waited, and for how much. */
+  #waitedMs = 0
+  #came = 0
 
-  constructor(c: Context<AppEnv>, most: number, slowestMs = SLOWEST_PART_MS) {
+  constructor(c: Context<AppEnv>, most: number, slowest = SLOWEST_STREAM) {
     const incoming = c.env?.incoming as IncomingMessage | undefined
     if (incoming) giveTime(incoming)
     this.#source = partsOf(incoming ?? c.req.raw.body ?? [])
     this.#most = most
-    this.#slowestMs = slowestMs
+    this.#slowest = slowest
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
@@ -92,8 +95,9 @@ export class BodyStream implements AsyncIterable<Bytes> {
 
   /** Reads what is left and drops it; not without end. */
   async discard(): Promise<void> {
+    const until = performance.now() + this.#slowest.partMs
     try {
-      for (let length = 0; length < MOST_DISCARDED_BYTES;) {
+      for (let length = 0; length < MOST_DISCARDED_BYTES && performance.now() < until;) {
         const part = await this.#next()
         if (!part) return
         length += part.length
@@ -105,14 +109,18 @@ export class BodyStream implements AsyncIterable<Bytes> {
 
   async #next(): Promise<Bytes | undefined> {
     if (this.#hasEnded) return undefined
+    const { partMs } = this.#slowest
+    const began = performance.now()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(tooSlow(this.#slowestMs)), this.#slowestMs)
+      timer = setTimeout(() => reject(tooSlow(`nothing came for ${seconds(partMs)}`)), partMs)
     })
     try {
       const { value, done } = await Promise.race([this.#source.next(), late])
       this.#hasEnded = done ?? false
-      return done ? undefined : value
+      if (done) return undefined
+      this.#keepPace(value.length, performance.now() - began)
+      return value
     } catch (error) {
       this.#hasEnded = true
       throw isBrokenOff(error) ? brokenOff() : error
@@ -120,9 +128,32 @@ export class BodyStream implements AsyncIterable<Bytes> {
       clearTimeout(timer)
     }
   }
+
+  /** Only time that was waited counts, not what is done with the parts in between. */
+  #keepPace(length: number, waitedMs: number): void {
+    const { windowMs, leastPerSecond } = this.#slowest
+    this.#came += length
+    this.#waitedMs += waitedMs
+    if (this.#waitedMs < windowMs) return
+    if (this.#came * 1000 < leastPerSecond * this.#waitedMs) {
+      const least = `a body has to come at ${leastPerSecond} bytes a second at least`
+      throw tooSlow(`${this.#came} bytes came in ${seconds(this.#waitedMs)}, and ${least}`)
+    }
+    this.#came = this.#waitedMs = 0
+  }
 }
 
-const SLOWEST_PART_MS = 30_000
+/** What a body that is read as it comes may take. */
+export interface SlowestStream {
+  /** From one part to the next. */
+  readonly partMs: number
+  /** In each of these, as long as it was waited for, so many bytes a second have to come. */
+  readonly windowMs: number
+  readonly leastPerSecond: number
+}
+
+/** Less than a line of 9,600 bits a second carries. */
+const SLOWEST_STREAM: SlowestStream = { partMs: 30_000, windowMs: 60_000, leastPerSecond: 1_000 }
 
 /** One that stays open when its reader stops: the answer goes over the same connection. */
 function partsOf(
@@ -150,7 +181,10 @@ function brokenOff(): Problem {
   return new Problem('invalid-request', 'the body broke off before its end')
 }
 
-function tooSlow(ms: number): Problem {
-  const detail = `nothing came for ${Math.ceil(ms / 1000)} s: send it again`
-  return new Problem('too-slow', detail, { headers: { connection: 'close' } })
+function tooSlow(what: string): Problem {
+  return new Problem('too-slow', `${what}: send it again`, { headers: { connection: 'close' } })
+}
+
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / 1000)} s`
 }

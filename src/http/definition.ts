@@ -5,7 +5,7 @@ import type { ZodObject, ZodType } from 'zod'
 import { type AppEnv, notPermitted } from './authenticate.ts'
 import { EVENT_STREAM, JSON_TYPE, MOST_JSON_BYTES, announceAtMost, limitTo, typed } from './body.ts'
 import type { Permission } from './permissions.ts'
-import { PROBLEM_CODES } from './problem.ts'
+import { PROBLEM_CODES, Problem } from './problem.ts'
 import type { Declaration } from './route.ts'
 
 type Described = Declaration<never, never, never, never>
@@ -25,6 +25,7 @@ export function definitionOf<Params, Query, Body, Result>(
     'x-permission': permission,
     middleware: [
       permit(permission),
+      knowing(query ? Object.keys((query as unknown as ZodObject).shape) : []),
       stream ? announceAtMost(stream.atMost) : limitTo(bytes?.atMost ?? MOST_JSON_BYTES),
       typed((body || raw) && [...(raw?.types ?? []), ...(body ? [JSON_TYPE] : [])]),
     ],
@@ -113,11 +114,11 @@ function responsesByStatus(declaration: Described): object {
   return { [status ?? 200]: { description: 'OK', content }, ...unchanged, ...problems }
 }
 
-function problemsOf({ method, params, query, ...body }: Described): ProblemStatus[] {
+function problemsOf({ method, params, ...body }: Described): ProblemStatus[] {
   const isRead = method === 'get'
   const hasBody = body.body ?? body.bytes ?? body.stream
   const statuses: readonly (readonly [ProblemStatus, unknown])[] = [
-    [400, params ?? query ?? hasBody],
+    [400, true],
     [401, true],
     [403, true],
     // What a body names may not be there, either.
@@ -166,6 +167,19 @@ function permit(permission: Permission): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (!c.var.principal.permissions.has(permission)) {
       throw notPermitted(permission, 'permission', c.var.resourceMetadata)
+    }
+    await next()
+  }
+}
+
+/** A filter that is misspelt would be none: everything would be listed, or exported. */
+function knowing(names: readonly string[]): MiddlewareHandler<AppEnv> {
+  const known = names.length > 0 ? `it takes ${names.join(', ')}` : 'it takes none'
+  return async (c, next) => {
+    const unknown = Object.keys(c.req.queries()).find((name) => !names.includes(name))
+    if (unknown !== undefined) {
+      const detail = `?${unknown.slice(0, 64)}=: there is no such query parameter here: ${known}`
+      throw new Problem('invalid-request', detail)
     }
     await next()
   }

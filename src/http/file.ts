@@ -21,11 +21,13 @@ function streamOf(c: Context<AppEnv>, content: AsyncIterable<Bytes | string>): R
   const parts = content[Symbol.asyncIterator]()
   const { failed } = c.var
   const outgoing = c.env?.outgoing as ServerResponse | undefined
+  let isCancelled = false
   return new ReadableStream<Bytes>(
     {
       async pull(controller) {
         try {
           const { value, done } = await parts.next()
+          if (isCancelled) return
           if (done) controller.close()
           else controller.enqueue(typeof value === 'string' ? utf8(value) : value)
         } catch (error) {
@@ -36,6 +38,7 @@ function streamOf(c: Context<AppEnv>, content: AsyncIterable<Bytes | string>): R
         }
       },
       async cancel() {
+        isCancelled = true
         await parts.return?.()
       },
     },

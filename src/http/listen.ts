@@ -31,8 +31,9 @@ export interface Bind {
 }
 
 const LIMITS = {
-  // The last resort: most bodies have to come sooner (fdo/http.ts, body-deadline.ts).
-  requestTimeout: 3_600_000,
+  // The last resort: bodies have to come sooner (fdo/http.ts, body-deadline.ts), or to keep a pace
+  // (body.ts), at which a large one takes hours.
+  requestTimeout: 86_400_000,
   headersTimeout: 10_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,

@@ -12,6 +12,8 @@ export interface Admitted {
   /** The check it failed, and more about it. */
   readonly check: string | null
   readonly detail: string | null
+  /** Whether it was not here before. */
+  readonly isNew: boolean
 }
 
 export interface SoldQuery {

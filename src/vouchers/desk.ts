@@ -24,6 +24,9 @@ export interface ImportResult {
 
 const MOST_AT_ONCE = 16
 
+/** What is said of a voucher that was taken in before. */
+export const HELD_ALREADY = 'held already'
+
 export class VoucherDesk {
   readonly #ledger: VoucherLedger
   readonly #sales: VoucherSales
@@ -76,7 +79,7 @@ export class VoucherDesk {
     })
     if (isRefusal(admission)) return { guid, ok: false, ...admission }
     if (admission !== 'same') events.voucherImported({ guid, device, by: bringer.by })
-    return { guid, ok: true, check: null, detail: admission === 'same' ? 'held already' : null }
+    return { guid, ok: true, check: null, detail: admission === 'same' ? HELD_ALREADY : null }
   }
 
   list(filter: VoucherFilter) {

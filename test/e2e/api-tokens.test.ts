@@ -1,7 +1,8 @@
 /** Tokens of the management API, and the first of them. */
 import { readFileSync, statSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../src/clock.ts'
+import { loadConfig } from '../../src/config.ts'
 import { resetAdminToken } from '../../src/main.ts'
 import { withDatabase } from '../support/database.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
@@ -110,10 +111,8 @@ describe('a restart', () => {
   it('after a reset takes the new administrator token, and no longer the old', async () => {
     const before = world.adminToken
     await world.stop()
-    const { DATABASE_URL } = await withDatabase({ FIRSTLIGHT_DATA: world.folder })
-    if (DATABASE_URL !== undefined) vi.stubEnv('DATABASE_URL', DATABASE_URL)
-    const file = await resetAdminToken(world.folder)
-    vi.unstubAllEnvs()
+    const variables = await withDatabase({ FIRSTLIGHT_DATA: world.folder })
+    const file = await resetAdminToken(loadConfig(variables))
     expect(file).toBe(`${world.folder}/admin.token`)
     world = await startTestService({}, { clock, folder: world.folder })
     expect(world.adminToken).not.toBe(before)

@@ -67,6 +67,8 @@ describe('firstlight plan', { timeout: 120_000 }, () => {
     expect(await world.asked(...approve)).toMatchObject({ status: 6 })
     const approved = await firstlight([...approve, '--share', '50', '--json'], secondPerson)
     expect(approved).toMatchObject({ status: 0, json: { status: 'rolling-out' } })
+    const text = (await firstlight(['plan', 'get', 'cameras'], world.local)).stdout
+    expect(text).toMatch(/^trial +1: 50 %, rolling$/m)
     const raised = await world.told('plan', 'rollout', 'cameras', '--share', '100')
     expect(raised).toMatchObject({ share: 100, state: 'rolling' })
     expect(await world.told('plan', 'explain', guid)).toMatchObject({ plan: 'cameras', version: 1 })

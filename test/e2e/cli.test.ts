@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
@@ -204,7 +205,13 @@ describe('firstlight token', () => {
     await other.stop()
     const before = readFileSync(world.file('lost/admin.token'), 'utf8')
     rmSync(world.file('lost/admin.token'))
-    await world.told('token', 'reset-admin', '--data', world.file('lost'))
+    const [settings, wrong] = [world.file('lost.json'), world.file('wrong.json')]
+    writeFileSync(settings, JSON.stringify({ log: 'warn' }))
+    writeFileSync(wrong, JSON.stringify({ database_ulr: 'postgres://127.0.0.1/x' }))
+    const reset = ['token', 'reset-admin', '--data', world.file('lost'), '--config'] as const
+    const refused = await world.asked(...reset, wrong)
+    expect(refused).toMatchObject({ status: 1, json: errorDocument('configuration') })
+    await world.told(...reset, settings)
     expect(readFileSync(world.file('lost/admin.token'), 'utf8')).not.toBe(before)
     expect(statSync(world.file('lost/admin.token')).mode & 0o777).toBe(0o600)
     await other.start()

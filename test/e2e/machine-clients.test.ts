@@ -61,6 +61,15 @@ describe('a program', () => {
     expect(exp).toBe(iat + 300)
   })
 
+  it('may say what the token endpoint does not know, as RFC 6749 has it', async () => {
+    const { status, body } = await ask({}, { unheard: 'of' })
+    expect([status, body['token_type']]).toEqual([200, 'Bearer'])
+    for (const path of ['/.well-known/oauth-authorization-server', '/oauth/jwks']) {
+      const { status } = await world.api('GET', `${path}?unheard=of`, { token: null })
+      expect([path, status]).toEqual([path, 200])
+    }
+  })
+
   it('may have a secret, made here and shown once', async () => {
     const made = await register(SECRET, ['auditor'])
     const secret = made.client_secret ?? ''

@@ -81,7 +81,8 @@ describe('a device with a token of its plan', { timeout: PATIENCE_MS }, () => {
 
   it('has nothing where the run breaks off after it, then or later', async () => {
     const token = { type: 'token', path: TOKEN }
-    await put(token, { type: 'upload', path: 'nothing.log', save_as: 'x', required: true })
+    // A folder of the device's, which it makes no file of.
+    await put(token, { type: 'token', path: 'identity', required: true })
     const device = await made('broken')
     expect(await powerUp(device)).toMatchObject({ result: 'failed' })
     const first = tokenIn(device)

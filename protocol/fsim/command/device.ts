@@ -72,10 +72,12 @@ export function commandDevice(host: DeviceHost): DeviceModule {
     const { command, mayFail } = wanted
     process = undefined
     wanted = nothing()
-    if (exitCode !== 0 && !mayFail) {
-      throw new FdoError('INTERNAL_SERVER_ERROR', `${command}: exit code ${exitCode}`)
-    }
+    // Before it fails: the owner hears why, and what the program had to say.
     outbox.send('exitcode', exitCode)
+    if (exitCode === 0 || mayFail) return
+    const failure = `${command}: exit code ${exitCode}`
+    host.warn(failure)
+    throw new FdoError('INTERNAL_SERVER_ERROR', failure)
   }
 
   function close(): void {

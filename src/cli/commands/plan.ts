@@ -50,7 +50,8 @@ function addLooking(plan: Command): void {
       const one = await findOne(api, name, version)
       if (document) return output.result(documentOf(one), (only) => JSON.stringify(only, null, 2))
       output.result(one, (view) => {
-        const head = Object.entries(view).filter(([key]) => !DOCUMENT.includes(key))
+        const shown = 'trial' in view ? { ...view, trial: trialText(view.trial) } : view
+        const head = Object.entries(shown).filter(([key]) => !DOCUMENT.includes(key))
         const lines = head.map(([key, value]) => [key, textOf(value)] as const)
         return `${facts(lines)}\n${JSON.stringify(documentOf(view), null, 2)}`
       })

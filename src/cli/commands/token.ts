@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { call, listAll } from '../api.ts'
 import { run, runWithApi } from '../command.ts'
+import { type DataOptions, addDataOptions, configOf } from '../data-options.ts'
 import { CliFailure } from '../failure.ts'
 import { facts, table } from '../output.ts'
 import { secondsOf } from '../time.ts'
@@ -47,25 +48,21 @@ export function tokenCommand(): Command {
       output.result({ id, revoked: true }, () => `revoked ${id}`)
     },
   )
-  run<{ data: string }>(
-    token
-      .command('reset-admin')
-      .description('replace a lost administrator token, whether the service runs or not')
-      .requiredOption('--data <dir>', 'the data directory of the service'),
-    async ({ data }, output) => {
-      const { loadConfig } = await import('../../config.ts')
-      const { databaseFile, databaseUrl } = loadConfig({ ...process.env, FIRSTLIGHT_DATA: data })
+  run<DataOptions>(
+    addDataOptions(
+      token
+        .command('reset-admin')
+        .description('replace a lost administrator token, whether the service runs or not'),
+    ),
+    async (options, output) => {
+      const config = await configOf(options)
+      const { dataDir, databaseFile, databaseUrl } = config
       if (databaseUrl === undefined && !existsSync(databaseFile)) {
-        throw new CliFailure(
-          'failed',
-          `${data} is no data directory: there is no ${databaseFile}`,
-          {
-            code: 'file',
-          },
-        )
+        const why = `${dataDir} is no data directory: there is no ${databaseFile}`
+        throw new CliFailure('failed', why, { code: 'file' })
       }
       const { resetAdminToken } = await import('../../main.ts')
-      const path = await resetAdminToken(data)
+      const path = await resetAdminToken(config)
       output.result({ token_file: path }, (value) => facts([['token file', value.token_file]]))
     },
   )

@@ -124,7 +124,8 @@ export function nameOf({ name, type }: StepDocument, index: number): string {
 
 /**
  * A token is bound to the certificate that an identity step before it has given, and worth nothing
- * once another one gives another. Gives the step that is out of its place, and why.
+ * once another one gives another. Its time begins when its step does, and before Done it is of no
+ * use: nothing that lasts may come between. Gives the step that is out of its place, and why.
  */
 export function misplacedToken(
   steps: readonly Pick<StepDocument, 'type'>[],
@@ -137,9 +138,14 @@ export function misplacedToken(
     return { index: token, why }
   }
   const last = steps.findLastIndex(({ type }) => type === 'identity')
-  if (last < token) return undefined
-  const why = 'another certificate would end the token before it: identity steps come first'
-  return { index: last, why }
+  if (last > token) {
+    const why = 'another certificate would end the token before it: identity steps come first'
+    return { index: last, why }
+  }
+  const late = steps.findLastIndex(({ type }) => type !== 'token')
+  if (late < token) return undefined
+  const why = 'the five minutes of a token begin when it is sent: its step comes after all others'
+  return { index: late, why }
 }
 
 /** Whoever may change a plan could do anything to a device by it: a second person has to agree. */

@@ -46,6 +46,8 @@ export interface Taken {
   readonly at: string
   /** Base64 of a COSE_Sign1; null where the key it was sold to is not at hand. */
   readonly receipt: string | null
+  /** Whether it was not here before. */
+  readonly isNew: boolean
 }
 
 /** The prefix, or the one it was before, the id, the secret. */
@@ -76,9 +78,9 @@ export class Inbox {
     const guid = toHex(voucher.header.value.guid)
     const name = { party, direction: 'given' as const, guid, voucher_hash: hashOf(pushed) }
     const known = await findReceipt.first(database.db, name)
-    if (known) return takenOf(known)
+    if (known) return takenOf(known, false)
 
-    const { ok, check, detail } = await vouchers.admit(party, pushed, sender.id)
+    const { ok, check, detail, isNew } = await vouchers.admit(party, pushed, sender.id)
     if (!ok) throw new TransferRefusal(422, `${check ?? 'refused'}: ${detail ?? 'not taken in'}`)
     const at = clock.now()
     const receipt = await this.#sign(party, voucher, { receivedAt: at, sender: sender.name })
@@ -92,7 +94,7 @@ export class Inbox {
       { durable: true },
     )
     events.voucherReceived({ guid, party, from: sender.id })
-    return takenOf(kept ?? row)
+    return takenOf(kept ?? row, isNew)
   }
 
   /** Its text is shown this once. */
@@ -143,6 +145,6 @@ export class Inbox {
   }
 }
 
-function takenOf({ guid, at, receipt }: ReceiptRow): Taken {
-  return { guid, at, receipt: receipt && toBase64(receipt) }
+function takenOf({ guid, at, receipt }: ReceiptRow, isNew: boolean): Taken {
+  return { guid, at, receipt: receipt && toBase64(receipt), isNew }
 }

@@ -34,13 +34,18 @@ export interface PullServices {
 
 /** What came of a pull, as far as it went. */
 export interface Pulled {
-  /** Vouchers that were taken in. */
   taken: number
-  /** Vouchers that had been before. */
+  /** Taken in before: pulled, pushed or imported. */
   known: number
   failed: { readonly id: string; readonly reason: string }[]
   /** There is more: ask again. */
   more: boolean
+}
+
+/** One that goes on. */
+interface Pulling extends Pulled {
+  /** Vouchers that had to be asked for, whatever became of them. */
+  fetched: number
 }
 
 export interface SourceView extends Partial<PullSource> {
@@ -153,17 +158,18 @@ export class PullService {
     if (holderKeys.length === 0) {
       throw new Problem('conflict', 'no key of this partner is known: add it, or its did:web')
     }
-    const pulled: Pulled = { taken: 0, known: 0, failed: [], more: false }
+    const pulling: Pulling = { taken: 0, known: 0, failed: [], more: false, fetched: 0 }
     for (const signer of await keys.ownerSigners(party)) {
       const source = new Source(http, { root, party, signer, holderKeys })
-      await this.#pullBy(source, partner, pulled)
-      if (pulled.more) break
+      await this.#pullBy(source, partner, pulling)
+      if (pulling.more) break
     }
+    const { fetched: _, ...pulled } = pulling
     return pulled
   }
 
   /** All that was sold to one key. */
-  async #pullBy(source: Source, partner: Partner, pulled: Pulled): Promise<void> {
+  async #pullBy(source: Source, partner: Partner, pulled: Pulling): Promise<void> {
     const seen = new Set<string>()
     let continuation = ''
     do {
@@ -185,13 +191,13 @@ export class PullService {
     source: Source,
     partner: Partner,
     { items, keepsReceipts }: { items: readonly Listed[]; keepsReceipts: boolean },
-    pulled: Pulled,
+    pulled: Pulling,
   ): Promise<void> {
     const { database } = this.#services
     const ids = items.map(({ id }) => id)
     const known = await store.findPulled(database.db, partner.id, ids)
     for (const item of items) {
-      if (this.#stopped.signal.aborted || pulled.taken >= MOST_AT_ONCE) {
+      if (this.#stopped.signal.aborted || pulled.fetched >= MOST_AT_ONCE) {
         pulled.more = true
         return
       }
@@ -204,17 +210,19 @@ export class PullService {
     source: Source,
     partner: Partner,
     { id, listedAt, keepsReceipts }: Listed & { keepsReceipts: boolean },
-    pulled: Pulled,
+    pulled: Pulling,
   ): Promise<void> {
     const { inbox, database } = this.#services
+    pulled.fetched++
     try {
       const voucher = await source.download(id)
-      const { receipt } = await inbox.take(partner.party, voucher, partner)
+      const { receipt, isNew } = await inbox.take(partner.party, voucher, partner)
       // Before it is written down: what is not, is fetched and signed for once more.
       if (keepsReceipts && receipt !== null) await this.#giveReceipt(source, id, receipt)
       const row = { partner: partner.id, voucher_id: id, listed_at: listedAt }
       await database.commit((tx) => store.addPulled.run(tx, row))
-      pulled.taken++
+      if (isNew) pulled.taken++
+      else pulled.known++
     } catch (error) {
       if (isAboutPartner(error) || pulled.failed.length >= MOST_FAILURES) throw error
       pulled.failed.push({ id, reason: problemOf(error).message })

@@ -5,6 +5,7 @@ import { commandDevice } from '../../../../protocol/fsim/command/device.ts'
 import { commandOwner } from '../../../../protocol/fsim/command/owner.ts'
 import { commandStep } from '../../../../protocol/fsim/steps.ts'
 import { DeviceSession } from '../../../../protocol/service-info/device-session.ts'
+import { PlanFailure } from '../../../../protocol/service-info/owner-work.ts'
 import { way } from '../../../../protocol/service-info/plan.ts'
 import { deviceModules } from '../../../../protocol/service-info/registry.ts'
 import type { KeyValue } from '../../../../protocol/service-info/service-info.ts'
@@ -78,10 +79,21 @@ describe('a command', () => {
     expect(owner.effectsOf('command-exited')).toMatchObject([{ exitCode: 3 }])
   })
 
-  it('ends TO2 where it fails and may not', async () => {
+  it('ends TO2 where it fails and may not, once the owner knows why', async () => {
     const host = new MemoryHost()
-    host.scripts.set('sh', [{ exitCode: 3 }])
-    await expect(converse(running(), host)).rejects.toThrow('sh: exit code 3')
+    const words = utf8('word '.repeat(1000))
+    host.scripts.set('sh', [{ stdout: words, stderr: utf8('no disk\n'), exitCode: 3 }])
+    const owner = running()
+    const failure = await converse(owner, host).catch((error: unknown) => error)
+    if (!(failure instanceof PlanFailure)) throw failure
+    expect(failure.reason).toBe('sh: exit code 3')
+    const printed = (wanted: string) =>
+      [...owner.effects, ...failure.effects].flatMap((effect) =>
+        effect.type === 'command-output' && effect.stream === wanted ? [effect.bytes] : [],
+      )
+    expect(concat(...printed('stdout'))).toEqual(words)
+    expect(fromUtf8(concat(...printed('stderr')))).toBe('no disk\n')
+    expect(host.warnings).toEqual(['sh: exit code 3'])
   })
 
   it('has exit code 127 where it cannot be started', async () => {

@@ -88,6 +88,33 @@ describe('a module that will not', () => {
   )
 })
 
+describe('a module that fails', () => {
+  const failing = () =>
+    moduleOf('a', {
+      speak: (outbox) => {
+        outbox.send('word', 'x'.repeat(2000))
+        throw new FdoError('INTERNAL_SERVER_ERROR', 'exit code 3')
+      },
+    })
+
+  it('ends TO2 once all that it said before is out', async () => {
+    const { hear } = sessionOf(failing())
+    const first = await hear([pair('a:active', true)])
+    expect(first.reply).toMatchObject({ isMoreServiceInfo: true })
+    const last = await hear()
+    expect(last.reply).toMatchObject({ isMoreServiceInfo: false })
+    expect(keysOf(last.reply ?? expect.fail())).toEqual(['a:word'])
+    await expect(hear()).rejects.toThrow('exit code 3')
+  })
+
+  it('does so before an owner that does not mind is done', async () => {
+    const { hear } = sessionOf(failing())
+    await hear([pair('a:active', true)])
+    await hear()
+    await expect(hear([], { done: true })).rejects.toThrow('exit code 3')
+  })
+})
+
 describe('a bug in a module', () => {
   it('is not taken for something the machine could not do', async () => {
     const { hear } = sessionOf(moduleOf('a', { speak: () => Promise.reject(new TypeError('bug')) }))

@@ -15,6 +15,7 @@ import { createLog } from '../../../../src/log.ts'
 import { type Listening, call, listening } from '../../../support/listening.ts'
 
 const TYPE = 'application/octet-stream'
+const EIGHT = new Uint8Array(8)
 const HEADERS = { authorization: 'Bearer x', 'content-type': TYPE }
 let open: Listening | undefined
 const lines: string[] = []
@@ -138,18 +139,57 @@ describe('a body that is read as it comes', () => {
     expect((await call(url.replace('things', 'others'), 'POST', HEADERS, body)).status).toBe(422)
   })
 
+  type Given = ConstructorParameters<typeof BodyStream>
+  const bodyOf = (pull: (controller: ReadableStreamDefaultController) => void | Promise<void>) =>
+    ({ req: { raw: { body: new ReadableStream({ pull }) } } }) as unknown as Given[0]
+
   it('that stops coming is given up', async () => {
-    const never = new ReadableStream<Uint8Array>({
-      start: (controller) => controller.enqueue(new Uint8Array(1)),
-    })
-    const c = { req: { raw: { body: never } } } as unknown as ConstructorParameters<
-      typeof BodyStream
-    >[0]
-    const stream = new BodyStream(c, 10, 20)
+    let given = 0
+    const c = bodyOf((parts) => (given++ > 0 ? new Promise(() => {}) : parts.enqueue(EIGHT)))
+    const stream = new BodyStream(c, 10, { partMs: 20, windowMs: 60_000, leastPerSecond: 1 })
     const parts = stream[Symbol.asyncIterator]()
-    expect((await parts.next()).value).toHaveLength(1)
-    await expect(parts.next()).rejects.toMatchObject({ code: 'too-slow' })
+    expect((await parts.next()).value).toHaveLength(8)
+    await expect(parts.next()).rejects.toMatchObject({
+      ...{ code: 'too-slow', message: 'nothing came for 1 s: send it again' },
+    })
     await stream.discard()
+  })
+
+  const slowly = (ms: number) =>
+    bodyOf(async (parts) => {
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      parts.enqueue(EIGHT)
+    })
+
+  it('that trickles is given up, however steadily', async () => {
+    const slowest = { partMs: 5_000, windowMs: 40, leastPerSecond: 100_000 }
+    let taken = 0
+    const taking = async () => {
+      for await (const part of new BodyStream(slowly(5), 1 << 20, slowest)) taken += part.length
+    }
+    await expect(taking()).rejects.toMatchObject({
+      code: 'too-slow',
+      message: expect.stringMatching(/^\d+ bytes came in 1 s, .* 100000 bytes a second at least: /),
+    })
+    // Not before the window has passed.
+    expect(taken).toBeGreaterThan(0)
+  })
+
+  it('that is slow and keeps its pace is read to its limit, however long its reader takes', async () => {
+    const slowest = { partMs: 5_000, windowMs: 20, leastPerSecond: 500 }
+    const parts = new BodyStream(slowly(2), 200, slowest)[Symbol.asyncIterator]()
+    for (let taken = 0; taken < 200; taken += 8) {
+      expect((await parts.next()).value).toHaveLength(8)
+      if (taken % 80 === 0) await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+    await expect(parts.next()).rejects.toMatchObject({ code: 'too-large' })
+  })
+
+  it('that nobody wants is not waited for long', async () => {
+    const slowest = { partMs: 30, windowMs: 60_000, leastPerSecond: 1 }
+    const began = performance.now()
+    await new BodyStream(slowly(2), 1 << 20, slowest).discard()
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 
   it('that breaks off is the fault of who sent it', async () => {
@@ -198,6 +238,34 @@ describe('an answer made as it is taken', () => {
     expect(made).toBeLessThan(500)
     response.destroy()
     await expect.poll(() => hasEnded).toBe(true)
+  })
+
+  it('ends without a word when its reader goes while it waits for more', async () => {
+    let end = () => {}
+    let isAsked = false
+    const waiting: AsyncIterableIterator<string> = {
+      [Symbol.asyncIterator]: () => waiting,
+      next: () =>
+        new Promise((resolve) => {
+          end = () => resolve({ value: undefined, done: true })
+          if (isAsked) return
+          isAsked = true
+          resolve({ value: 'first', done: false })
+        }),
+      return: async () => {
+        end()
+        return { value: undefined, done: true }
+      },
+    }
+    const url = await serve(giving(waiting))
+    const outgoing = request(url, { headers: HEADERS }).end()
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    await once(response, 'readable')
+    const ended = vi.spyOn(waiting, 'return')
+    response.destroy()
+    await expect.poll(() => ended.mock.calls.length).toBe(1)
+    await new Promise(setImmediate)
+    expect(lines.join()).not.toContain('broke off')
   })
 
   it('that cannot be finished is cut off, and its reason stays here', async () => {

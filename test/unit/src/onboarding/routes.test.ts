@@ -90,6 +90,8 @@ describe('/plans', () => {
     [['token', 'identity'], 'steps.0: a token is bound to a certificate: an identity step has to'],
     [['service', 'token'], 'steps.1: a token is bound to a certificate: an identity step has to'],
     [['identity', 'token', 'identity'], 'steps.2: another certificate would end the token before'],
+    [['identity', 'token', 'service', 'token'], 'steps.2: the five minutes of a token begin when'],
+    [['identity', 'token', 'token', 'service'], 'steps.3: the five minutes of a token begin when'],
   ])('refuses a token out of its place: %s', async (types, why) => {
     const steps = types.map((type) => ({ type, ...(type === 'token' && { path: 'x' }) }))
     const { status, json } = await world.api('PUT', '/plans/one', { steps })

@@ -4,6 +4,7 @@ import { readReceipt } from '../../../../protocol/transfer/receipt.ts'
 import { parseVoucher } from '../../../../protocol/voucher/voucher.ts'
 import { toPem } from '../../../../protocol/x509/pem.ts'
 import type { TransferServices } from '../../../../src/transfer/assembly.ts'
+import { buildPush } from '../../../../src/transfer/inbox/multipart.ts'
 import { proveKey } from '../../../../src/transfer/key-auth/client.ts'
 import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
@@ -94,6 +95,23 @@ describe('a buyer', () => {
     expect(made.buyer.admitted).toHaveLength(admitted)
   })
 
+  it('knows what reached it otherwise: pushed, or as a file', async () => {
+    const made = await trade(3)
+    const sold = ['01', '02'].map((two) => made.seller.desk.find(PARTY, two.repeat(16)))
+    const [pushed, brought] = await Promise.all(sold)
+    await made.buyer.desk.import([brought?.cbor ?? expect.fail()], TESTER)
+    const { json: inbox } = await made.buyer.api('POST', '/inbox-tokens', { name: 'Seller' })
+    const { body, contentType } = buildPush(
+      { voucher: pushed?.cbor ?? expect.fail(), serial: null, model: null },
+      'ab',
+    )
+    const headers = { authorization: `Bearer ${inbox.token}`, 'content-type': contentType }
+    const { status } = await call(`${made.buyer.base}/api/v1/vouchers`, 'POST', headers, body)
+    expect(status).toBe(200)
+    expect((await made.pull()).json).toEqual({ taken: 1, known: 2, failed: [], more: false })
+    expect((await made.pull()).json).toEqual({ taken: 0, known: 3, failed: [], more: false })
+  })
+
   it('goes on where it was broken off', async () => {
     let calls = 0
     const http = through((url) =>
@@ -154,7 +172,7 @@ describe('a buyer', () => {
     })
     const made = await trade(1, { http })
     expect((await made.pull()).json).toMatchObject({ taken: 1 })
-    expect((await made.pull()).json).toMatchObject({ taken: 1, known: 0 })
+    expect((await made.pull()).json).toMatchObject({ taken: 0, known: 1 })
     expect(await listReceipts(made.seller.database.db, PARTY, '01'.repeat(16))).toEqual([])
     const empty = await trade(0, { http })
     expect((await empty.pull()).json).toEqual({ taken: 0, known: 0, failed: [], more: false })
