@@ -160,7 +160,21 @@ function exitAsDocumented(command: Command): void {
   command.commands.forEach(exitAsDocumented)
 }
 
+/**
+ * Whoever reads may have enough, as `head` has. What is left to print goes nowhere then; remarks come while
+ * there is work to be done, which goes on without them, as the service does.
+ */
+function endWithReader(command: string | undefined): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      if (stream === process.stdout && command !== 'serve') process.exit()
+    })
+  }
+}
+
 const argv = process.argv.slice(2)
+endWithReader(argv[0])
 try {
   await main(argv)
 } catch (error) {

@@ -61,7 +61,7 @@ export function table<Row>(
   width = process.stdout.columns ?? Infinity,
 ): string {
   if (rows.length === 0) return '(none)'
-  const cells = rows.map((row) => columns.map(({ value }) => clean(value(row))))
+  const cells = rows.map((row) => columns.map(({ value }) => cell(value(row))))
   const widths = columns.map(({ title }, i) =>
     Math.max(title.length, ...cells.map((line) => line[i]?.length ?? 0)),
   )
@@ -92,7 +92,12 @@ function leastWidth(widths: readonly number[]): number {
 /** Names and values, one a line, the values lined up. */
 export function facts(pairs: readonly (readonly [string, string | number | null | undefined])[]) {
   const width = Math.max(...pairs.map(([name]) => name.length))
-  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${clean(value)}`).join('\n')
+  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}`).join('\n')
+}
+
+/** What is empty, as some serial numbers are, is seen, and counted as a word, like what is missing. */
+function cell(value: string | number | null | undefined): string {
+  return clean(value === '' ? null : value)
 }
 
 /** Text from outside must not steer the terminal. */

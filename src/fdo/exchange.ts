@@ -11,6 +11,7 @@ import {
 } from '../../protocol/error-message.ts'
 import { FdoError, RepeatError } from '../../protocol/errors.ts'
 import type { Message } from '../../protocol/message.ts'
+import { DatabaseUnavailable } from '../database/unavailable.ts'
 import type { Source } from '../http/source.ts'
 import type { Counter } from '../measures.ts'
 import { Metrics } from '../metrics.ts'
@@ -37,6 +38,9 @@ export interface FdoAnswer {
 
 /** No answer is held back longer than this, whatever the step says. */
 const MOST_HOLD_MS = 30_000
+/** A database that restarts, or gives place to another, is back by then: each try waits for it itself. */
+const TRIES = 6
+const BETWEEN_TRIES_MS = 1_000
 /** More messages than this at once are not taken up: better some answered than all timed out. */
 const MOST_AT_ONCE = 1_000
 
@@ -93,7 +97,7 @@ export class Exchange {
     let taken: { answer: FdoAnswer; holdMs: number }
     try {
       if (this.#atOnce > MOST_AT_ONCE) throw new TooManyMessages('too many messages at once')
-      taken = await this.#takeInTurn(request)
+      taken = await this.#takeWithPatience(request)
       this.#counts.add('answered')
     } catch (error) {
       if (isPutOff(error)) {
@@ -146,6 +150,22 @@ export class Exchange {
   forget(): void {
     this.#book.sweep()
     this.#runs.forget()
+  }
+
+  /**
+   * The devices of others take being put off for the end of their run, and some try for a quarter of a
+   * minute only before they give up for good: what goes on waits for the database.
+   */
+  async #takeWithPatience(request: FdoRequest): Promise<{ answer: FdoAnswer; holdMs: number }> {
+    for (let left = this.beginsRun(request.number) ? 0 : TRIES - 1; ; left--) {
+      try {
+        return await this.#takeInTurn(request)
+      } catch (error) {
+        const mayWait = left > 0 && !this.#released.signal.aborted
+        if (!(error instanceof DatabaseUnavailable && mayWait)) throw error
+      }
+      await this.#hold(BETWEEN_TRIES_MS)
+    }
   }
 
   /**

@@ -15,7 +15,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliWorld, errorDocument } from '../support/cli-world.ts'
-import { ServeProcess, firstlight, freePort, until } from '../support/programs.ts'
+import { MAIN, ServeProcess, firstlight, freePort, until } from '../support/programs.ts'
 
 let world: CliWorld
 beforeAll(async () => {
@@ -166,6 +166,26 @@ describe('every command', () => {
     })
     const expected = { status: 6, json: errorDocument(expect.any(String)) }
     expect([wrong, missing]).toMatchObject([expected, expected])
+  })
+
+  it('ends quietly once its reader has enough, and not before its work is done', async () => {
+    const piped = (args: readonly string[], errors: string) => {
+      const script = `"$0" "$@" ${errors} | true; exit \${PIPESTATUS[0]}`
+      const command = ['-c', script, process.execPath, MAIN, ...args]
+      return promisify(execFile)('bash', command, { env: { ...process.env, ...world.local } })
+    }
+    for (const args of [
+      ['token', 'list'],
+      ['key', 'list', '--json'],
+      ['completion', 'bash'],
+    ]) {
+      expect(await piped(args, '')).toEqual({ stdout: '', stderr: '' })
+    }
+    const { credential, guid } = await world.madeDevice('piped')
+    const device = ['--credential', credential, '--sandbox', world.file('piped')]
+    await piped(['device', 'onboard', ...device], '2>&1')
+    const { state } = await world.told('device', 'get', guid)
+    expect(state).toBe('onboarded')
   })
 
   it('ends with 7 where no answer comes', async () => {

@@ -78,6 +78,11 @@ describe('a table', () => {
     expect(table([{ name, count: 1 }], columns)).toContain(`${name}      1`)
   })
 
+  it('shows what is empty like what is missing', () => {
+    expect(table([{ name: '', count: 1 }], columns)).toBe('NAME  COUNT\n–         1')
+    expect(facts([['serial', '']])).toBe('serial  –')
+  })
+
   it('says so where there is nothing', () => {
     expect(table([], columns)).toBe('(none)')
   })

@@ -1,4 +1,5 @@
 /** The database is away when a message comes: nothing is wrong with the message, nor with the run. */
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { messageOf } from '../../../../protocol/message.ts'
 import { DatabaseUnavailable } from '../../../../src/database/unavailable.ts'
@@ -14,7 +15,7 @@ import {
   hexOf,
 } from '../../../support/exchange-world.ts'
 import { call, listening } from '../../../support/listening.ts'
-import { Hello, Next, Prove, Round } from '../../../support/toy-role.ts'
+import { Hello, Next, Prove, Round, mountToy } from '../../../support/toy-role.ts'
 
 let world: ExchangeWorld
 let lines: string[]
@@ -37,32 +38,64 @@ async function proven(): Promise<string> {
   return (await world.send(Prove, 3, next.authorization)).authorization ?? ''
 }
 
+/** Pauses are over at once; what was slept. */
+const hurried = () => vi.spyOn(world.clock, 'sleep').mockResolvedValue()
+
 describe('a message', () => {
-  it('that could not be committed is taken when it comes again, and the run goes on', async () => {
+  it('that goes on waits for the database, and its sender notices nothing', async () => {
+    const token = await proven()
+    const commit = vi.spyOn(world.database, 'commit')
+    for (let i = 0; i < 5; i++) commit.mockRejectedValueOnce(away())
+    const sleep = hurried()
+    expect(errorOf(await world.send(Round, 1, token))).toBeUndefined()
+    expect(commit).toHaveBeenCalledTimes(6)
+    expect(sleep.mock.calls.map(([ms]) => ms)).toEqual(Array(5).fill(1_000))
+    expect(lines.filter((line) => line.includes('put off'))).toEqual([])
+  })
+
+  it('that could not be committed by then is taken when it comes again, and the run goes on', async () => {
     const token = await proven()
     const commit = vi.spyOn(world.database, 'commit').mockRejectedValue(away())
+    hurried()
     await expect(world.send(Round, 1, token)).rejects.toThrow(DatabaseUnavailable)
     // Nor was it tried to write that the run has ended.
-    expect(commit).toHaveBeenCalledTimes(1)
+    expect(commit).toHaveBeenCalledTimes(6)
     commit.mockRestore()
-    const answer = await world.send(Round, 1, token)
-    expect(errorOf(answer)).toBeUndefined()
+    expect(errorOf(await world.send(Round, 1, token))).toBeUndefined()
     expect(lines.filter((line) => line.includes('FDO message put off'))).toHaveLength(1)
   })
 
   it('whose commit came to pass unnoticed gets the answer it would have had', async () => {
     const token = await proven()
     const real = world.database.commit
-    const commit = vi.spyOn(world.database, 'commit').mockImplementation(async (...given) => {
+    vi.spyOn(world.database, 'commit').mockImplementationOnce(async (...given) => {
       await real(...given)
       throw away()
     })
-    await expect(world.send(Round, 1, token)).rejects.toThrow(DatabaseUnavailable)
-    commit.mockRestore()
+    hurried()
     const answer = await world.send(Round, 1, token)
     expect(hexOf(await world.send(Round, 1, token))).toBe(hexOf(answer))
     const rows = await world.database.db.selectFrom('session').select('version').execute()
     expect(rows).toEqual([{ version: 2 }])
+  })
+
+  it('that begins a run is put off at once: nothing is lost with it', async () => {
+    const take = vi.fn().mockRejectedValue(away())
+    const roles = [{ ...mountToy({ randomBytes }), answer: take }]
+    const { exchange } = await world.restart({ roles })
+    const busy = inProcess(exchange)(messageOf(Hello, { value: 1 }), undefined)
+    await expect(busy).rejects.toThrow(ServiceBusy)
+    expect(take).toHaveBeenCalledTimes(1)
+  })
+
+  it('is not waited with by a service that is told to stop', async () => {
+    const token = await proven()
+    const commit = vi.spyOn(world.database, 'commit').mockRejectedValue(away())
+    const sent = world.send(Round, 1, token)
+    await vi.waitFor(() => expect(commit).toHaveBeenCalled())
+    world.exchange.release()
+    await expect(sent).rejects.toThrow(DatabaseUnavailable)
+    await expect(world.send(Round, 1, token)).rejects.toThrow(DatabaseUnavailable)
   })
 })
 
@@ -91,6 +124,7 @@ describe('its sender', () => {
     const send = () =>
       call(`${server.url}/fdo/101/msg/${number}`, 'POST', { authorization: token }, bytes)
     const commit = vi.spyOn(world.database, 'commit').mockRejectedValue(away())
+    hurried()
     const put = await send()
     expect([put.status, put.body.length]).toEqual([503, 0])
     expect(Number(put.headers['retry-after'])).toBeGreaterThan(0)
@@ -103,6 +137,7 @@ describe('its sender', () => {
     const token = await proven()
     const send = inProcess(world.exchange)
     vi.spyOn(world.database, 'commit').mockRejectedValue(away())
+    hurried()
     await expect(send(messageOf(Round, { value: 1 }), token)).rejects.toThrow(ServiceBusy)
   })
 })
