@@ -9,6 +9,7 @@
  * or so many wait for a connection to the database that some would wait for too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RetryAfter } from './retry-after.ts'
 
 const SAMPLE_MS = 50
 /** As late as that, several times running: everybody waits as long for everything. */
@@ -24,13 +25,12 @@ const MOST_BEGUN = 120
 const MOST_WAITING = 100
 /** A quarter of what makes messages that go on be put off as well. */
 const MOST_UNDER_WAY = 250
-/** What those who are turned away are told, in seconds: not all the same, lest they return together. */
-const RETRY_AFTER = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const
 
 export class Load {
   readonly #most: number
   readonly #waiting: () => number
   readonly #underWay: () => number
+  readonly #retryAfter = new RetryAfter()
   readonly #turnedAway = new Map<string, number>()
   #begun = 0
   #lateSamples = 0
@@ -73,7 +73,7 @@ export class Load {
   /** Notes that someone was turned away; gives the seconds to tell them. */
   turnAway(what: string): number {
     this.#turnedAway.set(what, (this.#turnedAway.get(what) ?? 0) + 1)
-    return RETRY_AFTER[Math.floor(Math.random() * RETRY_AFTER.length)] ?? RETRY_AFTER[0]
+    return this.#retryAfter.tell()
   }
 
   /** Looks at the event loop until the signal comes. */
