@@ -2,10 +2,11 @@
  * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
  * that what has begun comes to its end: a device that is half-way through has cost us most already.
  *
- * Four signs: the event loop is late again and again, with no moment between at which it has caught up,
+ * Five signs: the event loop is late again and again, with no moment between at which it has caught up,
  * and by what it has to do itself: with little of that, it is others on the machine who make it late;
- * or so much has begun and not been answered that slower resources (signatures, the disk) are behind;
- * or so many messages are under way that those which go on would be too many;
+ * or messages wait for their turn for too long, of which a timer learns too late: it does not run while
+ * messages are taken in; or so much has begun and not been answered that slower resources (signatures,
+ * the disk) are behind; or so many messages are under way that those which go on would be too many;
  * or so many wait for a connection to the database that some would wait for too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,22 +26,33 @@ const MOST_BEGUN = 120
 const MOST_WAITING = 100
 /** A quarter of what makes messages that go on be put off as well. */
 const MOST_UNDER_WAY = 250
+/** Half a minute for a run of sixty messages, and less than after what any device gives up. */
+const MOST_WAITED_MS = 300
+
+export interface LoadSigns {
+  /** How many may have begun and not been answered. */
+  readonly mostBegun?: number
+  /** How many wait for the database. */
+  readonly waiting?: () => number
+  /** How many FDO messages are dealt with, or wait for that. */
+  readonly underWay?: () => number
+  /** How long the one has waited that is next. */
+  readonly waitedMs?: () => number
+}
+
+const none = () => 0
 
 export class Load {
-  readonly #most: number
-  readonly #waiting: () => number
-  readonly #underWay: () => number
+  readonly #signs: Required<LoadSigns>
   readonly #retryAfter = new RetryAfter()
   readonly #turnedAway = new Map<string, number>()
   #begun = 0
   #lateSamples = 0
   #behind = false
 
-  /** `waiting`: how many wait for the database; `underWay`: how many FDO messages are dealt with. */
-  constructor(mostBegun = MOST_BEGUN, waiting = () => 0, underWay = () => 0) {
-    this.#most = mostBegun
-    this.#waiting = waiting
-    this.#underWay = underWay
+  constructor(signs: LoadSigns = {}) {
+    const quiet = { mostBegun: MOST_BEGUN, waiting: none, underWay: none, waitedMs: none }
+    this.#signs = { ...quiet, ...signs }
   }
 
   /** The event loop cannot keep up. */
@@ -55,8 +67,9 @@ export class Load {
 
   /** Whether something new may begin now. */
   get mayBegin(): boolean {
-    if (this.#behind || this.#begun >= this.#most) return false
-    return this.#waiting() < MOST_WAITING && this.#underWay() < MOST_UNDER_WAY
+    const { mostBegun, waiting, underWay, waitedMs } = this.#signs
+    if (this.#behind || this.#begun >= mostBegun) return false
+    return underWay() < MOST_UNDER_WAY && waiting() < MOST_WAITING && waitedMs() < MOST_WAITED_MS
   }
 
   /** The same, and it has begun; if so, `end` must follow. */
