@@ -1,12 +1,13 @@
 /**
- * Messages are dealt with for a while, then the event loop turns, and what is left goes on after that:
- * a connection is taken in only when the loop turns, and one at each turn, however many there are, so
- * that devices that come all at once would hear nothing for minutes while those are answered who came
- * first. Timers, too, run only then.
+ * So many messages are dealt with, then the event loop turns, and the others go on after that. A connection
+ * is taken in only when the loop turns, and one at each turn, however many there are: devices that come all
+ * at once would hear nothing for minutes while those are answered who came first. Timers, too, run only then.
  */
 
-/** Long enough for the commits of one turn to go together. */
-const SLICE_MS = 10
+/** Enough for the commits of one turn to go together. */
+const MOST_IN_A_TURN = 16
+/** Turns in a row that are left to those who come: they are taken in, and turned away, in a fraction of a message's time. */
+const MOST_FOR_NEWCOMERS = 32
 
 interface Waiting {
   readonly since: number
@@ -16,9 +17,10 @@ interface Waiting {
 export class Pace {
   readonly #now: () => number
   readonly #waiting: Waiting[] = []
-  #until = 0
   #isTurning = false
+  #taken = 0
   #hasNewcomers = false
+  #leftToNewcomers = 0
 
   constructor(now = () => performance.now()) {
     this.#now = now
@@ -42,35 +44,37 @@ export class Pace {
 
   /** Resolves when it is a message's turn; undefined where that is now. */
   turn(): Promise<void> | undefined {
-    if (!this.#isTurning) this.#begin()
-    const isTime = !this.#hasNewcomers && this.#now() < this.#until
-    if (isTime && this.#waiting.length === 0) return undefined
+    if (!this.#isTurning) this.#turnOver()
+    const isRoom = this.#taken < MOST_IN_A_TURN && this.#waiting.length === 0
+    if (isRoom && !this.#hasNewcomers) {
+      this.#taken++
+      return undefined
+    }
     return new Promise((goOn) => this.#waiting.push({ since: this.#now(), goOn }))
   }
 
-  #begin(): void {
+  #turnOver(): void {
     this.#isTurning = true
-    this.#until = this.#now() + SLICE_MS
     setImmediate(() => this.#turned())
   }
 
   #turned(): void {
-    const alone = this.#hasNewcomers
+    const isForNewcomers = this.#hasNewcomers && this.#leftToNewcomers < MOST_FOR_NEWCOMERS
+    this.#leftToNewcomers = isForNewcomers ? this.#leftToNewcomers + 1 : 0
     this.#hasNewcomers = false
     this.#isTurning = false
+    this.#taken = 0
     if (this.#waiting.length === 0) return
-    this.#begin()
-    this.#goOn(alone)
+    this.#turnOver()
+    if (!isForNewcomers) this.#goOn()
   }
 
-  #goOn(alone: boolean): void {
-    this.#waiting.shift()?.goOn()
-    if (alone || this.#waiting.length === 0) return
-    // When that message has come as far as it can for now.
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        if (this.#now() < this.#until) this.#goOn(alone)
-      }),
-    )
+  #goOn(): void {
+    const next = this.#waiting.shift()
+    if (!next) return
+    this.#taken++
+    next.goOn()
+    // When it has come as far as it can for now.
+    if (this.#taken < MOST_IN_A_TURN) queueMicrotask(() => process.nextTick(() => this.#goOn()))
   }
 }
