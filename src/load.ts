@@ -4,9 +4,9 @@
  *
  * Five signs: the event loop is late again and again, with no moment between at which it has caught up,
  * and by what it has to do itself: with little of that, it is others on the machine who make it late;
- * or messages wait for their turn for too long, of which a timer learns too late: it does not run while
- * messages are taken in; or so much has begun and not been answered that slower resources (signatures,
- * the disk) are behind; or so many messages are under way that those which go on would be too many;
+ * or messages wait for their turn (fdo/pace.ts) for too long, the longer the slower the machine is;
+ * or so much has begun and not been answered that slower resources (signatures, the disk) are behind;
+ * or so many messages are under way that those which go on would be too many;
  * or so many wait for a connection to the database that some would wait for too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,7 +26,7 @@ const MOST_BEGUN = 120
 const MOST_WAITING = 100
 /** A quarter of what makes messages that go on be put off as well. */
 const MOST_UNDER_WAY = 250
-/** Half a minute for a run of sixty messages, and less than after what any device gives up. */
+/** At that an onboarding takes some five seconds longer than without a wait. */
 const MOST_WAITED_MS = 300
 
 export interface LoadSigns {

@@ -6,7 +6,7 @@
 
 /** Enough for the commits of one turn to go together. */
 const MOST_IN_A_TURN = 16
-/** Turns in a row that are left to those who come: they are taken in, and turned away, in a fraction of a message's time. */
+/** Turns in a row left to those who come: taking them in, and turning them away, costs a fraction of a message. */
 const MOST_FOR_NEWCOMERS = 32
 
 interface Waiting {
