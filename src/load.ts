@@ -2,9 +2,10 @@
  * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
  * that what has begun comes to its end: a device that is half-way through has cost us most already.
  *
- * Five signs: the event loop is late again and again, with no moment between at which it has caught up,
+ * Six signs: the event loop is late again and again, with no moment between at which it has caught up,
  * and by what it has to do itself: with little of that, it is others on the machine who make it late;
- * or messages wait for their turn (fdo/pace.ts) for too long, the longer the slower the machine is;
+ * or messages wait for their turn (fdo/pace.ts) for too long, or take too long once it has come, be it
+ * for the database, the disk or an HSM: both become longer the slower these are;
  * or so much has begun and not been answered that slower resources (signatures, the disk) are behind;
  * or so many messages are under way that those which go on would be too many;
  * or so many wait for a connection to the database that some would wait for too long.
@@ -28,6 +29,8 @@ const MOST_WAITING = 100
 const MOST_UNDER_WAY = 250
 /** At that an onboarding takes some five seconds longer than without a wait. */
 const MOST_WAITED_MS = 300
+/** Well before a statement gives up that waits for a connection or a lock. */
+const MOST_TAKEN_MS = 1_000
 
 export interface LoadSigns {
   /** How many may have begun and not been answered. */
@@ -38,6 +41,8 @@ export interface LoadSigns {
   readonly underWay?: () => number
   /** How long the one has waited that is next. */
   readonly waitedMs?: () => number
+  /** How long some have been dealt with that are not answered yet. */
+  readonly takenMs?: () => number
 }
 
 const none = () => 0
@@ -51,8 +56,8 @@ export class Load {
   #behind = false
 
   constructor(signs: LoadSigns = {}) {
-    const quiet = { mostBegun: MOST_BEGUN, waiting: none, underWay: none, waitedMs: none }
-    this.#signs = { ...quiet, ...signs }
+    const quiet = { waiting: none, underWay: none, waitedMs: none, takenMs: none }
+    this.#signs = { mostBegun: MOST_BEGUN, ...quiet, ...signs }
   }
 
   /** The event loop cannot keep up. */
@@ -67,9 +72,10 @@ export class Load {
 
   /** Whether something new may begin now. */
   get mayBegin(): boolean {
-    const { mostBegun, waiting, underWay, waitedMs } = this.#signs
+    const { mostBegun, waiting, underWay, waitedMs, takenMs } = this.#signs
     if (this.#behind || this.#begun >= mostBegun) return false
-    return underWay() < MOST_UNDER_WAY && waiting() < MOST_WAITING && waitedMs() < MOST_WAITED_MS
+    if (underWay() >= MOST_UNDER_WAY || waiting() >= MOST_WAITING) return false
+    return waitedMs() < MOST_WAITED_MS && takenMs() < MOST_TAKEN_MS
   }
 
   /** The same, and it has begun; if so, `end` must follow. */

@@ -98,6 +98,7 @@ async function startOver(
     waiting: () => services.database.waiting(),
     underWay: () => exchange.underWay + pace.length,
     waitedMs: () => pace.waitedMs,
+    takenMs: () => exchange.takenMs,
   })
   metrics.watch({
     ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },

@@ -75,6 +75,16 @@ describe('the load of a process', () => {
     expect(load.begin()).toBe(true)
   })
 
+  it('is too much while messages take too long', () => {
+    let takenMs = 999
+    const load = new Load({ takenMs: () => takenMs })
+    expect(load.begin()).toBe(true)
+    takenMs = 1_000
+    expect(load.begin()).toBe(false)
+    takenMs = 0
+    expect(load.begin()).toBe(true)
+  })
+
   it('is too much while messages wait for too long, though the event loop has not turned', () => {
     let waitedMs = 299
     const load = new Load({ waitedMs: () => waitedMs })
