@@ -6,6 +6,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FdoTransport, ServiceBusy, httpTransport } from '../../../src/fdo/client.ts'
+import { Pace } from '../../../src/fdo/pace.ts'
 import { suiteOf } from '../../../src/cli/commands/fleet.ts'
 import {
   type FleetDevice,
@@ -82,14 +83,22 @@ interface Told {
   readonly again: Record<string, number>
 }
 
+/** Messages go out, and answers are dealt with, some at each turn of the loop: no device waits for all others. */
 function counting(send: FdoTransport, told: Told): FdoTransport {
-  return (message, authorization) =>
-    send(message, authorization).catch((error: unknown) => {
+  const pace = new Pace()
+  return async (message, authorization) => {
+    await pace.turn()
+    try {
+      return await send(message, authorization)
+    } catch (error) {
       if (error instanceof ServiceBusy) {
         told[FIRST_MESSAGES.includes(message.number) ? 'putOff' : 'putOffWithin']++
       }
       throw error
-    })
+    } finally {
+      await pace.turn()
+    }
+  }
 }
 
 async function untilThrough(
