@@ -2,13 +2,16 @@
  * Whether this process keeps up with what it is asked for. When it does not, nothing new may begin, so
  * that what has begun comes to its end: a device that is half-way through has cost us most already.
  *
- * Four signs: the event loop is late again and again, with no moment between at which it has caught up,
+ * Six signs: the event loop is late again and again, with no moment between at which it has caught up,
  * and by what it has to do itself: with little of that, it is others on the machine who make it late;
+ * or messages wait for their turn (fdo/pace.ts) for too long, or take too long once it has come, be it
+ * for the database, the disk or an HSM: both become longer the slower these are;
  * or so much has begun and not been answered that slower resources (signatures, the disk) are behind;
  * or so many messages are under way that those which go on would be too many;
  * or so many wait for a connection to the database that some would wait for too long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RetryAfter } from './retry-after.ts'
 
 const SAMPLE_MS = 50
 /** As late as that, several times running: everybody waits as long for everything. */
@@ -24,23 +27,37 @@ const MOST_BEGUN = 120
 const MOST_WAITING = 100
 /** A quarter of what makes messages that go on be put off as well. */
 const MOST_UNDER_WAY = 250
-/** What those who are turned away are told, in seconds: not all the same, lest they return together. */
-const RETRY_AFTER = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const
+/** At that an onboarding takes some five seconds longer than without a wait. */
+const MOST_WAITED_MS = 300
+/** Well before a statement gives up that waits for a connection or a lock. */
+const MOST_TAKEN_MS = 1_000
+
+export interface LoadSigns {
+  /** How many may have begun and not been answered. */
+  readonly mostBegun?: number
+  /** How many wait for the database. */
+  readonly waiting?: () => number
+  /** How many FDO messages are dealt with, or wait for that. */
+  readonly underWay?: () => number
+  /** How long the one has waited that is next. */
+  readonly waitedMs?: () => number
+  /** How long some have been dealt with that are not answered yet. */
+  readonly takenMs?: () => number
+}
+
+const none = () => 0
 
 export class Load {
-  readonly #most: number
-  readonly #waiting: () => number
-  readonly #underWay: () => number
+  readonly #signs: Required<LoadSigns>
+  readonly #retryAfter = new RetryAfter()
   readonly #turnedAway = new Map<string, number>()
   #begun = 0
   #lateSamples = 0
   #behind = false
 
-  /** `waiting`: how many wait for the database; `underWay`: how many FDO messages are dealt with. */
-  constructor(mostBegun = MOST_BEGUN, waiting = () => 0, underWay = () => 0) {
-    this.#most = mostBegun
-    this.#waiting = waiting
-    this.#underWay = underWay
+  constructor(signs: LoadSigns = {}) {
+    const quiet = { waiting: none, underWay: none, waitedMs: none, takenMs: none }
+    this.#signs = { mostBegun: MOST_BEGUN, ...quiet, ...signs }
   }
 
   /** The event loop cannot keep up. */
@@ -55,8 +72,10 @@ export class Load {
 
   /** Whether something new may begin now. */
   get mayBegin(): boolean {
-    if (this.#behind || this.#begun >= this.#most) return false
-    return this.#waiting() < MOST_WAITING && this.#underWay() < MOST_UNDER_WAY
+    const { mostBegun, waiting, underWay, waitedMs, takenMs } = this.#signs
+    if (this.#behind || this.#begun >= mostBegun) return false
+    if (underWay() >= MOST_UNDER_WAY || waiting() >= MOST_WAITING) return false
+    return waitedMs() < MOST_WAITED_MS && takenMs() < MOST_TAKEN_MS
   }
 
   /** The same, and it has begun; if so, `end` must follow. */
@@ -73,7 +92,7 @@ export class Load {
   /** Notes that someone was turned away; gives the seconds to tell them. */
   turnAway(what: string): number {
     this.#turnedAway.set(what, (this.#turnedAway.get(what) ?? 0) + 1)
-    return RETRY_AFTER[Math.floor(Math.random() * RETRY_AFTER.length)] ?? RETRY_AFTER[0]
+    return this.#retryAfter.tell()
   }
 
   /** Looks at the event loop until the signal comes. */

@@ -10,6 +10,7 @@ import type { Config } from './config.ts'
 import { type Domains, buildDomains } from './composition/domains.ts'
 import { Exchange } from './fdo/exchange.ts'
 import { FdoHttp } from './fdo/http.ts'
+import { Pace } from './fdo/pace.ts'
 import { fdoRoutes } from './fdo/routes.ts'
 import { SealingKeys } from './fdo/sealing-keys.ts'
 import type { Storytellers } from './fdo/told.ts'
@@ -92,17 +93,19 @@ async function startOver(
   const exchange = new Exchange({ ...services, keys, storytellers, roles: domains.roles })
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
-  const load = new Load(
-    undefined,
-    () => services.database.waiting(),
-    () => exchange.underWay,
-  )
+  const pace = new Pace()
+  const load = new Load({
+    waiting: () => services.database.waiting(),
+    underWay: () => exchange.underWay + pace.length,
+    waitedMs: () => pace.waitedMs,
+    takenMs: () => exchange.takenMs,
+  })
   metrics.watch({
     ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
     ...{ type: 'counter', labels: ['what'] },
     samples: () => Array.from(load.turnedAway, ([what, count]) => [[what], count] as const),
   })
-  const fdo = new FdoHttp({ exchange, load, trustedProxies: config.trustedProxies })
+  const fdo = new FdoHttp({ exchange, load, pace, trustedProxies: config.trustedProxies })
   const idempotency = new Idempotency(services)
   const webhooks = new Webhooks(services)
   const lease = services.leases?.of('webhooks')
@@ -120,7 +123,9 @@ async function startOver(
     void others(incoming, outgoing)
   }
   const { pki } = domains
-  const listeners = await openListeners({ ...services, pki }, listener, stopped.signal)
+  const onConnection = () => pace.newcomer()
+  const listening = { ...services, pki, onConnection }
+  const listeners = await openListeners(listening, listener, stopped.signal)
   publicUrl = listeners.publicUrl
   tlsUrl = listeners.tlsUrl ?? ''
   services.outbound.admitOwn(publicUrl)

@@ -17,6 +17,8 @@ export interface ListenersServices {
   readonly log: Log
   readonly metrics: Metrics
   readonly pki: Pki
+  /** Called for each connection that is taken in. */
+  readonly onConnection: () => void
 }
 
 export interface Listeners {
@@ -39,12 +41,12 @@ export async function openListeners(
   listener: Listener,
   signal: AbortSignal,
 ): Promise<Listeners> {
-  const { config } = services
+  const { config, onConnection } = services
   const { hosts } = config
   const plain =
     config.port === undefined
       ? undefined
-      : await named('FIRSTLIGHT_PORT', listen(listener, { hosts, port: config.port }))
+      : await named('FIRSTLIGHT_PORT', listen(listener, { hosts, port: config.port, onConnection }))
   const secure = await openSecure(services, listener, signal)
   const open = [plain, secure?.listening].filter((one) => one !== undefined)
   const http = plain ? urlOf('http', hosts, plain.port) : null
@@ -69,13 +71,13 @@ async function openSecure(
   listener: Listener,
   signal: AbortSignal,
 ): Promise<Secure | undefined> {
-  const { config, clock, log, pki } = services
+  const { config, clock, log, pki, onConnection } = services
   const { hosts, tlsPort: port, tlsFiles } = config
   writeTrust(services)
   if (port === undefined) return undefined
   if (tlsFiles) {
     const files = filesOf(services, tlsFiles)
-    const bind = { hosts, port, tls: files.current }
+    const bind = { hosts, port, tls: files.current, onConnection }
     const listening = await named('FIRSTLIGHT_TLS_PORT', listen(listener, bind))
     const use = (renewed: typeof files.current) => {
       const anchors = listenerAuthorities(config)
@@ -89,7 +91,10 @@ async function openSecure(
   }
   const certificate = new ServerCertificate(pki, clock, namesOf(config))
   const tls = await certificate.issue()
-  const listening = await named('FIRSTLIGHT_TLS_PORT', listen(listener, { hosts, port, tls }))
+  const listening = await named(
+    'FIRSTLIGHT_TLS_PORT',
+    listen(listener, { hosts, port, tls, onConnection }),
+  )
   const report = (err: unknown) => log.error({ err }, 'no new certificate for the listener')
   void certificate.keepFresh((renewed) => listening.renew(renewed), report, signal)
   return { listening, reload: () => {} }

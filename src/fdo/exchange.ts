@@ -43,6 +43,8 @@ const TRIES = 6
 const BETWEEN_TRIES_MS = 1_000
 /** More messages than this at once are not taken up: better some answered than all timed out. */
 const MOST_AT_ONCE = 1_000
+/** One message that takes long may have its own reasons; so many have them in common. */
+const A_FEW = 10
 
 export interface ExchangeServices extends RunServices {
   /** Without it nobody is told the figures. */
@@ -57,7 +59,8 @@ export class Exchange {
   readonly #inTurn = new InTurn()
   readonly #released = new AbortController()
   readonly #counts: Counter
-  #atOnce = 0
+  /** Those that are being dealt with, the oldest first. */
+  readonly #underWay = new Set<{ readonly since: number }>()
 
   constructor(services: ExchangeServices) {
     this.#services = services
@@ -66,14 +69,21 @@ export class Exchange {
     this.#counts = metrics.counter('firstlight_fdo_messages_total', 'FDO messages', 'outcome')
     metrics.watch({
       ...{ name: 'firstlight_fdo_messages_in_progress', help: 'FDO messages being dealt with' },
-      ...{ type: 'gauge', labels: [], samples: () => [[[], this.#atOnce]] },
+      ...{ type: 'gauge', labels: [], samples: () => [[[], this.underWay]] },
     })
     this.#runs = new Runs(services)
   }
 
   /** How many messages are being dealt with. */
   get underWay(): number {
-    return this.#atOnce
+    return this.#underWay.size
+  }
+
+  /** For how long some of them have been already: whatever it is that they wait for is behind. */
+  get takenMs(): number {
+    let left = A_FEW
+    for (const { since } of this.#underWay) if (--left === 0) return this.#now() - since
+    return 0
   }
 
   /** Whether some role here takes messages of this number's protocol. */
@@ -93,10 +103,11 @@ export class Exchange {
    * and nothing else: the run stands where it stood, and whoever sends the message again gets on.
    */
   async answer(request: FdoRequest): Promise<FdoAnswer> {
-    this.#atOnce++
+    const mine = { since: this.#now() }
+    this.#underWay.add(mine)
     let taken: { answer: FdoAnswer; holdMs: number }
     try {
-      if (this.#atOnce > MOST_AT_ONCE) throw new TooManyMessages('too many messages at once')
+      if (this.underWay > MOST_AT_ONCE) throw new TooManyMessages('too many messages at once')
       taken = await this.#takeWithPatience(request)
       this.#counts.add('answered')
     } catch (error) {
@@ -109,7 +120,7 @@ export class Exchange {
       }
       return this.refuse(error, request.number, request.source)
     } finally {
-      this.#atOnce--
+      this.#underWay.delete(mine)
     }
     if (taken.holdMs > 0) await this.#hold(taken.holdMs)
     return taken.answer
@@ -217,6 +228,10 @@ export class Exchange {
     await this.#runs.breakOff(turn, error)
     const { held } = turn
     this.#book.failed(chapterOf(turn, request, guidOf(held)), held.state.expects, error)
+  }
+
+  #now(): number {
+    return this.#services.clock.now().getTime()
   }
 
   async #hold(ms: number): Promise<void> {

@@ -9,9 +9,10 @@ import { ERROR_MESSAGE } from '../../protocol/error-message.ts'
 import { FdoError } from '../../protocol/errors.ts'
 import { IncomingSource, type TrustedProxies } from '../http/source.ts'
 import type { Load } from '../load.ts'
-import type { Exchange, FdoAnswer } from './exchange.ts'
+import type { Exchange, FdoAnswer, FdoRequest } from './exchange.ts'
 import { protocolOf } from './mounted-role.ts'
-import { isPutOff } from './put-off.ts'
+import { Pace } from './pace.ts'
+import { TooManyMessages, isPutOff } from './put-off.ts'
 
 /** FDO 1.1: no message is longer, on any transport. */
 const MOST_MESSAGE_BYTES = 65_535
@@ -19,6 +20,8 @@ const MOST_MESSAGE_BYTES = 65_535
 const SLOWEST_BODY_MS = 15_000
 /** What is still read of a message refused for its length, so that its sender sees the answer. */
 const MOST_DISCARDED_BYTES = 1 << 20
+/** Whose messages are held in memory until it is their turn. */
+const MOST_WAITING = 2_000
 
 /** What stands before a message's number in its path. */
 export const MESSAGE_PATH = '/fdo/101/msg/'
@@ -32,6 +35,7 @@ export interface FdoHttpServices {
   readonly exchange: Exchange
   readonly trustedProxies: TrustedProxies
   readonly load: Load
+  readonly pace?: Pace
   readonly slowestBodyMs?: number
 }
 
@@ -39,15 +43,18 @@ export class FdoHttp {
   readonly #exchange: Exchange
   readonly #trustedProxies: TrustedProxies
   readonly #load: Load
+  readonly #pace: Pace
   readonly #slowestBodyMs: number
 
   constructor({
     exchange,
     trustedProxies,
     load,
+    pace = new Pace(),
     slowestBodyMs = SLOWEST_BODY_MS,
   }: FdoHttpServices) {
     this.#load = load
+    this.#pace = pace
     this.#exchange = exchange
     this.#trustedProxies = trustedProxies
     this.#slowestBodyMs = slowestBodyMs
@@ -93,8 +100,8 @@ export class FdoHttp {
 
   /** Without a word of FDO, and mostly unread: nothing is wrong with the message. */
   #putOff(number: number, incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const seconds = this.#load.turnAway(`message ${number}`)
-    outgoing.writeHead(503, { 'Content-Length': 0, 'Retry-After': seconds }).end()
+    const seconds = String(this.#load.turnAway(`message ${number}`))
+    outgoing.writeHead(503, ['Content-Length', '0', 'Retry-After', seconds]).end()
     discardRest(incoming, this.#slowestBodyMs)
   }
 
@@ -116,14 +123,21 @@ export class FdoHttp {
       ...{ number, bytes, authorization, source },
       ...(typeof traceparent === 'string' && { traceparent }),
     }
-    if (!this.#exchange.beginsRun(number)) return this.#exchange.answer(request)
+    if (!this.#exchange.beginsRun(number)) return this.#answerInTurn(request)
     // From here on it costs us something: who is slow to send it takes nobody else's place.
     if (!this.#load.begin()) return undefined
     try {
-      return await this.#exchange.answer(request)
+      return await this.#answerInTurn(request)
     } finally {
       this.#load.end()
     }
+  }
+
+  async #answerInTurn(request: FdoRequest): Promise<FdoAnswer> {
+    if (this.#pace.length >= MOST_WAITING) throw new TooManyMessages('too many messages wait')
+    const turn = this.#pace.turn()
+    if (turn) await turn
+    return await this.#exchange.answer(request)
   }
 }
 
@@ -164,7 +178,8 @@ function readPieces(incoming: IncomingMessage, slowestBodyMs: number): Promise<B
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let length = 0
-    const timer = setTimeout(() => stop('too slow'), slowestBodyMs)
+    // What has come while this process was busy is read before anybody is called slow.
+    const timer = setTimeout(() => setImmediate(stop, 'too slow'), slowestBodyMs)
     const settle = () => {
       clearTimeout(timer)
       incoming.off('data', add).off('end', finish).off('close', abandon)

@@ -13,11 +13,13 @@ export function expectBody(
 ): void {
   const { headers } = incoming
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return
-  const deadline = setTimeout(() => {
-    if (incoming.complete) return
+  const refuse = () => {
+    if (incoming.complete || incoming.destroyed) return
     if (outgoing.headersSent) incoming.destroy()
     else incoming.socket.end(answerAfter(slowestMs), () => incoming.destroy())
-  }, slowestMs)
+  }
+  // What has come while this process was busy is read before anybody is called slow.
+  const deadline = setTimeout(() => setImmediate(refuse), slowestMs)
   deadlines.set(incoming, deadline)
   incoming.once('close', () => clearTimeout(deadline))
 }

@@ -3,6 +3,7 @@ import { type IncomingMessage, type Server, ServerResponse, createServer } from 
 import { createServer as createSecureServer } from 'node:https'
 import { Server as NetServer } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
+import { answerBroken } from './broken-requests.ts'
 
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void
 
@@ -28,31 +29,43 @@ export interface Bind {
   readonly port: number
   /** With it the listener speaks TLS, and asks for a client certificate without demanding one. */
   readonly tls?: SecureContextOptions
+  /** Called for each connection that is taken in, before anything is read from it. */
+  readonly onConnection?: () => void
+  /** In which the head of a request must have come. */
+  readonly slowestHeadMs?: number
 }
 
 const LIMITS = {
   // The last resort: bodies have to come sooner (fdo/http.ts, body-deadline.ts), or to keep a pace
   // (body.ts), at which a large one takes hours.
   requestTimeout: 86_400_000,
-  headersTimeout: 10_000,
   keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 5_000,
   maxHeaderSize: 16_384,
   noDelay: true,
 }
+const SLOWEST_HEAD_MS = 10_000
 const HANDSHAKE_MS = 10_000
+/**
+ * Connections that wait to be taken in: of any more the system says nothing to those who make them, and
+ * they try again ever more rarely. It has a limit of its own, which is this one mostly.
+ */
+const MOST_CONNECTING = 4_096
 /** How often a listener that closes looks for connections nobody uses any more. */
 const LOOK_FOR_IDLE_MS = 50
 
-export async function listen(listener: Listener, { hosts, port, tls }: Bind): Promise<Listening> {
+export async function listen(listener: Listener, bindTo: Bind): Promise<Listening> {
+  const { hosts, port, tls, onConnection, slowestHeadMs = SLOWEST_HEAD_MS } = bindTo
   const servers: Server[] = []
   const hold = { isLettingGo: false }
-  const options = { ...LIMITS, ServerResponse: responsesWhile(hold) }
+  const heads = { headersTimeout: slowestHeadMs, connectionsCheckingInterval: slowestHeadMs / 2 }
+  const options = { ...LIMITS, ...heads, ServerResponse: responsesWhile(hold) }
   let bound = port
   try {
     for (const host of hosts) {
       const server = tls ? secureServer(tls, options, listener) : createServer(options, listener)
       servers.push(server)
+      answerBroken(server)
+      if (onConnection) server.on('connection', onConnection)
       bound = await bind(server, host, bound)
     }
   } catch (error) {
@@ -105,7 +118,7 @@ function bind(server: Server, host: string, port: number): Promise<number> {
     server.once('error', reject)
     // An IPv6 wildcard beside another listener must not claim IPv4 as well.
     const ipv6Only = address.includes(':')
-    server.listen({ host: address, port, ipv6Only }, () => {
+    server.listen({ host: address, port, ipv6Only, backlog: MOST_CONNECTING }, () => {
       server.off('error', reject)
       const bound = server.address()
       resolve(bound !== null && typeof bound === 'object' ? bound.port : port)

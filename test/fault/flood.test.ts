@@ -2,7 +2,9 @@
  * A flood of first messages of TO2, each of which costs a signature of the owner's. Who was let in gets
  * through, the others are told to come again, and the service is well afterwards.
  */
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
+import { type Socket, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
@@ -19,6 +21,8 @@ import { until } from '../support/programs.ts'
 const PATIENCE_MS = 240_000
 /** More than may begin at once. */
 const LANES = 250
+/** More than are dealt with while they come. */
+const CROWD = 1_000
 const HELLO = 60
 
 describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
@@ -67,7 +71,34 @@ describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
       await expectOneOnboarding(world.server, next.credential.guid)
     },
   )
+
+  it('that come all at once are answered all at once, each on a connection that goes on', async () => {
+    const hello = await helloOf('p256')
+    const { hostname, port } = new URL(world.server.url)
+    const sockets = await Promise.all(
+      Array.from({ length: CROWD }, async () => {
+        const socket = connect(Number(port), hostname)
+        await once(socket, 'connect')
+        return socket
+      }),
+    )
+    const statuses = await Promise.all(sockets.map((socket) => statusOf(socket, hello)))
+    expect([...new Set(statuses)].toSorted()).toEqual([200, 503])
+    const turnedAway = sockets.filter((_, i) => statuses[i] === 503)
+    // They come one after the other now.
+    const again: number[] = []
+    for (const socket of turnedAway.slice(0, 10)) again.push(await statusOf(socket, hello))
+    expect(again).toEqual(Array(10).fill(200))
+    for (const socket of sockets) socket.destroy()
+  })
 })
+
+async function statusOf(socket: Socket, message: Bytes): Promise<number> {
+  const head = `POST /fdo/101/msg/${HELLO} HTTP/1.1\r\nHost: x\r\nContent-Length: ${message.length}\r\n\r\n`
+  socket.write(Buffer.concat([Buffer.from(head), message]))
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer.toString('latin1'))?.[1])
+}
 
 /** Sooner than told: a test need not wait for its turn as a device does. */
 const soon = () => new Promise((resolve) => setImmediate(resolve))

@@ -15,7 +15,9 @@ export interface PowerUp {
   readonly onboarded: number
   readonly seconds: { readonly half: number; readonly last: number }
   readonly putOff: number
+  readonly putOffWithin: number
   readonly again: Readonly<Record<string, number>>
+  readonly lateMs: number
   readonly peakMb: number
 }
 
@@ -32,9 +34,9 @@ export async function powerUpAll({ service }: Site, count: number): Promise<Powe
     const before = await onboarded(service)
     forgetPeak(service.pid)
     const result = await carryOut(crowd, { powerUp: { connections } })
-    const { through, lost, putOff, again } = result as CrowdResult
+    const { through, ...told } = result as CrowdResult
     return {
-      ...{ devices: count, connections, lost, putOff, again },
+      ...{ devices: count, connections, ...told },
       onboarded: (await onboarded(service)) - before,
       seconds: { half: percentile(through, 50) / 1000, last: (through.at(-1) ?? 0) / 1000 },
       peakMb: peakRssMb([service.pid]),

@@ -88,7 +88,11 @@ function databasePage(one: DatabaseReport, { count, sample }: ScaleReport): read
         'time',
         `half after ${seconds(powerUp.seconds.half)}, the last after ${seconds(powerUp.seconds.last)}`,
       ],
-      ['put off', `${powerUp.putOff} times with 503; began anew: ${reasons(powerUp.again)}`],
+      ['put off', `${powerUp.putOff} times with 503, within runs ${powerUp.putOffWithin} times`],
+      [
+        'began anew',
+        `${reasons(powerUp.again)}; the devices' process was late by ${powerUp.lateMs} ms`,
+      ],
       ['connections', powerUp.connections],
       ['peak memory', `${powerUp.peakMb} MB`],
       [

@@ -1,6 +1,7 @@
 /** When a process is behind, and when it has caught up. */
 import { describe, expect, it } from 'vitest'
 import { Load } from '../../../src/load.ts'
+import { keepBusy } from '../../support/keep-busy.ts'
 
 const LATE = 200
 const IN_TIME = 5
@@ -48,7 +49,7 @@ describe('the load of a process', () => {
   })
 
   it('lets so many begin that have not been answered, and no more', () => {
-    const load = new Load(2)
+    const load = new Load({ mostBegun: 2 })
     expect([load.begin(), load.begin(), load.begin()]).toEqual([true, true, false])
     load.end()
     expect([load.begin(), load.begin()]).toEqual([true, false])
@@ -56,7 +57,7 @@ describe('the load of a process', () => {
 
   it('lets nothing begin while too many wait for the database', () => {
     let waiting = 99
-    const load = new Load(undefined, () => waiting)
+    const load = new Load({ waiting: () => waiting })
     expect(load.begin()).toBe(true)
     waiting = 100
     expect(load.begin()).toBe(false)
@@ -66,11 +67,31 @@ describe('the load of a process', () => {
 
   it('is too much while so many messages are under way, and no longer', () => {
     let underWay = 249
-    const load = new Load(undefined, undefined, () => underWay)
+    const load = new Load({ underWay: () => underWay })
     expect(load.mayBegin).toBe(true)
     underWay = 250
     expect(load.begin()).toBe(false)
     underWay = 0
+    expect(load.begin()).toBe(true)
+  })
+
+  it('is too much while messages take too long', () => {
+    let takenMs = 999
+    const load = new Load({ takenMs: () => takenMs })
+    expect(load.begin()).toBe(true)
+    takenMs = 1_000
+    expect(load.begin()).toBe(false)
+    takenMs = 0
+    expect(load.begin()).toBe(true)
+  })
+
+  it('is too much while messages wait for too long, though the event loop has not turned', () => {
+    let waitedMs = 299
+    const load = new Load({ waitedMs: () => waitedMs })
+    expect(load.begin()).toBe(true)
+    waitedMs = 300
+    expect(load.begin()).toBe(false)
+    waitedMs = 0
     expect(load.begin()).toBe(true)
   })
 
@@ -92,8 +113,7 @@ describe('the load of a process', () => {
     const watching = load.watch(stop.signal)
     // Each turn of the loop takes longer than a sample may be late.
     while (!load.isBehind) {
-      const until = performance.now() + LATE + 50
-      while (performance.now() < until);
+      keepBusy(LATE + 50)
       await new Promise((resolve) => setImmediate(resolve))
     }
     stop.abort()

@@ -410,6 +410,22 @@ describe('a run that is done', () => {
   })
 })
 
+describe('messages that are being dealt with', () => {
+  it('tell for how long, once ten of them have been', async () => {
+    await start()
+    const { clock, exchange } = world
+    const nine = Array.from({ length: 9 }, () => world.send(Hello, 1))
+    clock.advance(500)
+    expect([exchange.underWay, exchange.takenMs]).toEqual([9, 0])
+    const tenth = world.send(Hello, 1)
+    clock.advance(300)
+    const another = world.send(Hello, 1)
+    expect([exchange.underWay, exchange.takenMs]).toEqual([11, 300])
+    await Promise.all([...nine, tenth, another])
+    expect([exchange.underWay, exchange.takenMs]).toEqual([0, 0])
+  })
+})
+
 describe("a peer's own Error", () => {
   const bytes = encode([101, 69, 'a check failed', null, null])
   const giveUp = (authorization?: string, body = bytes) =>

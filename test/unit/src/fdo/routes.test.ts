@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { decode, encode } from '../../../../protocol/cbor/cbor.ts'
 import { ServiceBusy, httpTransport } from '../../../../src/fdo/client.ts'
 import { FdoHttp } from '../../../../src/fdo/http.ts'
+import { Pace } from '../../../../src/fdo/pace.ts'
 import { fdoRoutes } from '../../../../src/fdo/routes.ts'
 import { createApp } from '../../../../src/http/app.ts'
 import { silentLog } from '../../../../src/log.ts'
 import { type ExchangeWorld, exchangeWorld } from '../../../support/exchange-world.ts'
+import { keepBusy } from '../../../support/keep-busy.ts'
 import { type Listening, call, listening, talk } from '../../../support/listening.ts'
 import { Load } from '../../../../src/load.ts'
 
@@ -190,6 +192,88 @@ describe.each([
   })
 })
 
+describe('a message that came in time', () => {
+  it('is taken, though this process was too busy to look', async () => {
+    const world = await exchangeWorld()
+    const services = { exchange: world.exchange, load: new Load(), slowestBodyMs: 300 }
+    const fdo = new FdoHttp({ ...services, trustedProxies: { addresses: [] } })
+    const server = await listening(fdoRoutes(fdo), fdo)
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write(
+      'POST /fdo/101/msg/60 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n',
+    )
+    await once(socket, 'data')
+    socket.write(one)
+    keepBusy(400)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString('latin1')).toMatch(/^HTTP\/1.1 200 /)
+    socket.destroy()
+    await server.close()
+    await world.close()
+  })
+})
+
+describe('messages that wait for their turn', () => {
+  async function waiting(load = new Load()) {
+    const world = await exchangeWorld()
+    const { exchange } = world
+    const pace = new Pace()
+    const fdo = new FdoHttp({ exchange, pace, load, trustedProxies: { addresses: [] } })
+    const server = await listening(fdoRoutes(fdo), fdo)
+    const post = (number: number, headers = {}) =>
+      call(`${server.url}/fdo/101/msg/${number}`, 'POST', { ...CBOR, ...headers }, one)
+    const close = () => server.close().then(() => world.close())
+    return { world, pace, post, close }
+  }
+
+  /** The next message waits until it is told to go on. */
+  function holdNext(pace: Pace) {
+    let goOn = () => {}
+    const waits = new Promise<void>((isWaiting) => {
+      vi.spyOn(pace, 'turn').mockImplementationOnce(() => {
+        isWaiting()
+        return new Promise((resolve) => (goOn = resolve))
+      })
+    })
+    return { waits, goOn: () => goOn() }
+  }
+
+  it('are not dealt with before', async () => {
+    const { world, pace, post, close } = await waiting()
+    const { waits, goOn } = holdNext(pace)
+    const answer = vi.spyOn(world.exchange, 'answer')
+    const first = post(60)
+    await waits
+    expect((await post(60)).status).toBe(200)
+    expect(answer).toHaveBeenCalledTimes(1)
+    goOn()
+    expect((await first).status).toBe(200)
+    await close()
+  })
+
+  it('have begun the run that begins with them', async () => {
+    const { pace, post, close } = await waiting(new Load({ mostBegun: 1 }))
+    const { waits, goOn } = holdNext(pace)
+    const first = post(60)
+    await waits
+    expect((await post(60)).status).toBe(503)
+    goOn()
+    expect((await first).status).toBe(200)
+    expect((await post(60)).status).toBe(200)
+    await close()
+  })
+
+  it('are put off where so many wait that no more can be held', async () => {
+    const { pace, post, close } = await waiting()
+    const { authorization = '' } = (await post(60)).headers
+    const length = vi.spyOn(pace, 'length', 'get').mockReturnValue(2_000)
+    expect((await post(62, { authorization })).status).toBe(503)
+    length.mockReturnValue(1_999)
+    expect((await post(62, { authorization })).status).toBe(200)
+    await close()
+  })
+})
+
 describe('under load', () => {
   let world: ExchangeWorld
   let server: Listening
@@ -226,7 +310,11 @@ describe('under load', () => {
 
   it('holds no place for a message that has not come yet', async () => {
     const { exchange } = world
-    const narrow = new FdoHttp({ exchange, load: new Load(1), trustedProxies: { addresses: [] } })
+    const narrow = new FdoHttp({
+      exchange,
+      load: new Load({ mostBegun: 1 }),
+      trustedProxies: { addresses: [] },
+    })
     const place = await listening(fdoRoutes(narrow), narrow)
     const { port } = new URL(place.url)
     const slow = connect(Number(port), '127.0.0.1')

@@ -12,6 +12,7 @@ import { PERMISSIONS } from '../../../../src/http/permissions.ts'
 import { Problem } from '../../../../src/http/problem.ts'
 import { File, type Route, route } from '../../../../src/http/route.ts'
 import { createLog } from '../../../../src/log.ts'
+import { keepBusy } from '../../../support/keep-busy.ts'
 import { type Listening, call, listening } from '../../../support/listening.ts'
 
 const TYPE = 'application/octet-stream'
@@ -329,6 +330,16 @@ describe('a body', () => {
     const { http, closed, heard } = await server(20, false, true)
     await closed
     expect(heard()).toMatch(/^HTTP\/1\.1 200 (?!.*408)/s)
+    http.close()
+  })
+
+  it('that came in time is taken, though this process was too busy to look', async () => {
+    const { http, socket, heard } = await server(300, false)
+    await once(http, 'request')
+    socket.write('2')
+    keepBusy(400)
+    await expect.poll(heard).toContain('thanks')
+    http.closeAllConnections()
     http.close()
   })
 
