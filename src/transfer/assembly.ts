@@ -47,6 +47,8 @@ export interface TransferServices extends DoorServices {
   readonly parties: PartyPort
   /** Of several processes one makes the rounds of rules; without it this one. */
   readonly rounds?: Pick<Lease, 'isHeld'> | undefined
+  /** How many vouchers are pulled until the call that asked for it is answered. */
+  readonly mostPulledAtOnce?: number
   /** How partners' DID documents are fetched: by HTTPS, unless the installation allows less. */
   readonly didScheme: 'https' | 'http'
   /** Where others reach this service. */
@@ -89,7 +91,12 @@ export function openTransfer(services: TransferServices): Transfer {
   const handover = new Handover({ ...services, partners, pushes })
   const rules = new Rules({ ...services, partners, handover, lease: services.rounds })
   const proofs = new KeyProof({ ...services, partners })
-  const pulls = new PullService({ ...services, partners, inbox })
+  const pulls = new PullService({
+    ...services,
+    partners,
+    inbox,
+    mostAtOnce: services.mostPulledAtOnce,
+  })
   return {
     routes: [
       ...partnerRoutes(partners),

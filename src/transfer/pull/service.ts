@@ -2,20 +2,15 @@
  * Vouchers that others hold for us, fetched by proving each key they may have been sold to. One is
  * written down when it has been taken in, so that a pull that was broken off goes on where it was.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FdoError } from '../../../protocol/errors.ts'
-import { KeyAuthError } from '../../../protocol/key-auth/messages.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
 import type { Log } from '../../log.ts'
-import { TransferRefusal } from '../answer.ts'
 import type { Inbox } from '../inbox/service.ts'
-import { PartnerError, plain } from '../partner-error.ts'
 import type { Actor, Partner, Partners } from '../partners/service.ts'
 import type { Http, KeyPort, PartyPort } from '../ports.ts'
-import { type Listed, Source } from './source.ts'
+import { PullRound, type Pulled, problemOf } from './round.ts'
 import * as store from './store.ts'
 import type { PullSource } from './store.ts'
 
@@ -30,22 +25,8 @@ export interface PullServices {
   readonly partners: Partners
   readonly parties: Pick<PartyPort, 'isActive'>
   readonly inbox: Inbox
-}
-
-/** What came of a pull, as far as it went. */
-export interface Pulled {
-  taken: number
-  /** Taken in before: pulled, pushed or imported. */
-  known: number
-  failed: { readonly id: string; readonly reason: string }[]
-  /** There is more: ask again. */
-  more: boolean
-}
-
-/** One that goes on. */
-interface Pulling extends Pulled {
-  /** Vouchers that had to be asked for, whatever became of them. */
-  fetched: number
+  /** How many are fetched until the call is answered. */
+  readonly mostAtOnce?: number | undefined
 }
 
 export interface SourceView extends Partial<PullSource> {
@@ -54,11 +35,6 @@ export interface SourceView extends Partial<PullSource> {
   readonly pullUrl: string
 }
 
-/** One call of the API is answered after so many: it goes on where it was. */
-const MOST_AT_ONCE = 1_000
-const MOST_FAILURES = 100
-/** A million vouchers, in pages of the size we ask for. */
-const MOST_PAGES = 5_000
 const LOOK_AROUND_MS = 30_000
 const JITTER = 0.1
 
@@ -140,7 +116,8 @@ export class PullService {
         }),
       )
     try {
-      const pulled = await this.#pullFrom(partner)
+      const round = new PullRound(this.#services, partner, this.#stopped.signal)
+      const pulled = await round.run()
       const [failure] = pulled.failed
       await record(failure ? `${failure.id}: ${failure.reason}` : null)
       return pulled
@@ -148,96 +125,6 @@ export class PullService {
       const problem = problemOf(cause)
       await record(problem.message)
       throw problem
-    }
-  }
-
-  async #pullFrom(partner: Partner): Promise<Pulled> {
-    const { http, keys } = this.#services
-    const { pull_url: root, keys: holderKeys, party } = partner
-    if (root === null) throw new Problem('conflict', 'this partner has no address to pull from')
-    if (holderKeys.length === 0) {
-      throw new Problem('conflict', 'no key of this partner is known: add it, or its did:web')
-    }
-    const pulling: Pulling = { taken: 0, known: 0, failed: [], more: false, fetched: 0 }
-    for (const signer of await keys.ownerSigners(party)) {
-      const source = new Source(http, { root, party, signer, holderKeys })
-      await this.#pullBy(source, partner, pulling)
-      if (pulling.more) break
-    }
-    const { fetched: _, ...pulled } = pulling
-    return pulled
-  }
-
-  /** All that was sold to one key. */
-  async #pullBy(source: Source, partner: Partner, pulled: Pulling): Promise<void> {
-    const seen = new Set<string>()
-    let continuation = ''
-    do {
-      if (this.#stopped.signal.aborted) {
-        pulled.more = true
-        return
-      }
-      const page = await listed(source, continuation)
-      if (!page) return
-      await this.#takeAll(source, partner, page, pulled)
-      seen.add(continuation)
-      continuation = page.continuation
-      const isEndless = seen.has(continuation) || seen.size >= MOST_PAGES
-      if (isEndless && continuation !== '') throw new Error('its list never ends')
-    } while (continuation !== '' && !pulled.more)
-  }
-
-  async #takeAll(
-    source: Source,
-    partner: Partner,
-    { items, keepsReceipts }: { items: readonly Listed[]; keepsReceipts: boolean },
-    pulled: Pulling,
-  ): Promise<void> {
-    const { database } = this.#services
-    const ids = items.map(({ id }) => id)
-    const known = await store.findPulled(database.db, partner.id, ids)
-    for (const item of items) {
-      if (this.#stopped.signal.aborted || pulled.fetched >= MOST_AT_ONCE) {
-        pulled.more = true
-        return
-      }
-      if (item.listedAt !== '' && known.get(item.id) === item.listedAt) pulled.known++
-      else await this.#takeOne(source, partner, { ...item, keepsReceipts }, pulled)
-    }
-  }
-
-  async #takeOne(
-    source: Source,
-    partner: Partner,
-    { id, listedAt, keepsReceipts }: Listed & { keepsReceipts: boolean },
-    pulled: Pulling,
-  ): Promise<void> {
-    const { inbox, database } = this.#services
-    pulled.fetched++
-    try {
-      const voucher = await source.download(id)
-      const { receipt, isNew } = await inbox.take(partner.party, voucher, partner)
-      // Before it is written down: what is not, is fetched and signed for once more.
-      if (keepsReceipts && receipt !== null) await this.#giveReceipt(source, id, receipt)
-      const row = { partner: partner.id, voucher_id: id, listed_at: listedAt }
-      await database.commit((tx) => store.addPulled.run(tx, row))
-      if (isNew) pulled.taken++
-      else pulled.known++
-    } catch (error) {
-      if (isAboutPartner(error) || pulled.failed.length >= MOST_FAILURES) throw error
-      pulled.failed.push({ id, reason: problemOf(error).message })
-    }
-    // Devices are waiting, too.
-    await nextTurn()
-  }
-
-  /** That it is not wanted after all changes nothing. */
-  async #giveReceipt(source: Source, id: string, receipt: string): Promise<void> {
-    try {
-      await source.giveReceipt(id, receipt)
-    } catch (error) {
-      if (!(error instanceof PartnerError) || isAboutPartner(error)) throw error
-      this.#services.log.warn({ voucher: id, reason: error.message }, 'a receipt was refused')
     }
   }
 
@@ -273,28 +160,4 @@ export class PullService {
     const spread = 1 + JITTER * (2 * this.#services.random() - 1)
     return new Date(now.getTime() + (every_seconds ?? 0) * 1000 * spread).toISOString()
   }
-}
-
-/** Undefined where the partner does not know this key: it has sold nothing to it. */
-async function listed(source: Source, continuation: string) {
-  try {
-    return await source.list(continuation)
-  } catch (error) {
-    if (error instanceof PartnerError && error.status === 404) return undefined
-    throw error
-  }
-}
-
-/** Of no use to go on with the next voucher. */
-function isAboutPartner(error: unknown): boolean {
-  if (error instanceof PartnerError) return error.status === 401 || error.isTransient
-  if (error instanceof KeyAuthError) return true
-  return !(error instanceof TransferRefusal || error instanceof FdoError)
-}
-
-/** Bugs of ours are thrown on. */
-function problemOf(error: unknown): Problem {
-  if (error instanceof Problem) return error
-  if (!(error instanceof Error) || error instanceof TypeError) throw error
-  return new Problem('check-failed', plain(error.message), { cause: error })
 }

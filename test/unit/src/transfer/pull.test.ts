@@ -63,6 +63,15 @@ function through(
   }
 }
 
+/** A seller that lists ids alone, and null where it has none. */
+const undated = through((url, { body }) => {
+  if (!url.includes('?limit=')) return {}
+  const list = JSON.parse(Buffer.from(body).toString())
+  const ids = list.vouchers.map(({ voucher_id }: { voucher_id: string }) => ({ voucher_id }))
+  const shown = { vouchers: ids.length === 0 ? null : ids, continuation: '' }
+  return { body: Buffer.from(JSON.stringify(shown)) }
+})
+
 describe('a buyer', () => {
   it('pulls what was sold to its key, and signs for it; both keep the receipt', async () => {
     const made = await trade(3)
@@ -161,21 +170,27 @@ describe('a buyer', () => {
   })
 
   it('is content with a seller that keeps no receipts, lists null, or has no dates', async () => {
-    const http = through((url, { body }) => {
-      if (!url.includes('?limit=')) return {}
-      const list = JSON.parse(Buffer.from(body).toString())
-      const vouchers = list.vouchers.map(({ voucher_id }: { voucher_id: string }) => ({
-        voucher_id,
-      }))
-      const shown = { vouchers: vouchers.length === 0 ? null : vouchers, continuation: '' }
-      return { body: Buffer.from(JSON.stringify(shown)) }
-    })
-    const made = await trade(1, { http })
+    const made = await trade(1, { http: undated })
     expect((await made.pull()).json).toMatchObject({ taken: 1 })
     expect((await made.pull()).json).toMatchObject({ taken: 0, known: 1 })
     expect(await listReceipts(made.seller.database.db, PARTY, '01'.repeat(16))).toEqual([])
-    const empty = await trade(0, { http })
+    const empty = await trade(0, { http: undated })
     expect((await empty.pull()).json).toEqual({ taken: 0, known: 0, failed: [], more: false })
+  })
+
+  it('comes to an end with a seller that lists more than it takes at once, without dates', async () => {
+    const downloads: string[] = []
+    const http = {
+      request: (url: string, request: Parameters<typeof undated.request>[1]) => {
+        if (url.endsWith('/download')) downloads.push(url)
+        return undated.request(url, request)
+      },
+    }
+    const made = await trade(5, { http, mostPulledAtOnce: 2 })
+    expect((await made.pull()).json).toMatchObject({ taken: 2, known: 0, more: true })
+    expect((await made.pull()).json).toMatchObject({ taken: 2, known: 2, more: true })
+    expect((await made.pull()).json).toMatchObject({ taken: 1, known: 4, more: false })
+    expect(downloads).toHaveLength(2 + (2 + 2) + (2 + 1))
   })
 
   it('takes a refused receipt for no reason to fail', async () => {
