@@ -90,7 +90,8 @@ export class DeviceService implements DeviceBook {
     const guid = newGuid ?? previous_guid
     const finished = await store.finishOnboarding.first(tx, { id, guid, at: this.#now() })
     if (!finished) throw new Error(`device ${id} is onboarded but never began`)
-    if (finished.serial === null) {
+    // A factory may have said none by an empty one.
+    if (!finished.serial) {
       await learnSerial(tx, { id, party: finished.party, at: this.#now() })
     }
     const type = newGuid === null ? 'onboarded-with-reuse' : 'onboarded'

@@ -88,4 +88,9 @@ describe('the serial number of an imported device', () => {
     await world.make(await makeVoucher(partsOf(), { header: { guid: guid(0xa1) } }), 'made-1')
     expect(await say('SN-1')).toBe('made-1')
   })
+
+  it('is what the device says where the factory said an empty one', async () => {
+    await world.make(await makeVoucher(partsOf(), { header: { guid: guid(0xa1) } }), '')
+    expect(await say('SN-1')).toBe('SN-1')
+  })
 })
