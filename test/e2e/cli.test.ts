@@ -142,6 +142,10 @@ describe('every command', () => {
   it('ends with 1 where it fails', async () => {
     const { status, json } = await world.asked('voucher', 'show', world.file('there-is-none'))
     expect({ status, json }).toEqual({ status: 1, json: errorDocument('file') })
+    const guid = '0123456789abcdef0123456789abcdef'
+    const named = await world.asked('voucher', 'show', guid)
+    const next = expect.stringContaining(`voucher export ${guid}`)
+    expect(named).toMatchObject({ status, json: { error: { code: 'file', next } } })
   })
 
   it('ends with 3 where the service refuses', async () => {

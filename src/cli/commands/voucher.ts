@@ -242,7 +242,7 @@ function importTable(results: readonly (ImportResult & { file: string })[]): str
 
 /** The one voucher of a file, PEM or CBOR. */
 export function readVoucher(path: string): Voucher {
-  const content = readFileSync(path)
+  const content = contentOf(path)
   const [encoded, ...more] = isPem(content)
     ? vouchersFromPem(content.toString('latin1'))
     : [content]
@@ -253,4 +253,16 @@ export function readVoucher(path: string): Voucher {
     )
   }
   return parseVoucher(encoded)
+}
+
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    if (!/^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(path)) throw cause
+    throw new CliFailure('failed', `there is no file ${path}`, {
+      ...{ code: 'file', cause },
+      next: `if that is a GUID of the service: firstlight voucher export ${path} --out voucher.pem`,
+    })
+  }
 }
