@@ -21,3 +21,11 @@ export function timeOf(text: string, flag: string): string {
     next: 'write it as 2026-01-31T12:00:00Z, or as 90m, 12h or 7d ago',
   })
 }
+
+/** From when, and until when; what was not said stays undefined. */
+export function periodOf({ since, until }: { readonly since?: string; readonly until?: string }) {
+  return {
+    since: since === undefined ? undefined : timeOf(since, '--since'),
+    until: until === undefined ? undefined : timeOf(until, '--until'),
+  }
+}

@@ -1,7 +1,7 @@
 /** Which vouchers of the service: the options of the commands that take many. */
 import { type Command, Option } from 'commander'
 import type { Query } from './api.ts'
-import { timeOf } from './time.ts'
+import { periodOf } from './time.ts'
 
 type Filter = Query<'GET /vouchers/export'>
 
@@ -31,11 +31,7 @@ export function withFilter(command: Command): Command {
 
 /** Undefined where nothing was said. */
 export function filterOf(options: FilterOptions): Filter | undefined {
-  const { state, origin, deviceInfo, serial, since, until } = options
-  const filter = {
-    ...{ state, origin, device_info: deviceInfo, serial },
-    since: since === undefined ? undefined : timeOf(since, '--since'),
-    until: until === undefined ? undefined : timeOf(until, '--until'),
-  }
+  const { state, origin, deviceInfo, serial } = options
+  const filter = { state, origin, device_info: deviceInfo, serial, ...periodOf(options) }
   return Object.values(filter).some((value) => value !== undefined) ? filter : undefined
 }

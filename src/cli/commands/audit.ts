@@ -14,7 +14,7 @@ import { CliFailure } from '../failure.ts'
 import { readPublicKey } from '../key-files.ts'
 import { missedInFile, missedText } from '../missed.ts'
 import { table } from '../output.ts'
-import { timeOf } from '../time.ts'
+import { periodOf } from '../time.ts'
 
 export function auditCommand(): Command {
   const audit = new Command('audit').description('what happened: the log, and whether it is whole')
@@ -188,13 +188,11 @@ function addWitnesses(audit: Command): void {
   )
 }
 
-function queryOf({ guid, device, type, since, until }: ListOptions, limit: number) {
+function queryOf({ guid, device, type, ...period }: ListOptions, limit: number) {
   return {
     limit: Math.min(limit, 500),
     guid: guid?.replaceAll('-', '').toLowerCase(),
-    ...{ device, type },
-    since: since === undefined ? undefined : timeOf(since, '--since'),
-    until: until === undefined ? undefined : timeOf(until, '--until'),
+    ...{ device, type, ...periodOf(period) },
   }
 }
 

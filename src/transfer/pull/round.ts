@@ -13,12 +13,13 @@ import type { Http, KeyPort } from '../ports.ts'
 import { type Listed, Source } from './source.ts'
 import * as store from './store.ts'
 
-interface RoundServices {
+export interface RoundServices {
   readonly database: Database
   readonly log: Log
   readonly http: Http
   readonly keys: Pick<KeyPort, 'ownerSigners'>
   readonly inbox: Inbox
+  /** How many are fetched until the call is answered. */
   readonly mostAtOnce?: number | undefined
 }
 

@@ -4,29 +4,19 @@
  */
 import type { AuditLog } from '../../audit/log.ts'
 import type { Clock } from '../../clock.ts'
-import type { Database } from '../../database/open.ts'
 import { Problem } from '../../http/problem.ts'
-import type { Log } from '../../log.ts'
-import type { Inbox } from '../inbox/service.ts'
 import type { Actor, Partner, Partners } from '../partners/service.ts'
-import type { Http, KeyPort, PartyPort } from '../ports.ts'
-import { PullRound, type Pulled, problemOf } from './round.ts'
+import type { PartyPort } from '../ports.ts'
+import { PullRound, type Pulled, type RoundServices, problemOf } from './round.ts'
 import * as store from './store.ts'
 import type { PullSource } from './store.ts'
 
-export interface PullServices {
-  readonly database: Database
+export interface PullServices extends RoundServices {
   readonly clock: Clock
   readonly audit: Pick<AuditLog, 'append'>
-  readonly log: Log
   readonly random: () => number
-  readonly http: Http
-  readonly keys: Pick<KeyPort, 'ownerSigners'>
   readonly partners: Partners
   readonly parties: Pick<PartyPort, 'isActive'>
-  readonly inbox: Inbox
-  /** How many are fetched until the call is answered. */
-  readonly mostAtOnce?: number | undefined
 }
 
 export interface SourceView extends Partial<PullSource> {
