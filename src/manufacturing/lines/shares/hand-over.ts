@@ -80,7 +80,10 @@ export class HandOver {
     this.#services = services
   }
 
-  /** A result for each, in their order. Throws not-found for a share that is not there. */
+  /**
+   * A result for each, in their order, which is also that in which they are counted. Throws not-found
+   * for a share that is not there.
+   */
   async take(
     shareId: string,
     devices: readonly BroughtDevice[],
@@ -90,19 +93,27 @@ export class HandOver {
     const results: BroughtResult[] = []
     for (let i = 0; i < devices.length; i += MOST_AT_ONCE) {
       const some = devices.slice(i, i + MOST_AT_ONCE)
-      results.push(...(await Promise.all(some.map((one) => this.#takeOne(share, one, actor)))))
+      const verdicts = await Promise.all(
+        some.map(({ voucher }) => this.#services.brought.verify(share.party, voucher)),
+      )
+      // All count the same order: at once they would only collide, and be numbered by chance.
+      for (const [j, device] of some.entries()) {
+        results.push(await this.#takeOne(share, { device, verdict: verdicts[j]!, by: actor.id }))
+      }
     }
     return results
   }
 
-  async #takeOne(share: ShareRow, device: BroughtDevice, actor: Actor): Promise<BroughtResult> {
-    const { database, events, brought } = this.#services
-    const genuine = await brought.verify(share.party, device.voucher)
+  async #takeOne(
+    share: ShareRow,
+    { device, verdict: genuine, by }: Judged,
+  ): Promise<BroughtResult> {
     if (isRefusal(genuine)) return { ok: false, ...genuine }
+    const { database, events } = this.#services
     const { guid, deviceId, party } = genuine
     try {
       const isNew = await database.commit(
-        (tx) => this.#settle(tx, { share: share.id, device, genuine, by: actor.id }),
+        (tx) => this.#settle(tx, { share: share.id, device, genuine, by }),
         { durable: true },
       )
       const { serial } = device
@@ -154,6 +165,12 @@ export class HandOver {
     await vouchers.voucherMade(tx, { ...made, by, detail })
     return true
   }
+}
+
+interface Judged {
+  readonly device: BroughtDevice
+  readonly verdict: Verdict
+  readonly by: string
 }
 
 interface Delivery {
