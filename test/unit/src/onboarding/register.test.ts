@@ -15,6 +15,7 @@ import { type Log, silentLog } from '../../../../src/log.ts'
 import { Register } from '../../../../src/onboarding/register/register.ts'
 import { createEvents } from '../../../../src/events.ts'
 import { openRendezvous } from '../../../../src/rendezvous/assembly.ts'
+import { type Database, openDatabase } from '../../../support/database.ts'
 import { transportTo } from '../../../support/mounted.ts'
 import { openTestPki, p256 } from '../../../support/pki.ts'
 import { quiet } from '../../../support/quiet.ts'
@@ -30,6 +31,9 @@ const { pki } = await openTestPki()
 let world: VoucherWorld
 let register: Register
 let rendezvous: FdoTransport
+/** That of far.test, which knows nothing of what the other is told. */
+let farRendezvous: FdoTransport
+let farDatabase: Database
 /** How each place behaves, if not well. */
 let places: Map<string, FdoTransport>
 /** Every message that was sent, by place. */
@@ -45,12 +49,9 @@ let loaded = 0
 beforeEach(async () => {
   reported = []
   world = await openVoucherWorld({ owners: partsOf().signers })
-  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
-  const { roles } = openRendezvous({
-    ...{ ...world, randomBytes, events: createEvents(silentLog) },
-    ...{ deviceAnchors: () => undefined, urls: () => [] },
-  })
-  rendezvous = transportTo(roles, world.database)
+  farDatabase = await openDatabase(':memory:')
+  rendezvous = newRendezvous(world.database)
+  farRendezvous = newRendezvous(farDatabase)
   places = new Map()
   sent = []
   atOnce = { now: 0, most: 0 }
@@ -63,7 +64,17 @@ beforeEach(async () => {
 afterEach(async () => {
   await register.stop()
   await world.database.close()
+  await farDatabase.close()
 })
+
+function newRendezvous(database: Database): FdoTransport {
+  const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length))
+  const { roles } = openRendezvous({
+    ...{ ...world, database, randomBytes, events: createEvents(silentLog) },
+    ...{ deviceAnchors: () => undefined, urls: () => [] },
+  })
+  return transportTo(roles, database)
+}
 
 function newRegister(lease?: Lease): Register {
   const log = { ...silentLog, error: (facts: object) => logged.push(JSON.stringify(facts)) }
@@ -102,7 +113,8 @@ function counted(host: string): FdoTransport {
     sent.push(`${host} ${message.number}`)
     atOnce.most = Math.max(atOnce.most, ++atOnce.now)
     try {
-      return await (places.get(host) ?? rendezvous)(message, authorization)
+      const there = host === 'far.test' ? farRendezvous : rendezvous
+      return await (places.get(host) ?? there)(message, authorization)
     } finally {
       atOnce.now--
     }
