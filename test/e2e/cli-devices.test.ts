@@ -159,6 +159,31 @@ describe('firstlight device', () => {
     })
   })
 
+  it('goes by its serial number, where there is but one of it', async () => {
+    const made = async (serial: string, name: string) => {
+      const di = ['--di', world.server.url, '--serial', serial]
+      const file = ['--credential', world.file(`${name}.credential`)]
+      return (await world.told<{ guid: string }>('device', 'init', ...di, ...file)).guid
+    }
+    const guid = await made('box 7', 'box-7')
+    const named = ['--serial', 'box 7']
+    expect(await world.told('device', 'get', ...named)).toMatchObject({ guid, serial: 'box 7' })
+    expect(await world.told('watch', ...named, '--now')).toMatchObject({ guid })
+    const twins = [await made('twin', 'one'), await made('twin', 'other')]
+    const both = await world.asked('device', 'retire', '--serial', 'twin')
+    expect(both).toMatchObject({ status: 3, json: errorDocument('ambiguous') })
+    for (const twin of twins) expect(both.stdout).toContain(twin)
+    const none = await world.asked('device', 'register', '--serial', 'nobody')
+    expect(none).toMatchObject({ status: 3, json: errorDocument('not-found') })
+    for (const args of [
+      ['device', 'get'],
+      ['device', 'get', guid, ...named],
+    ]) {
+      expect(await world.asked(...args)).toMatchObject({ status: 2, json: errorDocument('usage') })
+    }
+    expect(await world.told('device', 'retire', ...named)).toMatchObject({ state: 'retired' })
+  })
+
   it('ends with 3 where the manufacturer refuses to make it', async () => {
     const args = ['--di', world.server.url, '--credential', world.file('never.credential')]
     const rsaAsCose = ['--key', 'rsa2048', '--owner-key', 'rsa2048', '--enc', 'cose']

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { call, listAll } from '../api.ts'
 import { runWithApi } from '../command.ts'
+import { type Named, byName, deviceNamed } from '../named-device.ts'
 import { facts, table } from '../output.ts'
 
 const STATES = [
@@ -50,10 +51,10 @@ function addList(device: Command): void {
 }
 
 function addGet(device: Command): void {
-  runWithApi(
-    device.command('get').description('one device and how it got there').argument('<id-or-guid>'),
-    async (api, _options, output, [name = '']) => {
-      const params = paramsOf(name)
+  runWithApi<Named>(
+    byName(device.command('get').description('one device and how it got there')),
+    async (api, { serial }, output, [name]) => {
+      const params = await deviceNamed(api, name, serial)
       output.result(await call(api, 'GET /devices/{device}', { params }), (one) =>
         facts([
           ['id', one.id],
@@ -72,13 +73,12 @@ function addGet(device: Command): void {
 }
 
 function addRegister(device: Command): void {
-  runWithApi(
-    device
-      .command('register')
-      .description('tell its rendezvous servers now where its owner is')
-      .argument('<id-or-guid>'),
-    async (api, _options, output, [name = '']) => {
-      const params = paramsOf(name)
+  runWithApi<Named>(
+    byName(
+      device.command('register').description('tell its rendezvous servers now where its owner is'),
+    ),
+    async (api, { serial }, output, [name]) => {
+      const params = await deviceNamed(api, name, serial)
       const one = await call(api, 'POST /devices/{device}/register', { params })
       output.result(one, ({ guid }) => `${guid} is being registered`)
     },
@@ -86,13 +86,14 @@ function addRegister(device: Command): void {
 }
 
 function addRetire(device: Command): void {
-  runWithApi(
-    device
-      .command('retire')
-      .description('take a device out of service: revoke its certificates, delete its vouchers')
-      .argument('<id-or-guid>'),
-    async (api, _options, output, [name = '']) => {
-      const params = paramsOf(name)
+  runWithApi<Named>(
+    byName(
+      device
+        .command('retire')
+        .description('take a device out of service: revoke its certificates, delete its vouchers'),
+    ),
+    async (api, { serial }, output, [name]) => {
+      const params = await deviceNamed(api, name, serial)
       const one = await call(api, 'POST /devices/{device}/retire', { params })
       output.result(one, ({ guid }) => `${guid} is out of service`)
     },
@@ -110,9 +111,4 @@ function serverFacts(servers: readonly To0ServerView[] | undefined) {
   return (servers ?? []).map(
     ({ url, state, last_error }) => ['rendezvous', `${url} ${state} ${last_error ?? ''}`] as const,
   )
-}
-
-/** An id, or a GUID with dashes or without. */
-function paramsOf(name: string) {
-  return { device: name.replaceAll('-', '').toLowerCase() }
 }

@@ -3,13 +3,14 @@ import { Command } from 'commander'
 import { type Given, call, pathOf } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
 import { runWithApi } from '../command.ts'
+import { type Named, byName, deviceNamed } from '../named-device.ts'
 import { type Output, clean, table } from '../output.ts'
 import { Screen } from '../screen.ts'
 import { serverEvents } from '../server-events.ts'
 
 type Progress = Given<'GET /devices/{device}/progress'>
 
-interface WatchOptions {
+interface WatchOptions extends Named {
   readonly now?: boolean
   readonly once?: boolean
 }
@@ -27,25 +28,29 @@ interface DeviceEvent {
 
 export function watchCommand(): Command {
   return runWithApi<WatchOptions>(
-    new Command('watch')
-      .description('onboarding, as it happens: of one device, or of all; --json gives lines')
-      .argument('[id-or-guid]')
+    byName(
+      new Command('watch').description(
+        'onboarding, as it happens: of one device, or of all; --json gives lines',
+      ),
+    )
       .option('--now', 'how things are now, and no more')
       .option('--once', 'until the run of the device has ended'),
-    async (api, options, output, [device]) => {
-      if (device !== undefined) await watchOne(api, device, options, output)
-      else await watchAll(api, options, output)
+    async (api, options, output, [name]) => {
+      if (name === undefined && options.serial === undefined) {
+        await watchAll(api, options, output)
+        return
+      }
+      await watchOne(api, await deviceNamed(api, name, options.serial), options, output)
     },
   )
 }
 
 async function watchOne(
   api: ApiClient,
-  device: string,
+  params: { readonly device: string },
   { now, once }: WatchOptions,
   output: Output,
 ): Promise<void> {
-  const params = { device }
   if (now) {
     output.result(await call(api, 'GET /devices/{device}/progress', { params }), page)
     return
