@@ -16,7 +16,7 @@ import type { KeyStore } from '../secrets/key-store.ts'
 import type { KeyPort, PartyPort, SalePort, Sold, VoucherPort } from '../transfer/ports.ts'
 import type { Services } from '../services.ts'
 import { type Transfer, openTransfer } from '../transfer/assembly.ts'
-import { HELD_ALREADY, type VoucherDesk } from '../vouchers/desk.ts'
+import type { VoucherDesk } from '../vouchers/desk.ts'
 import { countSold, listSold } from '../vouchers/sold/store.ts'
 import type { VoucherLedger } from '../vouchers/ledger.ts'
 import type { IsKnownHolder } from '../vouchers/routes.ts'
@@ -60,11 +60,7 @@ export function knownHolders({ keyStore }: Services, transfer: Transfer): IsKnow
 export function voucherPort(desk: VoucherDesk, { db }: Pick<Database, 'db'>): VoucherPort {
   const find = (party: string, guid: string) => findIn(desk, party, guid)
   return {
-    async admit(party, voucher, by) {
-      const [result] = await desk.import([voucher], { id: by, party }, 'other')
-      if (!result) return { ok: false, check: 'malformed', detail: 'no voucher', isNew: false }
-      return { ...result, isNew: result.ok && result.detail !== HELD_ALREADY }
-    },
+    admit: (party, voucher, by) => desk.admit(voucher, { id: by, party }),
     findDevice: async (tx, voucher) => (await findDeviceOf.first(tx, voucher))?.device_id,
     async listSold(page) {
       return listSold(db, page)

@@ -22,10 +22,12 @@ export interface ImportResult {
   readonly detail: string | null
 }
 
-const MOST_AT_ONCE = 16
+/** The same, where it matters whether the voucher was here before. */
+export interface Settled extends ImportResult {
+  readonly isNew: boolean
+}
 
-/** What is said of a voucher that was taken in before. */
-export const HELD_ALREADY = 'held already'
+const MOST_AT_ONCE = 16
 
 export class VoucherDesk {
   readonly #ledger: VoucherLedger
@@ -37,11 +39,7 @@ export class VoucherDesk {
   }
 
   /** Each is taken in alone, in the order given, or else refused and nothing changed. */
-  async import(
-    vouchers: readonly Bytes[],
-    { id: by, party }: Actor,
-    from: Bringer['from'] = 'self',
-  ): Promise<ImportResult[]> {
+  async import(vouchers: readonly Bytes[], { id: by, party }: Actor): Promise<ImportResult[]> {
     const { clock } = this.#ledger.services
     const results: ImportResult[] = []
     for (let i = 0; i < vouchers.length; i += MOST_AT_ONCE) {
@@ -49,20 +47,27 @@ export class VoucherDesk {
       const verdicts = await Promise.all(
         some.map((encoded) => verify({ party, encoded, now: clock.now() }, this.#ledger.services)),
       )
-      results.push(...(await this.#settleAll(verdicts, { by, from })))
+      results.push(...(await this.#settleAll(verdicts, { by, from: 'self' })))
       // Devices are waiting, too.
       await nextTurn()
     }
     return results
   }
 
+  /** One that another party brings. */
+  async admit(encoded: Bytes, { id: by, party }: Actor): Promise<Settled> {
+    const { services } = this.#ledger
+    const verdict = await verify({ party, encoded, now: services.clock.now() }, services)
+    return this.#settle(verdict, { by, from: 'other' })
+  }
+
   /** Those of one device one after the other: the last of them is the one that counts. */
   #settleAll(verdicts: readonly Verdict[], bringer: Bringer): Promise<ImportResult[]> {
     const lastOf = new Map<string, Promise<ImportResult>>()
     const settled = verdicts.map((verdict) => {
-      if (isRefusal(verdict)) return this.#settle(verdict, bringer)
+      const settle = () => this.#settle(verdict, bringer).then(resultOf)
+      if (isRefusal(verdict)) return settle()
       const before = lastOf.get(verdict.deviceId)
-      const settle = () => this.#settle(verdict, bringer)
       const settling = before ? before.then(settle) : settle()
       lastOf.set(verdict.deviceId, settling)
       return settling
@@ -70,16 +75,17 @@ export class VoucherDesk {
     return Promise.all(settled)
   }
 
-  async #settle(verdict: Verdict, bringer: Bringer): Promise<ImportResult> {
-    if (isRefusal(verdict)) return { ok: false, ...verdict }
+  async #settle(verdict: Verdict, bringer: Bringer): Promise<Settled> {
+    if (isRefusal(verdict)) return { ok: false, ...verdict, isNew: false }
     const { database, events } = this.#ledger.services
     const { guid, deviceId: device } = verdict
     const admission = await database.commit((tx) => takeIn(this.#ledger, tx, verdict, bringer), {
       durable: true,
     })
-    if (isRefusal(admission)) return { guid, ok: false, ...admission }
-    if (admission !== 'same') events.voucherImported({ guid, device, by: bringer.by })
-    return { guid, ok: true, check: null, detail: admission === 'same' ? HELD_ALREADY : null }
+    if (isRefusal(admission)) return { guid, ok: false, ...admission, isNew: false }
+    const isNew = admission !== 'same'
+    if (isNew) events.voucherImported({ guid, device, by: bringer.by })
+    return { guid, ok: true, check: null, detail: isNew ? null : 'held already', isNew }
   }
 
   list(filter: VoucherFilter) {
@@ -164,6 +170,10 @@ export class VoucherDesk {
     if (isServed) await ledger.devices.restored(tx, { id: device, owned })
     if (state === 'held' && owned) await ledger.held(tx, { party, guid, voucher })
   }
+}
+
+function resultOf({ guid, ok, check, detail }: Settled): ImportResult {
+  return { guid, ok, check, detail }
 }
 
 /** Written here, when it was deleted. */
