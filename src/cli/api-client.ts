@@ -130,6 +130,8 @@ export class ApiClient {
         request.destroy(new CliFailure('timed-out', `no answer from ${url.origin}`)),
       )
       request.on('error', (error) => reject(explain(error, url)))
+      // All there is where it switches to another protocol, which nobody asked for.
+      request.on('close', () => reject(brokenOff(url)))
       if (!isStream(body)) return void request.end(body)
       body.on('error', (error) => request.destroy(error))
       body.pipe(request)
