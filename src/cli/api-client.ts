@@ -133,7 +133,8 @@ export class ApiClient {
       // All there is where it switches to another protocol, which nobody asked for.
       request.on('close', () => reject(brokenOff(url)))
       if (!isStream(body)) return void request.end(body)
-      body.on('error', (error) => request.destroy(error))
+      // Nothing is wrong with the service then.
+      body.on('error', (error) => reject(error)).on('error', () => request.destroy())
       body.pipe(request)
     })
   }

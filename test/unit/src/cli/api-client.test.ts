@@ -1,4 +1,5 @@
-/** Calls of the commands, against a server that answers badly. */
+/** Calls of the commands, where something goes wrong with them. */
+import { createReadStream } from 'node:fs'
 import { type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -26,4 +27,11 @@ it('a server that answers in another protocol has not answered', async () => {
 
 it('nor has one that the doctor asks', async () => {
   expect(await statusOf(url)).toMatchObject({ status: 0 })
+})
+
+it('a file that cannot be read is no fault of the service', async () => {
+  const api = new ApiClient({ url, anonymous: true }, {})
+  const body = createReadStream(import.meta.dirname)
+  const call = api.send('/api/v1/plan-contents', { method: 'POST', body, length: 5 })
+  await expect(call).rejects.toThrow(/^EISDIR/)
 })
