@@ -61,7 +61,7 @@ export const VARIABLES = z.strictObject({
   FIRSTLIGHT_TLS_KEY: path.optional(),
   /** Where devices and owners reach this service; as bound, unless that is a wildcard. */
   FIRSTLIGHT_PUBLIC_URL: url.optional(),
-  /** Whose Forwarded and X-Forwarded-For headers are believed, */
+  /** Whose X-Forwarded-For and X-Forwarded-Proto headers are believed, */
   FIRSTLIGHT_TRUSTED_PROXIES: ranges.prefault(''),
   /** and in which header they hand on a client's certificate. */
   FIRSTLIGHT_PROXY_CERTIFICATE_HEADER: headerName.optional(),

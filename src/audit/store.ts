@@ -155,7 +155,17 @@ export function draftOf(row: SaidRow): EntryDraft {
       ...(device_id !== null && { device: device_id }),
       ...(subject_id !== null && { id: subject_id }),
     },
-    detail: detail === null ? null : (JSON.parse(detail) as Detail),
+    detail: detail === null ? null : detailFrom(detail),
+  }
+}
+
+/** What was written here. Whatever has become of it since, the walk is to name the entry it is in. */
+function detailFrom(text: string): Detail {
+  try {
+    return JSON.parse(text) as Detail
+  } catch {
+    // No hash is over that.
+    return { unreadable: true }
   }
 }
 

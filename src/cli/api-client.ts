@@ -130,8 +130,11 @@ export class ApiClient {
         request.destroy(new CliFailure('timed-out', `no answer from ${url.origin}`)),
       )
       request.on('error', (error) => reject(explain(error, url)))
+      // All there is where it switches to another protocol, which nobody asked for.
+      request.on('close', () => reject(brokenOff(url)))
       if (!isStream(body)) return void request.end(body)
-      body.on('error', (error) => request.destroy(error))
+      // Nothing is wrong with the service then.
+      body.on('error', (error) => reject(error)).on('error', () => request.destroy())
       body.pipe(request)
     })
   }
@@ -187,14 +190,24 @@ function localCa(base: URL, env: NodeJS.ProcessEnv): string | undefined {
 }
 
 function findToken({ tokenFile }: ApiOptions, env: NodeJS.ProcessEnv): string {
-  if (tokenFile) return readFileSync(tokenFile, 'utf8').trim()
-  if (env['FIRSTLIGHT_TOKEN']) return env['FIRSTLIGHT_TOKEN'].trim()
-  if (env['FIRSTLIGHT_TOKEN_FILE']) return readFileSync(env['FIRSTLIGHT_TOKEN_FILE'], 'utf8').trim()
+  const file = env['FIRSTLIGHT_TOKEN_FILE']
+  if (tokenFile) return tokenIn(readFileSync(tokenFile, 'utf8'), tokenFile)
+  if (env['FIRSTLIGHT_TOKEN']) return tokenIn(env['FIRSTLIGHT_TOKEN'], 'FIRSTLIGHT_TOKEN')
+  if (file) return tokenIn(readFileSync(file, 'utf8'), file)
   const local = readable(dataFile(env, 'admin.token'))
   if (local !== undefined) return local.trim()
   throw new CliFailure('authentication', 'no token to show the service', {
     next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
   })
+}
+
+/** What can stand in a header: any other file was named by mistake. */
+const TOKEN = /^[\w.~+/-]{1,16384}=*$/
+
+function tokenIn(text: string, where: string): string {
+  const token = text.trim()
+  if (TOKEN.test(token)) return token
+  throw new CliFailure('authentication', `${where} holds no token`, { code: 'token' })
 }
 
 function readable(path: string): string | undefined {

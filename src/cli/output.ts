@@ -22,7 +22,7 @@ export function outputOf({ json = false }: { json?: boolean }): Output {
     result: print,
     line: print,
     note(line) {
-      process.stderr.write(`${line}\n`)
+      process.stderr.write(`${cleanLines(line)}\n`)
     },
   }
 }
@@ -34,7 +34,7 @@ export function reportFailure(error: unknown, json: boolean): void {
   if (json) {
     process.stdout.write(`${JSON.stringify({ error: { code, message, next: next ?? null } })}\n`)
   } else {
-    process.stderr.write(`error: ${message}\n`)
+    process.stderr.write(`error: ${cleanLines(message)}\n`)
     if (next) process.stderr.write(`  try: ${next}\n`)
   }
   process.exitCode = failure.exitStatus
@@ -103,6 +103,10 @@ function cell(value: string | number | null | undefined): string {
 /** Text from outside must not steer the terminal. */
 export function clean(value: string | number | null | undefined): string {
   return String(value ?? '–').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '·')
+}
+
+function cleanLines(text: string): string {
+  return text.split('\n').map(clean).join('\n')
 }
 
 export interface Progress {

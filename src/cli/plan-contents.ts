@@ -14,9 +14,11 @@ export function addContents(plan: Command): void {
       .description('bring a file for plans to send; it is called by its SHA-384')
       .argument('<file>'),
     async (api, _options, output, [file = '']) => {
+      // Looked at first: a stream that cannot be opened says so when nobody listens yet.
+      const length = statSync(file).size
       const made = await api.json<Given<'POST /plan-contents'>>(pathOf('POST /plan-contents'), {
         ...{ method: 'POST', contentType: 'application/octet-stream' },
-        ...{ body: createReadStream(file), length: statSync(file).size },
+        ...{ body: createReadStream(file), length },
       })
       output.result(made, ({ ref }) => ref)
     },

@@ -1,6 +1,7 @@
 /** Who is asking: a bearer token → Principal. Which tokens there are, main.ts says. */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
+import { networkOf } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import type { Permission } from './permissions.ts'
 import { Problem } from './problem.ts'
@@ -37,7 +38,7 @@ export type AppEnv = {
 /** Undefined for a token that is not, or no longer, good for anything; `source` has shown it. */
 export type FindPrincipal = (token: string, source: Source) => Promise<Principal | undefined>
 
-/** Wrong tokens from one address; a good one always gets through. */
+/** Wrong tokens from one network; a good one always gets through. */
 const GUESSES = { perSecond: 10, burst: 300 }
 /** Calls of one caller. */
 const CALLS = { perSecond: 500, burst: 2_000 }
@@ -58,7 +59,7 @@ export function authenticate(
     const token = bearerTokenOf(c)
     const principal = token === undefined ? undefined : await findPrincipal(token, c.var.source)
     if (!principal) {
-      if (token !== undefined) refuseHaste(guesses.take(c.var.source.address))
+      if (token !== undefined) refuseHaste(guesses.take(networkOf(c.var.source.address)))
       throw notAuthenticated(token, resourceMetadata)
     }
     refuseHaste(calls.take(callerOf(principal)))

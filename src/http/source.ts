@@ -19,7 +19,7 @@ export interface Source {
 
 /** Proxies between the callers and us, and what they are believed. */
 export interface TrustedProxies {
-  /** Whose Forwarded and X-Forwarded-For headers are believed. */
+  /** Whose X-Forwarded-For and X-Forwarded-Proto headers are believed. */
   readonly addresses: Ranges
   /**
    * In which they hand on the certificate that a client has shown them: as RFC 9440 writes it, or as

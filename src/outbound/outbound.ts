@@ -198,6 +198,8 @@ function tooFar({ host }: URL, redirects: number): string {
 function responseTo(call: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     call.on('response', resolve).on('error', reject)
+    // All there is where it switches to another protocol, which nobody asked for: 101 is no answer.
+    call.on('close', () => reject(new Error('closed without an answer')))
   })
 }
 

@@ -57,6 +57,8 @@ export function plain(text: string): string {
   return text.replaceAll(/\p{C}+/gu, ' ').slice(0, MOST_CHARACTERS)
 }
 
+/** Whoever says `at once` every time is not asked without end. */
+const SHORTEST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 86_400_000
 
 /** RFC 9110, section 10.2.3: seconds, or a date; undefined for neither. */
@@ -66,5 +68,5 @@ export function pauseMsOf(retryAfter: string | undefined, now: Date): number | u
   // Date.parse makes something of almost anything.
   if (!isSeconds && !retryAfter.endsWith(' GMT')) return undefined
   const ms = isSeconds ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - now.getTime()
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_PAUSE_MS)
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
 }

@@ -1,6 +1,7 @@
 /** Whether a token of an OpenID provider is accepted, who stands behind it, and why not. */
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import type { Clock } from '../../clock.ts'
+import { operatorId } from '../operator.ts'
 import { KeysRefused, type PublicJwk, SIGNATURES } from '../public-keys.ts'
 import type { RemoteKeys } from '../remote-documents.ts'
 import { valuesOfClaim } from './claim.ts'
@@ -136,8 +137,7 @@ function accepted({ id, claim, roles }: Provider, claims: Claims): Examined {
   const names = [preferred_username, email].filter((one) => typeof one === 'string')
   return {
     accepted: true,
-    // Not by the issuer: two parties may have the same, or claim to.
-    id: `oidc:${id}:${sub}`,
+    id: operatorId(id, sub),
     name: names.find(isPrintable) ?? sub,
     values,
     scopes: [...new Set(values.flatMap((value) => roles.get(value) ?? []))],

@@ -1,5 +1,5 @@
 /** `firstlight audit export`: the log as JSON lines, in a file or on stdout. */
-import { createWriteStream, renameSync } from 'node:fs'
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { call } from '../api.ts'
 import type { ApiClient } from '../api-client.ts'
@@ -23,8 +23,13 @@ export async function exportLog(
     await pipeline(counted(lines, exported), process.stdout, { end: false })
   } else {
     const draft = `${out}.${process.pid}.new`
-    await pipeline(counted(lines, exported), createWriteStream(draft, { mode: 0o600 }))
-    renameSync(draft, out)
+    try {
+      await pipeline(counted(lines, exported), createWriteStream(draft, { mode: 0o600 }))
+      renameSync(draft, out)
+    } catch (error) {
+      rmSync(draft, { force: true })
+      throw error
+    }
   }
   return exported
 }

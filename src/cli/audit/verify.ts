@@ -38,6 +38,12 @@ export async function verifyLog(
   const walk = new ChainWalk({ witnesses, heads: [...state.map(headOfState), ...head.map(headOf)] })
   const flaw = await walkLines(walk, await linesOf(source))
   if (flaw) throw brokenAt(flaw)
+  if (typeof source === 'string' && walk.count === 0) {
+    throw new CliFailure('check-failed', `${source} holds no entry of any log`, {
+      code: 'empty',
+      next: 'firstlight audit export writes one',
+    })
+  }
   const absent = witnesses
     .map(({ spki }) => fingerprintOf(spki))
     .find((fingerprint) => !walk.held.some((one) => one.witness === fingerprint))

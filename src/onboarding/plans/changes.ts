@@ -1,6 +1,7 @@
 /** What becomes of a plan when somebody changes it: within one transaction, with its audit entry. */
 import type { AuditLog } from '../../audit/log.ts'
 import type { EntryType } from '../../audit/types.ts'
+import { mayBeSame } from '../../callers/operator.ts'
 import type { Clock } from '../../clock.ts'
 import type { Executor } from '../../database/connection.ts'
 import { Problem } from '../../http/problem.ts'
@@ -191,7 +192,7 @@ function refuseApproval(
   if (row.version !== head.version) {
     throw new Problem('conflict', `${what} is not the latest: that is version ${head.version}`)
   }
-  if (row.created_by === by) {
+  if (mayBeSame(row.created_by, by)) {
     throw new Problem('not-permitted', `${what} is your own: somebody else has to approve it`)
   }
   if (digestOf(row.document) !== digest) {

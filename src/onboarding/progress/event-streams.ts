@@ -20,13 +20,15 @@ const LOOK_MS = 500
 const HEARTBEAT_MS = 15_000
 /** Whoever watches longer has to show a token that is still good. */
 const LONGEST_MS = 15 * 60_000
-const MOST_AT_ONCE = 64
+const MOST_AT_ONCE = 256
+/** No party keeps the others from watching. */
+const MOST_OF_ONE_PARTY = 64
 const MOST_OF_ONE_CALLER = 8
 const RETRY_MS = 2_000
 
 export class EventStreams {
   readonly #clock: Clock
-  readonly #open = new Map<EventStream, string>()
+  readonly #open = new Map<EventStream, Principal>()
   #isStopped = false
 
   constructor(clock: Clock) {
@@ -44,16 +46,24 @@ export class EventStreams {
 
   /** Throws too-many-requests. */
   open(principal: Principal, look: Look): AsyncIterable<string> {
-    const caller = callerOf(principal)
-    const ofCaller = [...this.#open.values()].filter((one) => one === caller).length
-    if (ofCaller >= MOST_OF_ONE_CALLER || this.#open.size >= MOST_AT_ONCE) {
+    if (this.#isFull(principal)) {
       const headers = { 'retry-after': '30' }
       throw new Problem('too-many-requests', 'too many are watching: try again', { headers })
     }
     const stream = new EventStream(this.#clock, look, () => this.#open.delete(stream))
-    this.#open.set(stream, caller)
+    this.#open.set(stream, principal)
     if (this.#isStopped) stream.end()
     return stream
+  }
+
+  #isFull(principal: Principal): boolean {
+    const ofParty = [...this.#open.values()].filter(({ party }) => party === principal.party)
+    const ofCaller = ofParty.filter((one) => callerOf(one) === callerOf(principal))
+    return (
+      ofCaller.length >= MOST_OF_ONE_CALLER ||
+      ofParty.length >= MOST_OF_ONE_PARTY ||
+      this.#open.size >= MOST_AT_ONCE
+    )
   }
 }
 

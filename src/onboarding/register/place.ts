@@ -46,6 +46,8 @@ export interface PlaceServices {
 /** A registration is renewed when this part of its time is over. */
 const RENEW_AFTER = 0.8
 const JITTER = 0.05
+/** Whoever grants a second, for each of many, would have us do nothing else. */
+const SOONEST_RENEWAL_MS = 60_000
 
 export class Place implements Errands<Job> {
   readonly #origin: string
@@ -108,7 +110,10 @@ export class Place implements Errands<Job> {
     const now = clock.now()
     if (outcome.kind !== 'registered') return after(now, pauses.pauseMs(attempts + 1))
     const spread = 1 + JITTER * (2 * random() - 1)
-    return after(now, Math.max(1_000, outcome.waitSeconds * 1000 * RENEW_AFTER * spread))
+    return after(
+      now,
+      Math.max(SOONEST_RENEWAL_MS, outcome.waitSeconds * 1000 * RENEW_AFTER * spread),
+    )
   }
 }
 

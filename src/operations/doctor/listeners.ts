@@ -100,6 +100,8 @@ export function statusOf(url: string): Promise<Status> {
     call.on('error', (error: Error & { code?: string }) =>
       resolve({ status: 0, code: error.code, reason: reasonOf(error) }),
     )
+    // All there is where it switches to another protocol.
+    call.on('close', () => resolve({ status: 0, reason: 'closed without an answer' }))
     call.end()
   })
 }

@@ -43,7 +43,7 @@ export class Source {
   async list(continuation: string): Promise<ListedPage> {
     const from = continuation && `&continuation=${encodeURIComponent(continuation)}`
     const answer = await this.#ask(`?limit=${PAGE}${from}`, 'GET', MOST_LIST_BYTES)
-    return pageOf(fromUtf8(answer.body))
+    return pageOf(answer.body)
   }
 
   async download(id: string): Promise<Bytes> {
@@ -89,8 +89,8 @@ function errorOf(answer: HttpAnswer): PartnerError {
   return new PartnerError(answer.status, textOfAnswer(answer), headerOf(answer, 'retry-after'))
 }
 
-function pageOf(text: string): ListedPage {
-  const document = recordOf(jsonOf(text))
+function pageOf(body: Bytes): ListedPage {
+  const document = recordOf(documentIn(body))
   const { vouchers, continuation = '', receipts } = document ?? {}
   // go-fdo writes null for an empty list.
   const list = vouchers ?? []
@@ -101,6 +101,16 @@ function pageOf(text: string): ListedPage {
     throw new Error(`its list goes on with more than ${LONGEST_CONTINUATION} characters`)
   }
   return { items: list.map(listedOf), continuation, keepsReceipts: receipts === true }
+}
+
+/** Undefined for what is no JSON, or none in UTF-8. */
+function documentIn(body: Bytes): unknown {
+  try {
+    return jsonOf(fromUtf8(body))
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
 }
 
 function listedOf(entry: unknown): Listed {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEntry, hashOf } from '../../../../src/audit/entry.ts'
 import { entryLine } from '../../../../src/audit/lines.ts'
+import { draftOf } from '../../../../src/audit/store.ts'
 import { ChainWalk, type Walk, walkLines } from '../../../../src/audit/verify.ts'
 import {
   AuditWorld,
@@ -54,6 +55,12 @@ describe('a whole log', () => {
   ])('is broken where its %s was changed', async (_, change) => {
     const changed = entries.with(4, { ...at(5), ...change })
     expect(await flawOf(changed)).toMatchObject({ seq: 5, kind: 'hash' })
+  })
+
+  it('is broken where a detail cannot be read any more', async () => {
+    const row = { ...at(5), guid: null, device_id: null, subject_id: null, detail: '{' }
+    const { detail } = draftOf(row)
+    expect(await flawOf(entries.with(4, { ...at(5), detail }))).toMatchObject({ seq: 5 })
   })
 
   it('is broken behind an entry that was written anew', async () => {

@@ -115,6 +115,14 @@ describe('a failure', () => {
     })
   })
 
+  it('does not let a peer steer the terminal', () => {
+    const text = 'gone\u001b[2J\r\nor not\u009b1A'
+    reportFailure(new PeerRefusal({ code: 1, previousMessage: 30, text }), false)
+    expect(stderr).toBe('error: the peer refused message 30: gone·[2J·\nor not·1A\n')
+    outputOf({}).note('http://a: \u001b[2J')
+    expect(stderr).toMatch(/\nhttp:..a: ·\[2J\n$/)
+  })
+
   it('tells a server that is not there from anything else', () => {
     const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
     expect(failureOf(refused).kind).toBe('unreachable')

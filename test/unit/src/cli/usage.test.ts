@@ -11,6 +11,7 @@ import { fleetCommand } from '../../../../src/cli/commands/fleet.ts'
 import { identityProviderCommand } from '../../../../src/cli/commands/identity-provider.ts'
 import { keyCommand } from '../../../../src/cli/commands/key.ts'
 import { orderCommand } from '../../../../src/cli/commands/order.ts'
+import { planCommand } from '../../../../src/cli/commands/plan.ts'
 import { partyCommand } from '../../../../src/cli/commands/party.ts'
 import { stationCommand } from '../../../../src/cli/commands/station.ts'
 import { transferCommand } from '../../../../src/cli/commands/transfer.ts'
@@ -94,6 +95,19 @@ describe('a command line that is wrong', () => {
       ...[2, 'usage'],
       expect.stringMatching(message),
     ])
+  })
+})
+
+describe('a file', () => {
+  it('that is not there is what is wrong, not the service', async () => {
+    const answer = await failing(planCommand(), ['bring', join(folder, 'nothing')])
+    expect(answer).toEqual([1, 'file', expect.stringMatching(/^ENOENT/)])
+  })
+
+  it('without an entry is no log', async () => {
+    writeFileSync(join(folder, 'empty'), '\n')
+    const answer = await failing(auditCommand(), ['verify', '--file', join(folder, 'empty')])
+    expect(answer).toEqual([5, 'empty', expect.stringContaining('no entry')])
   })
 })
 

@@ -127,6 +127,12 @@ describe('what is no answer', () => {
     await expect(send(hello, undefined)).rejects.toThrow(TransportError)
   }
 
+  it('is another protocol that nobody asked for', async () => {
+    await refused(({ socket }) => {
+      socket.write('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
+    })
+  })
+
   it('is refused: another status, no type, one that is no number', async () => {
     await refused((_, response) => response.writeHead(404).end('not here'))
     await refused((_, response) => response.writeHead(307, { Location: '/' }).end())

@@ -6,6 +6,8 @@ import { concat, toHex } from '../../../../protocol/bytes.ts'
 import type { FdoTransport } from '../../../../protocol/converse.ts'
 import { errorMessage } from '../../../../protocol/error-message.ts'
 import { SHA256, hashOf } from '../../../../protocol/crypto/hash.ts'
+import { messageOf } from '../../../../protocol/message.ts'
+import { AcceptOwner } from '../../../../protocol/to0/messages.ts'
 import { FdoError, HasteError } from '../../../../protocol/errors.ts'
 import { rendezvousInfoFromText } from '../../../../protocol/types/rendezvous-text.ts'
 import { type To2Addresses, to2AddressesFromText } from '../../../../protocol/types/to2-address.ts'
@@ -176,6 +178,22 @@ describe('the register', () => {
     await quiet()
     expect(attempts('near.test')).toBe(1)
     world.clock.advance(0.2 * DAY_MS)
+    await quiet()
+    expect(attempts('near.test')).toBe(2)
+  })
+
+  it('is not kept busy by a rendezvous that grants next to no time', async () => {
+    places.set('near.test', async (message, authorization) => {
+      const answer = await rendezvous(message, authorization)
+      if (answer.message.number !== AcceptOwner.number) return answer
+      return { ...answer, message: messageOf(AcceptOwner, { waitSeconds: 1 }) }
+    })
+    await hold(1, NEAR)
+    await quiet()
+    world.clock.advance(59_000)
+    await quiet()
+    expect(attempts('near.test')).toBe(1)
+    world.clock.advance(1_000)
     await quiet()
     expect(attempts('near.test')).toBe(2)
   })

@@ -133,6 +133,12 @@ describe('a call', () => {
     await expect(caller.request('http://127.0.0.1:1/')).rejects.toEqual(because('unreachable'))
     await expect(caller.check('http://no.such.invalid/')).rejects.toEqual(because('unreachable'))
   })
+
+  it('ends where another protocol is answered in, which nobody asked for', async () => {
+    answering = ({ socket }) =>
+      void socket.write('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
+    await expect(outbound().request(url())).rejects.toEqual(because('unreachable'))
+  })
 })
 
 describe('a redirect', () => {

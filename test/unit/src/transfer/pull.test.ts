@@ -214,6 +214,7 @@ describe('a buyer', () => {
   it.each([
     '[]',
     'hello',
+    '{"vouchers":[],"\u00ff":1}',
     '{"vouchers":{}}',
     '{"vouchers":[{"voucher_id":"../x"}]}',
     '{"vouchers":[{"voucher_id":".."}]}',
@@ -222,11 +223,14 @@ describe('a buyer', () => {
     '{"vouchers":[],"continuation":"again"}',
     `{"vouchers":[],"continuation":"${'x'.repeat(1_025)}"}`,
   ])('refuses a list that is none: %s', async (text) => {
-    const http = through((url) => (url.includes('?limit=') ? { body: Buffer.from(text) } : {}))
+    const http = through((url) => (url.includes('?limit=') ? { body: bytesOf(text) } : {}))
     const made = await trade(1, { http })
     expect((await made.pull()).status).toBe(422)
     expect(made.buyer.admitted).toEqual([])
   })
+
+  /** ÿ is no UTF-8 as it stands. */
+  const bytesOf = (text: string) => Buffer.from(text, 'latin1')
 
   /** A list that goes on for ever. */
   function endless(onPage: (page: number) => unknown) {

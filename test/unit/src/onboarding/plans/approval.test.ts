@@ -48,6 +48,12 @@ describe('a version that runs programs', () => {
     expect(json.plan).toEqual({ name: 'default', version: 1 })
   })
 
+  it('is not approved by its author, who comes by another provider', async () => {
+    const { digest } = await put(runs('id'), 'oidc~fdoo_1~u-1')
+    expect(await approve(1, { digest }, 'oidc~fdoo_2~u-1')).toMatchObject({ status: 403 })
+    expect(await approve(1, { digest }, 'oidc~fdoo_2~u-2')).toMatchObject({ status: 200 })
+  })
+
   it('is approved by another than its author, as it was looked at', async () => {
     const { digest } = await put(runs('id'))
     expect(await approve(1, { digest }, 'x')).toMatchObject({

@@ -16,11 +16,12 @@ beforeEach(() => {
   events = []
 })
 
-const who = (id: string): Principal => ({
-  ...{ id, name: id, kind: 'token', party: HOME_PARTY, permissions: new Set() },
+const who = (id: string, party: string): Principal => ({
+  ...{ id, name: id, kind: 'token', party, permissions: new Set() },
 })
 const look = async () => events.splice(0)
-const open = (id = 'a') => streams.open(who(id), look)[Symbol.asyncIterator]()
+const open = (id = 'a', party = HOME_PARTY) =>
+  streams.open(who(id, party), look)[Symbol.asyncIterator]()
 /** Lets what waits go on, over so much time. */
 async function pass(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 500) {
@@ -81,7 +82,7 @@ describe('a stream of events', () => {
     expect((await open().next()).done).toBe(true)
   })
 
-  it('is one of eight of a caller, and of sixty-four in all, until it ends', async () => {
+  it('is one of eight of a caller, and of sixty-four of a party, until it ends', async () => {
     const some = Array.from({ length: 8 }, () => open('a'))
     expect(() => open('a')).toThrow('too many are watching')
     for (const caller of 'bcdefgh') for (let i = 0; i < 8; i++) open(caller)
@@ -90,5 +91,11 @@ describe('a stream of events', () => {
     await some[0]?.return?.()
     open('z')
     expect(() => open('z')).toThrow('too many are watching')
+  })
+
+  it('is one of two hundred and fifty-six of all parties', () => {
+    for (const party of ['b', 'c', 'd', 'e'])
+      for (const caller of 'abcdefgh') for (let i = 0; i < 8; i++) open(caller, party)
+    expect(() => open('a', 'f')).toThrow('too many are watching')
   })
 })
