@@ -47,7 +47,7 @@ export interface PlaceServices {
 const RENEW_AFTER = 0.8
 const JITTER = 0.05
 /** Whoever grants a second, for each of many, would have us do nothing else. */
-const SOONEST_RENEWAL_MS = 60_000
+const SOONEST_RENEWAL_MS = 10_000
 
 export class Place implements Errands<Job> {
   readonly #origin: string

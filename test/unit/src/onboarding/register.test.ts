@@ -190,7 +190,7 @@ describe('the register', () => {
     })
     await hold(1, NEAR)
     await quiet()
-    world.clock.advance(59_000)
+    world.clock.advance(9_000)
     await quiet()
     expect(attempts('near.test')).toBe(1)
     world.clock.advance(1_000)
