@@ -185,7 +185,7 @@ describe.each([
       const { connect } = await import('node:net')
       const socket = connect(server.port, '127.0.0.1')
       socket.write('POST /fdo/101/msg/60 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf')
-      await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(0))
+      await expect.poll(() => socket.bytesWritten).toBeGreaterThan(0)
       socket.destroy()
       expect((await post(60)).status).toBe(200)
     })
