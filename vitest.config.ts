@@ -21,7 +21,9 @@ export default defineConfig({
           exclude: PROGRAMS,
           setupFiles,
           expect,
-          testTimeout: 20_000,
+          // A busy machine is no failure.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           ...patience,
         },
       },
