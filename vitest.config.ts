@@ -5,6 +5,8 @@ const isOnPostgres = process.env['FIRSTLIGHT_TEST_DATABASE_URL'] !== undefined
 const setupFiles = isOnPostgres ? ['test/support/postgres-cleanup.ts'] : []
 /** A server’s databases are made and removed; a busy machine is no failure. */
 const patience = isOnPostgres ? { testTimeout: 60_000, hookTimeout: 60_000 } : {}
+/** What is waited for comes at once, or a little later: that it never comes is told after this. */
+const expect = { poll: { timeout: 10_000 } }
 const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
@@ -18,7 +20,10 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: PROGRAMS,
           setupFiles,
-          testTimeout: 20_000,
+          expect,
+          // A busy machine is no failure.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           ...patience,
         },
       },
@@ -28,6 +33,7 @@ export default defineConfig({
           include: PROGRAMS,
           globalSetup: 'test/support/build.ts',
           setupFiles,
+          expect,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

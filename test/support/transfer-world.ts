@@ -14,6 +14,7 @@ import { type TransferServices, openTransfer } from '../../src/transfer/assembly
 import type { Http, PartyPort, VoucherPort } from '../../src/transfer/ports.ts'
 import { certificateOf, ecKey } from './certificates.ts'
 import { call, listening } from './listening.ts'
+import { quiet } from './quiet.ts'
 import { openVoucherWorld } from './voucher-world.ts'
 import { makeVoucher, partsOf } from './vouchers.ts'
 import { afterCommit } from '../../src/database/connection.ts'
@@ -138,12 +139,18 @@ export async function openTransferWorld(options: TransferWorldOptions = {}) {
       await transfer.stop()
       await server.close()
     },
-    /** As an administrator would see it, once `done`: at once mostly, a busy machine takes longer. */
+    /**
+     * As an administrator would see it, once `done`: at once mostly, a busy machine takes longer. Who
+     * did it goes on a while after that: whoever moves the clock then is to be waited for by all.
+     */
     async until<T>(look: () => Promise<T>, done: (seen: T) => boolean): Promise<T> {
       const deadline = performance.now() + PATIENCE_MS
       for (;;) {
         const seen = await look()
-        if (done(seen)) return seen
+        if (done(seen)) {
+          await quiet()
+          return seen
+        }
         if (performance.now() > deadline) throw new Error(`never: ${JSON.stringify(seen)}`)
         await new Promise((resolve) => setImmediate(resolve))
       }

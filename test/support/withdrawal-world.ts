@@ -126,7 +126,7 @@ export class WithdrawalWorld {
   }
 
   jobs() {
-    return this.world.database.db.selectFrom('to0_job').selectAll().execute()
+    return this.world.database.db.selectFrom('to0_job').selectAll().orderBy('guid').execute()
   }
 
   sell(): Promise<unknown> {

@@ -15,9 +15,6 @@ import { ecKey, spkiOf } from '../../../support/certificates.ts'
 import { TESTER, openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
 import { partsOf } from '../../../support/vouchers.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const folder = mkdtempSync(join(tmpdir(), 'firstlight-handover-'))
 const owners = [partsOf().signers[1] ?? expect.fail()]
 const world = await openTransferWorld({ owners })

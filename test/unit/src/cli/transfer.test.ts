@@ -11,9 +11,6 @@ import { transferCommand } from '../../../../src/cli/commands/transfer.ts'
 import { hashOf } from '../../../../src/transfer/secret.ts'
 import { PARTY, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const folder = mkdtempSync(join(tmpdir(), 'firstlight-transfer-'))
 const trade = await openTrade()
 const { seller, buyer } = trade

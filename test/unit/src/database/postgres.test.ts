@@ -113,11 +113,12 @@ describe.runIf(isOnPostgres)('commit', () => {
   })
 
   it('says how many wait while all connections are lent', async () => {
-    const { open, pass } = gate()
-    const lent = Array.from({ length: 4 }, () => database.commit(pass))
+    const gates = Array.from({ length: 4 }, gate)
+    const lent = gates.map(({ pass }) => database.commit(pass))
+    for (const { reached } of gates) await reached
     const kept = Array.from({ length: 3 }, () => list.all(database.db, {}))
-    await vi.waitFor(() => expect(database.waiting()).toBe(3))
-    open()
+    await until(() => database.waiting() === 3)
+    for (const { open } of gates) open()
     await Promise.all([...lent, ...kept])
     expect(database.waiting()).toBe(0)
   })

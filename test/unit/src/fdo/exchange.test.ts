@@ -508,9 +508,7 @@ describe('an answer', () => {
       arrived = true
       return given
     })
-    await vi.waitFor(async () => {
-      expect(await effectCount(world.database.db, 'counted')).toBe(1)
-    })
+    await expect.poll(() => effectCount(world.database.db, 'counted')).toBe(1)
     const repeat = await world.send(Round, 3, token)
     expect(arrived).toBe(false)
     world.clock.advance(5_000)

@@ -27,13 +27,17 @@ describe.each([
 
   beforeAll(async () => {
     world = await exchangeWorld()
+    server = await serve()
+  })
+  afterAll(async () => {
+    await server.close()
+    await world.close()
+  })
+
+  function serve(limits: { slowestBodyMs?: number } = {}): Promise<Listening> {
     const { exchange, clock } = world
-    const fdo = new FdoHttp({
-      exchange,
-      load: new Load(),
-      trustedProxies: { addresses: [] },
-      slowestBodyMs: 200,
-    })
+    const load = new Load()
+    const fdo = new FdoHttp({ exchange, load, trustedProxies: { addresses: [] }, ...limits })
     const app = createApp({
       log: silentLog,
       clock,
@@ -44,12 +48,8 @@ describe.each([
       routes: [],
       others: [fdoRoutes(fdo)],
     })
-    server = await listening(app, isTakenFirst ? fdo : undefined)
-  })
-  afterAll(async () => {
-    await server.close()
-    await world.close()
-  })
+    return listening(app, isTakenFirst ? fdo : undefined)
+  }
 
   const post = (number: number | string, body: Uint8Array = one, headers = {}) =>
     call(`${server.url}/fdo/101/msg/${number}`, 'POST', { ...CBOR, ...headers }, body)
@@ -178,14 +178,16 @@ describe.each([
   describe('a message that does not come', () => {
     it('is refused after a while, and the connection closed', async () => {
       const head = 'POST /fdo/101/msg/60 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n'
-      expect(await talk(server.port, head, 'slow')).toMatch(/^HTTP\/1.1 500 [^]*Message-Type: 255/)
+      const { port, close } = await serve({ slowestBodyMs: 200 })
+      expect(await talk(port, head, 'slow')).toMatch(/^HTTP\/1.1 500 [^]*Message-Type: 255/)
+      await close()
     })
 
     it('costs nothing where the connection breaks off', async () => {
       const { connect } = await import('node:net')
       const socket = connect(server.port, '127.0.0.1')
       socket.write('POST /fdo/101/msg/60 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf')
-      await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(0))
+      await expect.poll(() => socket.bytesWritten).toBeGreaterThan(0)
       socket.destroy()
       expect((await post(60)).status).toBe(200)
     })

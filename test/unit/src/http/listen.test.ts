@@ -64,13 +64,17 @@ async function whileListening<T>(
 }
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+/** The system of a busy machine comes to its connections when it does. */
+const PATIENCE_MS = 5_000
 
 describe('connections that come all at once', () => {
   it('wait to be taken in by the thousand, and none is left to try again', async () => {
     await whileListening({}, async (port) => {
       const sockets = Array.from({ length: 1_000 }, () => connect(port, '127.0.0.1'))
-      // All have been asked for, and the event loop has not turned.
+      // All have been asked for, and the event loop has not turned, nor does it before they are there.
       await new Promise<void>((resolve) => process.nextTick(resolve))
+      const until = performance.now() + PATIENCE_MS
+      while (waitingAt(port) < 1_000 && performance.now() < until);
       expect(waitingAt(port)).toBe(1_000)
       await Promise.all(sockets.map((socket) => once(socket, 'connect')))
       for (const socket of sockets) socket.destroy()
@@ -112,7 +116,7 @@ describe('a head', () => {
   }
 
   it('that does not come in time is told so', async () => {
-    const answer = await taken(20, (socket) => socket.write('GET / HTTP/1.1\r\n'))
+    const answer = await taken(200, (socket) => socket.write('GET / HTTP/1.1\r\n'))
     expect(answer).toMatch(/^HTTP\/1.1 408 .*Connection: close/s)
   })
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import type { KeyKind } from '../../../../protocol/cose/algorithms.ts'
 import { DEFAULT_TYPE, X509 } from '../../../../protocol/crypto/public-key.ts'
@@ -17,9 +17,6 @@ import {
   someVouchers,
 } from '../../../support/transfer-world.ts'
 import { makeVoucher, partsOf } from '../../../support/vouchers.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {

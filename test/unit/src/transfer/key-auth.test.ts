@@ -21,9 +21,6 @@ import { owner, randomBytes } from '../../../support/key-auth.ts'
 import { call } from '../../../support/listening.ts'
 import { PARTY, openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const PUSH = '/api/v1/vouchers'
 const PULL = '/api/v1/pull/vouchers'
 const CBOR = { 'content-type': 'application/cbor' }

@@ -1,5 +1,5 @@
 /** What the audit logs of seller and buyer say of a voucher that changed hands. */
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { toPem } from '../../../../protocol/x509/pem.ts'
 import { settleAll } from '../../../../src/audit/settle.ts'
 import { listReceipts } from '../../../../src/transfer/receipts/store.ts'
@@ -10,9 +10,6 @@ import {
   openTrade,
   someVouchers,
 } from '../../../support/transfer-world.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {

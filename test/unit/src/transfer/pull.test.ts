@@ -18,9 +18,6 @@ import {
   someVouchers,
 } from '../../../support/transfer-world.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const one of open.splice(0)) await one.close()

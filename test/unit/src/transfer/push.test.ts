@@ -10,9 +10,6 @@ import { hashOf } from '../../../../src/transfer/secret.ts'
 import type { VoucherRow } from '../../../../src/vouchers/store.ts'
 import { PARTY, openTrade, someVouchers } from '../../../support/transfer-world.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const one of open.splice(0)) await one.close()

@@ -7,9 +7,6 @@ import { ecKey, spkiOf } from '../../../support/certificates.ts'
 import { PARTY, TESTER, openTransferWorld, someVouchers } from '../../../support/transfer-world.ts'
 import { partsOf } from '../../../support/vouchers.ts'
 
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 30_000 })
-
 const MINUTE_MS = 60_000
 const parts = partsOf()
 const model = parts.header.deviceInfo

@@ -120,6 +120,8 @@ describe('a device that is made anew', () => {
 describe('a device that is retired', () => {
   it('has neither credentials nor vouchers any more, and no tokens', async () => {
     const device = await world.addDevice()
+    // Its vouchers go in the order in which they came.
+    world.clock.advance(1000)
     await world.onboard(device)
     const { id } = await world.device()
     const { status, json } = await retire()
