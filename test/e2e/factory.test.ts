@@ -21,6 +21,7 @@ import { type RunningService, startService } from '../../src/main.ts'
 import { deviceIdOf } from '../../src/vouchers/device-id.ts'
 import { recordedRun } from '../support/recorded-runs.ts'
 import { withDatabase } from '../support/database.ts'
+import { freePort } from '../support/programs.ts'
 
 const DEVICES: Record<KeyKind, Signer> = {
   p256: signerOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
@@ -300,14 +301,14 @@ describe('the factory', { timeout: PATIENCE_MS }, () => {
   it('tells the rendezvous after a restart where the owner has gone', async () => {
     const folder = newFolder()
     const device = newDevice()
-    const before = await start({}, folder)
+    const variables = { FIRSTLIGHT_PORT: String(await freePort()) }
+    const before = await start(variables, folder)
     const { guid } = await make(before, device)
     await redirect(before, guid, device)
     await before.stop()
     running.splice(running.indexOf(before), 1)
 
-    const rendezvous = new URL(before.publicUrl).port
-    const after = await start({ FIRSTLIGHT_PORT: rendezvous }, folder)
+    const after = await start(variables, folder)
     const addresses = [{ dns: 'owner.test', port: 443, protocol: 'https' }]
     const put = { method: 'PUT', body: JSON.stringify({ addresses }) }
     expect((await api(after, '/owner-addresses', put)).status).toBe(200)
