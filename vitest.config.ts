@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 const isOnPostgres = process.env['FIRSTLIGHT_TEST_DATABASE_URL'] !== undefined
 const setupFiles = isOnPostgres ? ['test/support/postgres-cleanup.ts'] : []
-/** A server’s databases are made and removed; a busy machine is no failure. */
-const patience = isOnPostgres ? { testTimeout: 60_000, hookTimeout: 60_000 } : {}
+/** A busy machine is no failure; on a server databases are made and removed, too. */
+const patience = (ms: number) => ({ testTimeout: ms, hookTimeout: ms })
 const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
 
 export default defineConfig({
@@ -18,8 +18,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: PROGRAMS,
           setupFiles,
-          testTimeout: 20_000,
-          ...patience,
+          ...patience(60_000),
         },
       },
       {
@@ -28,8 +27,7 @@ export default defineConfig({
           include: PROGRAMS,
           globalSetup: 'test/support/build.ts',
           setupFiles,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience(180_000),
         },
       },
     ],

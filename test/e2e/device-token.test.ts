@@ -6,13 +6,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseCertificate } from '../../protocol/x509/certificate.ts'
 import { revokeCredentials } from '../../src/pki/revocation/revoke.ts'
 import { onboard, openTestPki, p256 } from '../support/pki.ts'
+import { PATIENCE_MS } from '../support/service.ts'
 import { type TokenWorld, openTokenWorld } from '../support/token-world.ts'
 
 const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 const OTHER = 'fdod_bbbbbbbbbbbbbbbbbbbbbbbbbb'
 const DAY_MS = 86_400_000
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS })
 
 let world: TokenWorld
 beforeEach(async () => {

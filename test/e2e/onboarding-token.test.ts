@@ -5,13 +5,14 @@ import type { WantedToken } from '../../protocol/service-info/token-issuer.ts'
 import { TokenRefusal } from '../../protocol/service-info/token-issuer.ts'
 import { DeviceTokens } from '../../src/tokens/device-tokens.ts'
 import { onboard, p256 } from '../support/pki.ts'
+import { PATIENCE_MS } from '../support/service.ts'
 import { type Identity, type TokenWorld, openTokenWorld } from '../support/token-world.ts'
 
 const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 const BOTH = ['device:whoami', 'device:certificate']
 const ALL: WantedToken = { audience: null, scopes: null }
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS })
 
 let world: TokenWorld
 beforeEach(async () => {

@@ -10,11 +10,12 @@ import { loadConfig } from '../../src/config.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { onboard, openTestPki } from '../support/pki.ts'
 import { withDatabase } from '../support/database.ts'
+import { PATIENCE_MS } from '../support/service.ts'
 
 const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 
 // Every start makes RSA keys, which keeps a small machine busy for seconds.
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS })
 
 const folders: string[] = []
 const running: RunningService[] = []

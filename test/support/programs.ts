@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { withDatabase } from './database.ts'
 
 export const MAIN = 'dist/src/cli/main.js'
-/** The machine may be busy, and a first start has RSA keys to find. */
-const READY_MS = 60_000
+/** The machine may be busy, a first start has RSA keys to find, and what was claimed has to lapse. */
+const READY_MS = 120_000
 
 export type Variables = Readonly<Record<string, string>>
 
