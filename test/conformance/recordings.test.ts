@@ -22,6 +22,7 @@ import { silentLog } from '../../src/log.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { until } from '../support/programs.ts'
 import { PATIENCE_MS } from '../support/service.ts'
+import { Unhurried } from '../support/unhurried.ts'
 import { fixture } from '../support/wire.ts'
 
 const FOLDER = new URL('../../fixtures/recordings/', import.meta.url)
@@ -51,6 +52,7 @@ describe.each(names)('%s', { timeout: PATIENCE_MS }, (name) => {
       ...source,
       clock: impatientClock(recording.now),
       log: silentLog,
+      load: new Unhurried(),
     })
     try {
       instrument(service.exchange, source)
