@@ -31,6 +31,21 @@ const shareOf = async (order: object = {}, wanted: object = {}) => {
   return share(central, id, { line: lineKey, ...wanted })
 }
 
+/** Whatever the line commits meanwhile, by itself too, comes after somebody has removed the issuer. */
+async function whileForgotten<T>(issuer: string, work: () => Promise<T>): Promise<T> {
+  const { database } = world.plant.service.services
+  const { commit } = database
+  database.commit = async (changes, options) => {
+    await database.db.deleteFrom('order_issuer').where('fingerprint', '=', issuer).execute()
+    return commit(changes, options)
+  }
+  try {
+    return await work()
+  } finally {
+    database.commit = commit
+  }
+}
+
 /** Made out by anybody, and good but for what is changed. */
 async function forged(more: Partial<ShareDocument> = {}, signer = newDevice()) {
   const name = `forged ${randomBytes(4).toString('hex')}`
@@ -74,20 +89,10 @@ describe('an order that comes signed', { timeout: PATIENCE_MS }, () => {
   })
 
   it('is refused where its issuer was removed while it was looked at', async () => {
-    const { issuer, line, plant } = world
+    const { issuer, line } = world
     const { document } = await shareOf()
-    const { database } = plant.service.services
-    const { commit } = database
-    database.commit = async (work, options) => {
-      database.commit = commit
-      await line.must('DELETE', `/order-issuers/${issuer}`)
-      return commit(work, options)
-    }
-    try {
-      expect((await offer(document)).json.check).toBe('issuer-not-trusted')
-    } finally {
-      database.commit = commit
-    }
+    const offered = await whileForgotten(issuer, () => offer(document))
+    expect(offered.json.check).toBe('issuer-not-trusted')
     expect((await line.must<{ items: [] }>('GET', '/order-issuers')).items).toEqual([])
     expect((await offer(document, { issuer })).json.is_new).toBe(true)
   })
@@ -171,18 +176,10 @@ describe('an order that comes signed', { timeout: PATIENCE_MS }, () => {
   })
 
   it('does not bring trust back that is withdrawn while it is looked at', async () => {
-    const { issuer, line, plant } = world
+    const { issuer, line } = world
     await takeIn(line, (await shareOf()).document, { issuer })
     const { document } = await shareOf()
-    const { database } = plant.service.services
-    const { commit } = database
-    const afterForgetting: typeof commit = async (work, options) => {
-      Object.assign(database, { commit })
-      await line.must('DELETE', `/order-issuers/${issuer}`)
-      return commit(work, options)
-    }
-    Object.assign(database, { commit: afterForgetting })
-    const { status, text } = await offer(document)
+    const { status, text } = await whileForgotten(issuer, () => offer(document))
     expect([status, text]).toEqual([422, expect.stringContaining('--issuer')])
     const { text: trusted } = await line.call('GET', '/order-issuers')
     expect(trusted).not.toContain(issuer)
