@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 const isOnPostgres = process.env['FIRSTLIGHT_TEST_DATABASE_URL'] !== undefined
 const setupFiles = isOnPostgres ? ['test/support/postgres-cleanup.ts'] : []
-/** A server’s databases are made and removed; a busy machine is no failure. */
-const patience = isOnPostgres ? { testTimeout: 60_000, hookTimeout: 60_000 } : {}
+/** A busy machine is no failure; on a server databases are made and removed, too. */
+const patience = (ms: number) => ({ testTimeout: ms, hookTimeout: ms })
 /** What is waited for comes at once, or a little later: that it never comes is told after this. */
 const expect = { poll: { timeout: 10_000 } }
 const PROGRAMS = ['test/e2e/cli*.test.ts', 'test/fault/**/*.test.ts']
@@ -21,10 +21,7 @@ export default defineConfig({
           exclude: PROGRAMS,
           setupFiles,
           expect,
-          // A busy machine is no failure.
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-          ...patience,
+          ...patience(60_000),
         },
       },
       {
@@ -34,8 +31,7 @@ export default defineConfig({
           globalSetup: 'test/support/build.ts',
           setupFiles,
           expect,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience(180_000),
         },
       },
     ],

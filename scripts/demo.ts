@@ -31,7 +31,7 @@ interface DeviceView {
   readonly to0: { readonly state: string; readonly last_error: string | null }
 }
 
-const REGISTRATION_DEADLINE_MS = 20_000
+const REGISTRATION_DEADLINE_MS = 60_000
 
 async function main(): Promise<void> {
   const service = await startService()

@@ -68,7 +68,7 @@ export async function startService(
 ): Promise<RunningService> {
   const services = await openServices(config, fakes, others)
   try {
-    return await startOver(services, others)
+    return await startOver(services, others, fakes.load)
   } catch (error) {
     await closeServices(services)
     throw error
@@ -78,6 +78,7 @@ export async function startService(
 async function startOver(
   services: Services,
   storytellers: OtherProcesses | undefined,
+  fakeLoad: Load | undefined,
 ): Promise<RunningService> {
   const { config } = services
   const { metrics, apiTokens } = services
@@ -94,12 +95,13 @@ async function startOver(
   await apiTokens.makeFirst((token) => replaceSecretFile(config.adminTokenFile, token))
 
   const pace = new Pace()
-  const load = new Load({
+  const signs = {
     waiting: () => services.database.waiting(),
     underWay: () => exchange.underWay + pace.length,
     waitedMs: () => pace.waitedMs,
     takenMs: () => exchange.takenMs,
-  })
+  }
+  const load = fakeLoad ?? new Load(signs)
   metrics.watch({
     ...{ name: 'firstlight_turned_away_total', help: 'Requests put off under load' },
     ...{ type: 'counter', labels: ['what'] },

@@ -13,6 +13,7 @@ import { openDatabase } from '../database/open.ts'
 import { DatabaseUnavailable } from '../database/unavailable.ts'
 import { createEvents } from '../events.ts'
 import { Leases } from '../leases/leases.ts'
+import type { Load } from '../load.ts'
 import { type Log, createLog } from '../log.ts'
 import { type Colleagues, Metrics } from '../metrics.ts'
 import { Outbound } from '../outbound/outbound.ts'
@@ -31,7 +32,9 @@ import { measured, signatureTimes } from './gauges/measured.ts'
 /** What tests put in the place of the real thing. */
 export type Fakes = Partial<
   Pick<Services, 'clock' | 'randomBytes' | 'log'> & Pick<KeyStoreServices, 'signerOf'>
->
+> & {
+  readonly load?: Load
+}
 
 /** Everything that lives long, and what it stands on. Throws StartRefused. */
 export async function openServices(

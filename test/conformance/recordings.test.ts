@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { replayingSource } from '../../scripts/record/randomness.ts'
 import {
@@ -20,6 +20,9 @@ import { loadConfig } from '../../src/config.ts'
 import { HERE } from '../../src/http/source.ts'
 import { silentLog } from '../../src/log.ts'
 import { type RunningService, startService } from '../../src/main.ts'
+import { until } from '../support/programs.ts'
+import { PATIENCE_MS } from '../support/service.ts'
+import { Unhurried } from '../support/unhurried.ts'
 import { fixture } from '../support/wire.ts'
 
 const FOLDER = new URL('../../fixtures/recordings/', import.meta.url)
@@ -28,7 +31,7 @@ const MOST_HOLD_MS = 2000
 
 const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
 
-describe.each(names)('%s', (name) => {
+describe.each(names)('%s', { timeout: PATIENCE_MS }, (name) => {
   const recording = fixture<Recording>(`recordings/${name}`)
 
   it('is answered with the bytes it was answered with', async () => {
@@ -49,6 +52,7 @@ describe.each(names)('%s', (name) => {
       ...source,
       clock: impatientClock(recording.now),
       log: silentLog,
+      load: new Unhurried(),
     })
     try {
       instrument(service.exchange, source)
@@ -91,8 +95,8 @@ async function replay({ messages }: Recording, service: RunningService): Promise
 }
 
 async function registered({ services }: RunningService): Promise<void> {
-  await vi.waitFor(async () => {
-    const rows = await services.database.db.selectFrom('registration').select('guid').execute()
-    expect(rows).not.toEqual([])
+  const { db } = services.database
+  await until('it is registered', async () => {
+    return (await db.selectFrom('registration').select('guid').execute()).length > 0
   })
 }

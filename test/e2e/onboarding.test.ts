@@ -11,6 +11,7 @@ import { manufactureDevice } from '../../src/simulator/manufacture.ts'
 import { fetchDeviceToken } from '../../src/simulator/token.ts'
 import { fdoTransport } from '../../src/simulator/transport.ts'
 import { withDatabase } from '../support/database.ts'
+import { Unhurried } from '../support/unhurried.ts'
 
 let folder: string
 let service: RunningService
@@ -18,16 +19,15 @@ const url = () => service.http ?? ''
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'firstlight-'))
-  service = await startService(
-    loadConfig(
-      await withDatabase({
-        FIRSTLIGHT_DATA: join(folder, 'data'),
-        FIRSTLIGHT_PORT: '0',
-        FIRSTLIGHT_TLS_PORT: '0',
-        FIRSTLIGHT_LOG: 'error',
-      }),
-    ),
+  const config = loadConfig(
+    await withDatabase({
+      FIRSTLIGHT_DATA: join(folder, 'data'),
+      FIRSTLIGHT_PORT: '0',
+      FIRSTLIGHT_TLS_PORT: '0',
+      FIRSTLIGHT_LOG: 'error',
+    }),
   )
+  service = await startService(config, { load: new Unhurried() })
 }, 60_000)
 
 afterAll(async () => {

@@ -86,9 +86,16 @@ describe('what an order refuses', { timeout: PATIENCE_MS }, () => {
     await makeAt(url)
     await office.must('POST', `/orders/${id}/close`)
     await expect(makeAt(url)).rejects.toMatchObject(refusal())
-    const soon = new Date(Date.now() + 1_500).toISOString()
-    await office.open({ ...wanted, expires_at: soon })
-    await expect.poll(() => makeAt(url).catch(() => 'refused'), { timeout: 30_000 }).toBe('refused')
+    const { id: late } = await office.open(wanted)
+    await makeAt(url)
+    await service.service.services.database.commit((tx) =>
+      tx
+        .updateTable('production_order')
+        .set({ expires_at: '2026-01-01T00:00:00.000Z' })
+        .where('id', '=', late)
+        .execute(),
+    )
+    await expect(makeAt(url)).rejects.toMatchObject(refusal())
   })
 
   it('a device whose order is closed while it is being made', async () => {

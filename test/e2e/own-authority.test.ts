@@ -10,11 +10,13 @@ import { loadConfig } from '../../src/config.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { onboard, openTestPki } from '../support/pki.ts'
 import { withDatabase } from '../support/database.ts'
+import { PATIENCE_MS } from '../support/service.ts'
+import { Unhurried } from '../support/unhurried.ts'
 
 const DEVICE = 'fdod_aaaaaaaaaaaaaaaaaaaaaaaaaa'
 
 // Every start makes RSA keys, which keeps a small machine busy for seconds.
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS })
 
 const folders: string[] = []
 const running: RunningService[] = []
@@ -39,7 +41,7 @@ async function start(variables: Record<string, string> = {}, folder = newFolder(
       ...variables,
     }),
   )
-  const service = await startService(config)
+  const service = await startService(config, { load: new Unhurried() })
   running.push(service)
   return { service, ca: readFileSync(join(folder, 'ca.pem')), folder }
 }

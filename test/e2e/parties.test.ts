@@ -7,6 +7,7 @@ import { deviceIdOf } from '../../src/vouchers/device-id.ts'
 import { madeOf } from '../support/voucher-world.ts'
 import { makeVoucher, partsOf, voucherVectors } from '../support/vouchers.ts'
 import { fromHex } from '../support/wire.ts'
+import { until } from '../support/programs.ts'
 import { PATIENCE_MS, type TestService, startTestService } from '../support/service.ts'
 
 const clock = new FakeClock()
@@ -289,6 +290,11 @@ async function furnish(): Promise<Record<string, string>> {
     voucher.bytes,
   )
   const [{ guid = '' } = {}] = imported.items
+  // The rendezvous it names is nowhere; while the clock stands still nobody asks again.
+  await until('its rendezvous has been asked', async () => {
+    const { json } = await api('GET', `/devices/${device}`)
+    return (json as { to0: { last_error: string | null } }).to0.last_error !== null
+  })
   const { ref } = await upload<{ ref: string }>('/plan-contents', Buffer.from('confidential'))
   const name = 'cameras'
   await api('POST', '/groups', undefined, { name, scopes: [] })

@@ -17,6 +17,7 @@ import { type RunningService, startService } from '../../src/main.ts'
 import { ownerSignOf, worldOf } from '../support/registering.ts'
 import { sell } from '../support/vouchers.ts'
 import { withDatabase } from '../support/database.ts'
+import { Unhurried } from '../support/unhurried.ts'
 
 const { parts, voucher, owner, device } = await worldOf()
 const [manufacturer, , nextOwner] = parts.signers
@@ -38,7 +39,7 @@ async function start(trust: Record<string, string> = { FIRSTLIGHT_TRUST: 'any' }
       ...trust,
     }),
   )
-  service = await startService(config)
+  service = await startService(config, { load: new Unhurried() })
   client = httpTransport(service.http!)
 }
 

@@ -45,6 +45,10 @@ describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
     return hello ?? expect.fail()
   }
 
+  /** Its last answers are on their way; it is well once it has had a moment. */
+  const untilWell = () =>
+    until('well after the flood', () => world.server.list('/devices').then(Boolean, () => false))
+
   it.each(['p384', 'rsa3072'] as const)(
     'signed with %s holds up nobody who was let in',
     async (kind) => {
@@ -58,9 +62,7 @@ describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
       await flood.isTurnedAway
       flood.stop()
       await flooding
-      // Its last answers are on their way; it is well once it has had a moment.
-      const isWell = () => world.server.list('/devices').then(Boolean, () => false)
-      await until('well after the flood', isWell)
+      await untilWell()
       expect(flood.statuses.get(200)).toBeGreaterThan(0)
       expect([...flood.statuses.keys()].toSorted()).toEqual([200, 503])
       await expectOneOnboarding(world.server, device.credential.guid)
@@ -85,6 +87,7 @@ describe('a flood of first messages', { timeout: PATIENCE_MS }, () => {
     const statuses = await Promise.all(sockets.map((socket) => statusOf(socket, hello)))
     expect([...new Set(statuses)].toSorted()).toEqual([200, 503])
     const turnedAway = sockets.filter((_, i) => statuses[i] === 503)
+    await untilWell()
     // They come one after the other now.
     const again: number[] = []
     for (const socket of turnedAway.slice(0, 10)) again.push(await statusOf(socket, hello))

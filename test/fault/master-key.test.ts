@@ -46,16 +46,22 @@ it('loses nothing, whenever it is killed', async () => {
   }
   await data.close()
 
-  const began = performance.now()
-  expect(await rotateFor(60_000)).toBe(true)
-  const whole = performance.now() - began
+  // How long it takes, at the least: a machine is busier at one time than at another.
+  let whole = 120_000
+  const isKilledAfter = async (ms: number) => {
+    const began = performance.now()
+    const hasEnded = await rotateFor(ms)
+    if (hasEnded) whole = Math.min(whole, performance.now() - began)
+    return !hasEnded
+  }
+  expect(await isKilledAfter(whole)).toBe(false)
   let killed = 0
   for (let i = 1; i <= 12; i++) {
-    if (!(await rotateFor(whole * (0.4 + 0.05 * i)))) killed++
+    if (await isKilledAfter(whole * (0.4 + 0.05 * i))) killed++
     const again = await openDatabase(databasePlace(data.config))
     await expectKeysOpen({ database: again, clock: data.clock }, data.config.masterKeyFile)
     await again.close()
   }
   expect(killed).toBeGreaterThan(2)
-  expect(await rotateFor(60_000)).toBe(true)
-}, 180_000)
+  expect(await rotateFor(120_000)).toBe(true)
+}, 300_000)

@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -60,8 +60,8 @@ class Side {
   }
 
   /** The one that has this end of a connection. */
-  at(port: number): ServeProcess {
-    const pid = pidAt(port, [...this.#pids.values()])
+  at({ remotePort = 0, localPort = 0 }: Socket): ServeProcess {
+    const pid = pidAt(remotePort, localPort, [...this.#pids.values()])
     return this.instances.find((one) => this.#pids.get(one) === pid) ?? expect.fail('none of ours')
   }
 }
@@ -96,7 +96,7 @@ async function carry(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   const asked = to.living
   const strike = async ({ who }: Fault) => {
     if (who === 'asked') await to.kill(asked)
-    else await from.kill(from.at(socket.remotePort ?? 0))
+    else await from.kill(from.at(socket))
     outgoing.destroy()
     struck()
   }

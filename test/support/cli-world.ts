@@ -13,7 +13,7 @@ export class CliWorld {
 
   static async start(): Promise<CliWorld> {
     const folder = mkdtempSync(join(tmpdir(), 'firstlight-cli-'))
-    const variables = { FIRSTLIGHT_TLS_PORT: '0', FIRSTLIGHT_TRUST: 'any' }
+    const variables = { FIRSTLIGHT_TLS_PORT: String(await freePort()), FIRSTLIGHT_TRUST: 'any' }
     const server = new ServeProcess(join(folder, 'data'), await freePort(), variables)
     return new CliWorld(folder, server, await server.start())
   }

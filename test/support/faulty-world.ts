@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
 import type { KeyKind } from '../../protocol/cose/algorithms.ts'
@@ -14,6 +15,7 @@ import {
   onboardFleetDevice,
   redirectFleetDevice,
 } from '../../src/fleet/device.ts'
+import { patiently } from '../../src/fleet/patience.ts'
 import type { Suite } from '../../src/simulator/keys.ts'
 import { ServeProcess, freePort, until } from './programs.ts'
 
@@ -105,7 +107,8 @@ async function deliver(url: string, message: Message, authorization: string | un
   }
 }
 
-export const NO_FAULT: Fault = (send) => send()
+/** Who is put off by a busy service comes again, though sooner than told. */
+export const NO_FAULT: Fault = (send) => patiently(send, { pause: (ms) => sleep(ms / 10) })
 
 /** Those that begin a run: repeated, they begin another. */
 export const BEGINNINGS: readonly number[] = [10, 30, 60]

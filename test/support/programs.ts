@@ -1,14 +1,14 @@
 /** The built program in processes of its own, as scripts run it. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { withDatabase } from './database.ts'
 
 export const MAIN = 'dist/src/cli/main.js'
-/** The machine may be busy, and a first start has RSA keys to find. */
-const READY_MS = 60_000
+/** The machine may be busy, a first start has RSA keys to find, and what was claimed has to lapse. */
+const READY_MS = 120_000
 
 export type Variables = Readonly<Record<string, string>>
 
@@ -178,13 +178,27 @@ export class ServeProcess {
   }
 }
 
+/** Below those that the system gives away to others in between. */
+const OWN_PORTS = 10_240
+/** Of each process that runs tests beside others. */
+const PORTS_EACH = 1_000
+const firstPort = OWN_PORTS + (Number(process.env['VITEST_POOL_ID'] ?? 0) % 20) * PORTS_EACH
+let drawn = randomInt(PORTS_EACH)
+
 /** A port nobody listens on: a service that is killed must come back on its own. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + (drawn++ % PORTS_EACH)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Asks again and again, until it is so or the time is over. */

@@ -7,6 +7,7 @@ import type { Fakes } from '../../src/composition/services.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { type RawAnswer, call } from './listening.ts'
 import { withDatabase } from './database.ts'
+import { Unhurried } from './unhurried.ts'
 
 /** RSA keys have to be found, and the machine may be busy. */
 export const PATIENCE_MS = 120_000
@@ -49,7 +50,7 @@ export async function startTestService(
       ...variables,
     }),
   )
-  const service = await startService(config, fakes)
+  const service = await startService(config, { load: new Unhurried(), ...fakes })
   const adminToken = readFileSync(config.adminTokenFile, 'utf8').trim()
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= service.stop())

@@ -37,7 +37,7 @@ const noOtherParties: Omit<PartyPort, 'isActive' | 'isSuspended'> = {
   holds: async () => false,
 }
 
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 60_000
 
 export interface TransferWorldOptions {
   readonly owners?: readonly Signer[]
