@@ -1,7 +1,7 @@
 /** What holds for every value and for any bytes at all, with cborg as the judge. */
 import * as cborg from 'cborg'
 import fc from 'fast-check'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../protocol/bytes.ts'
 import { type CborValue, Tagged, decode, encode } from '../../protocol/cbor/cbor.ts'
 import { diagnosticOf } from '../../protocol/cbor/diagnostic.ts'
@@ -19,9 +19,6 @@ import { CA_USAGE, certificateOf, csrOf, ecKey } from '../support/certificates.t
 import { garbageLike } from '../support/mutation.ts'
 import { partsOf, voucherVectors } from '../support/vouchers.ts'
 import { fromHex, toHex } from '../support/wire.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const integer = fc.oneof(
   fc.integer(),

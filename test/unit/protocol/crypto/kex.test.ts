@@ -1,5 +1,5 @@
 import { createECDH, getDiffieHellman, randomBytes } from 'node:crypto'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { type Bytes, concat, toHex } from '../../../../protocol/bytes.ts'
 import type { KeyKind } from '../../../../protocol/cose/algorithms.ts'
 import {
@@ -16,9 +16,6 @@ import {
 import { deriveTunnelKey } from '../../../../protocol/crypto/kex/tunnel.ts'
 import { type Signer, signerOf } from '../../../../protocol/crypto/signer.ts'
 import { ecKey, freshRsaKey, rsaKey } from '../../../support/certificates.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const signers = new Map<KeyKind, Signer>()
 const random = (length: number): Bytes => new Uint8Array(randomBytes(length))

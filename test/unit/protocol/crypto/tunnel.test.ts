@@ -1,12 +1,9 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { concat, toHex } from '../../../../protocol/bytes.ts'
 import { encode } from '../../../../protocol/cbor/cbor.ts'
 import { HMAC_256, sealMac0 } from '../../../../protocol/cose/mac0.ts'
 import { CIPHERS } from '../../../../protocol/crypto/kex/suites.ts'
 import { openMessage, sealMessage } from '../../../../protocol/crypto/kex/tunnel.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const plaintext = new Uint8Array(100).fill(7)
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { findChainFlaw } from '../../../../protocol/x509/chain.ts'
 import { integer } from '../../../../protocol/x509/der.ts'
 import {
@@ -21,9 +21,6 @@ import {
   rsaKey,
 } from '../../../support/certificates.ts'
 import { partsOf, voucherVectors } from '../../../support/vouchers.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const [rootKey, caKey, leafKey, otherKey] = [ecKey(), ecKey(), ecKey(), ecKey()]
 const ROOT = { key: rootKey, subject: 'root', isCa: true, keyUsage: CA_USAGE }
