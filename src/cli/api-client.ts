@@ -1,5 +1,5 @@
 /** Calls to the management API, with the address and token a command was given or can find. */
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
@@ -190,8 +190,14 @@ function findToken({ tokenFile }: ApiOptions, env: NodeJS.ProcessEnv): string {
   if (tokenFile) return readFileSync(tokenFile, 'utf8').trim()
   if (env['FIRSTLIGHT_TOKEN']) return env['FIRSTLIGHT_TOKEN'].trim()
   if (env['FIRSTLIGHT_TOKEN_FILE']) return readFileSync(env['FIRSTLIGHT_TOKEN_FILE'], 'utf8').trim()
-  const local = readable(dataFile(env, 'admin.token'))
+  const file = dataFile(env, 'admin.token')
+  const local = readable(file)
   if (local !== undefined) return local.trim()
+  if (isClosed(file)) {
+    throw new CliFailure('authentication', `this user may not read ${file}`, {
+      next: 'call as root, or as whoever the service runs as; or set FIRSTLIGHT_TOKEN_FILE',
+    })
+  }
   throw new CliFailure('authentication', 'no token to show the service', {
     next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
   })
@@ -202,6 +208,15 @@ function readable(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch {
     return undefined // Not on the server's machine, or not its user.
+  }
+}
+
+function isClosed(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'))
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES'
   }
 }
 
