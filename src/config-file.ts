@@ -19,9 +19,13 @@ type Value = z.output<typeof value>
 
 /** Throws an Error whose message names the line. */
 export function readConfigFile(file: string): ConfigFile {
-  const text = readFileSync(file, 'utf8')
+  const text = read(file)
   const place = (line: number) => `${file}:${line}`
   const document = parse(text, place)
+  const twice = membersOf(text).find(({ name }, i, all) => {
+    return all.findIndex((other) => other.name === name) < i
+  })
+  if (twice) throw new Error(`${place(lineAt(twice.index, text))}: ${twice.name} is there twice`)
   const variables: Record<string, string> = {}
   for (const [name, given] of Object.entries(document)) {
     const line = lineOf(name, text)
@@ -37,6 +41,16 @@ export function readConfigFile(file: string): ConfigFile {
   return {
     variables,
     placeOf: (variable) => place(lineOf(memberOf(variable), text)),
+  }
+}
+
+/** What some editors put before the text counts for nothing. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/^\ufeff/, '')
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`${file}: cannot be read: ${reason}`, { cause })
   }
 }
 
@@ -58,11 +72,15 @@ function lineOfMistake(reason: string, text: string): number {
   return lineAt(Math.min(Number(position), text.trimEnd().length), text)
 }
 
-/** Values are no objects: a text followed by a colon is a member's name. */
 function lineOf(name: string, text: string): number {
-  const members = [...text.matchAll(/("(?:[^"\\]|\\.)*")\s*:/g)]
-  const member = members.find(([, quoted = '""']) => JSON.parse(quoted) === name)
-  return lineAt(member?.index ?? 0, text)
+  return lineAt(membersOf(text).find((member) => member.name === name)?.index ?? 0, text)
+}
+
+/** Values are no objects: a text followed by a colon is a member's name. */
+function membersOf(text: string): { readonly name: string; readonly index: number }[] {
+  const texts = [...text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?/g)]
+  const names = texts.filter(([, , colon]) => colon !== undefined)
+  return names.map(({ 1: quoted = '""', index }) => ({ name: String(JSON.parse(quoted)), index }))
 }
 
 function lineAt(position: number, text: string): number {

@@ -12,14 +12,11 @@ const list = z.string().transform((text) =>
     .filter((part) => part !== ''),
 )
 const path = z.string().min(1)
-const port = z.union([
-  z.literal('off').transform(() => undefined),
-  z
-    .string()
-    .regex(/^\d+$/, 'a port number, 0 for any that is free, or off')
-    .transform(Number)
-    .pipe(z.number().max(65_535)),
-])
+const port = z
+  .string()
+  .regex(/^(off|\d+)$/, 'a port number, 0 for any that is free, or off')
+  .transform((text) => (text === 'off' ? undefined : Number(text)))
+  .pipe(z.number().max(65_535).optional())
 const ranges = list.pipe(
   z.array(z.string().refine(isRange, 'addresses or ranges such as 10.0.0.0/8')),
 )
@@ -29,7 +26,9 @@ const headerName = z
   .regex(/^(?!x-forwarded|x-real-ip$|forwarded$)[a-z][a-z0-9-]*$/i, 'a header such as Client-Cert')
   .transform((text) => text.toLowerCase())
 const flag = z.enum(['0', '1']).transform((text) => text === '1')
-const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''))
+const url = z
+  .url({ protocol: /^https?$/, error: 'an address such as https://fdo.example.com' })
+  .transform((text) => text.replace(/\/+$/, ''))
 
 /**
  * FIRSTLIGHT_… in the environment, and DATABASE_URL; in the file the same names in lower case without

@@ -1,5 +1,5 @@
 /** Calls to the management API, with the address and token a command was given or can find. */
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
@@ -190,12 +190,18 @@ function localCa(base: URL, env: NodeJS.ProcessEnv): string | undefined {
 }
 
 function findToken({ tokenFile }: ApiOptions, env: NodeJS.ProcessEnv): string {
-  const file = env['FIRSTLIGHT_TOKEN_FILE']
+  const given = env['FIRSTLIGHT_TOKEN_FILE']
   if (tokenFile) return tokenIn(readFileSync(tokenFile, 'utf8'), tokenFile)
   if (env['FIRSTLIGHT_TOKEN']) return tokenIn(env['FIRSTLIGHT_TOKEN'], 'FIRSTLIGHT_TOKEN')
-  if (file) return tokenIn(readFileSync(file, 'utf8'), file)
-  const local = readable(dataFile(env, 'admin.token'))
+  if (given) return tokenIn(readFileSync(given, 'utf8'), given)
+  const file = dataFile(env, 'admin.token')
+  const local = readable(file)
   if (local !== undefined) return local.trim()
+  if (isClosed(file)) {
+    throw new CliFailure('authentication', `this user may not read ${file}`, {
+      next: 'call as root, or as whoever the service runs as; or set FIRSTLIGHT_TOKEN_FILE',
+    })
+  }
   throw new CliFailure('authentication', 'no token to show the service', {
     next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
   })
@@ -215,6 +221,15 @@ function readable(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch {
     return undefined // Not on the server's machine, or not its user.
+  }
+}
+
+function isClosed(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'))
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES'
   }
 }
 

@@ -100,9 +100,12 @@ function cell(value: string | number | null | undefined): string {
   return clean(value === '' ? null : value)
 }
 
-/** Text from outside must not steer the terminal. */
+/** What steers a terminal, and what turns the order of letters round, or the line. */
+const STEERING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Text from outside must do neither. */
 export function clean(value: string | number | null | undefined): string {
-  return String(value ?? '–').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '·')
+  return String(value ?? '–').replaceAll(STEERING, '·')
 }
 
 function cleanLines(text: string): string {

@@ -1,5 +1,5 @@
 /** What lives long, built from the configuration, and closed again. Part of the composition root. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { ApiTokens } from '../api-tokens/service.ts'
 import { AuditLog } from '../audit/log.ts'
 import { MachineClients } from '../callers/clients/service.ts'
@@ -42,7 +42,7 @@ export async function openServices(
   fakes: Fakes,
   colleagues?: Colleagues,
 ): Promise<Services> {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  openDataDirectory(config.dataDir)
   const { databaseUrl, databaseFile, databaseConnections: connections } = config
   const masterKeyOf = (isUsed: boolean) => loadMasterKey(config.masterKeyFile, isUsed)
   // Whether a database elsewhere has been used before, only it knows.
@@ -60,6 +60,17 @@ export async function openServices(
     await external?.stop()
     await database.close()
     throw error
+  }
+}
+
+function openDataDirectory(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const next = 'a folder that whoever runs the service may read and write'
+    throw new StartRefused(`FIRSTLIGHT_DATA: ${reason}: name ${next}`, { cause })
   }
 }
 

@@ -74,8 +74,9 @@ export function refuseOver(running: string, oldest: string): MigrationRefused {
 
 export function migrationFailed(migration: string | undefined, cause: unknown): MigrationRefused {
   const reason = cause instanceof Error ? cause.message : String(cause)
+  const what = migration === undefined ? 'making tables' : `migration ${migration}`
   return new MigrationRefused(
-    `migration ${migration ?? ''} failed, and nothing was changed: ${reason}; the version before goes on`,
+    `${what} failed, and nothing was changed: ${reason}; the version before goes on`,
     { cause },
   )
 }

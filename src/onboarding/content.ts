@@ -61,7 +61,7 @@ export class ContentGone extends Error {
   override readonly name = 'ContentGone'
 
   constructor(ref: string) {
-    super(`the content ${ref} is gone`)
+    super(`the content ${sha384Of(ref)} is gone: bring it again, or send another`)
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   To2OwnerState,
 } from '../../protocol/to2/owner/state.ts'
 import { type MountedRole, mount } from '../fdo/mounted-role.ts'
+import { ContentGone } from './content.ts'
 import { PlanChoice, type PlanChoiceServices } from './choice.ts'
 import { ProgressLog } from './progress/log.ts'
 import { DeviceRecord, type RecordServices, bearerOf } from './record.ts'
@@ -98,5 +99,6 @@ function stepOf(state: To2OwnerState, error: unknown): string | undefined {
 /** For the log and the administrator; the device has been told a code, or has told us one. */
 function reasonOf(error: unknown): string {
   if (error instanceof FdoError || error instanceof PeerRefusal) return error.message
+  if (error instanceof ContentGone) return error.message
   return 'an error of this service: see its log'
 }

@@ -126,6 +126,16 @@ describe('a back-up', () => {
     const verified = await firstlight(['audit', 'verify', '--json'], local)
     expect(verified.status).toBe(0)
   }, 180_000)
+
+  it('is restored, and said to be, where what came with it is no log', async () => {
+    const data = world.file('without-log')
+    if (isOnPostgres) await makeEmptyDatabase(data)
+    const file = world.file('first.backup')
+    const { status, json } = await restoring(file, data, '--log', keys.publicKey)
+    const message = `${data} is restored, but ${keys.publicKey}: not JSON`
+    expect({ status, json }).toMatchObject({ status: 1, json: { error: { message } } })
+    expect(readdirSync(data)).toContain('master.key')
+  }, 60_000)
 })
 
 describe('the master key', () => {

@@ -68,6 +68,19 @@ const atRest = async (more: Record<string, string> = {}, clock?: FakeClock) =>
     clock,
   )
 
+/** Who is not let into the data directory. */
+async function asStranger<T>(work: () => Promise<T>): Promise<T> {
+  const user = process.geteuid?.() ?? 0
+  chmodSync(broken, 0)
+  if (user === 0) process.seteuid?.('nobody')
+  try {
+    return await work()
+  } finally {
+    process.seteuid?.(user)
+    chmodSync(broken, 0o700)
+  }
+}
+
 const of = (found: readonly Finding[], check: string) => found.filter((one) => one.check === check)
 const wrong = (found: readonly Finding[]) => found.filter(({ status }) => status === 'problem')
 
@@ -107,6 +120,15 @@ describe('the doctor', { timeout: PATIENCE_MS }, () => {
       `chmod 700 ${broken}`,
       `chmod 600 ${join(broken, 'admin.token')}`,
     ])
+  })
+
+  it('takes nothing for absent, or well, that whoever looks may not see', async () => {
+    const found = await asStranger(() => atRest())
+    expect(wrong(found)).toMatchObject(
+      [{ check: 'permissions', detail: /may not look into/ }].map(loosely),
+    )
+    expect(of(found, 'database')).toMatchObject([{ detail: expect.stringMatching(/is not seen$/) }])
+    expect(of(found, 'disk')).toMatchObject([{ status: 'skipped' }])
   })
 
   it('finds a master key that is another, or gone', async () => {

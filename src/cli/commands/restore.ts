@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import type { Missed } from '../../audit/missed.ts'
 import { run } from '../command.ts'
 import { type DataOptions, addDataOptions, configOf } from '../data-options.ts'
+import { CliFailure, failureOf } from '../failure.ts'
 import { missedFrom, missedText } from '../missed.ts'
 import { facts } from '../output.ts'
 
@@ -41,10 +42,12 @@ export function restoreCommand(): Command {
     const config = await configOf(options)
     const { realClock: clock } = await import('../../clock.ts')
     const { manifest, held, forks } = await restoreBackup({ config, clock }, file, key)
-    const missed: Missed[] = []
-    for (const path of options.log ?? []) missed.push(await missedFrom(forks, path))
     const { made_at, version } = manifest
     const data = config.dataDir
+    const missed: Missed[] = []
+    for (const path of options.log ?? []) {
+      missed.push(await missedFrom(forks, path).catch((error) => noLogFor(data, path, error)))
+    }
     output.result({ data, made_at, version, vouchers_held: held, missed }, () =>
       [
         facts([
@@ -62,6 +65,14 @@ export function restoreCommand(): Command {
       )
     }
   })
+}
+
+/** A log that is none takes nothing back: who is told of it must not restore once more. */
+function noLogFor(data: string, path: string, error: unknown): never {
+  const { kind, code, message } = failureOf(error)
+  const what = message.includes(path) ? message : `${path}: ${message}`
+  const next = 'start the service on it, and have it read the right log: firstlight audit missed'
+  throw new CliFailure(kind, `${data} is restored, but ${what}`, { code, next, cause: error })
 }
 
 function passphraseIn({ passphraseFile: file }: RestoreOptions): string | undefined {

@@ -39,6 +39,14 @@ function isStale(error: unknown): boolean {
   return codeOf(error) === '0A000' && String(error).includes('cached plan')
 }
 
+/** 42501: the user may not; 25006: nobody may, on a standby or where all is read-only. */
+const FORBIDDEN = ['42501', '25006']
+
+/** Until somebody grants it. */
+export function isForbidden(error: unknown): boolean {
+  return FORBIDDEN.includes(codeOf(error) ?? '')
+}
+
 /** Whoever asks again learns whether it had come to pass. */
 export class OutcomeUnknown extends DatabaseUnavailable {
   override readonly name = 'OutcomeUnknown'

@@ -14,7 +14,7 @@ import {
 import { tablesOf } from './dump.ts'
 import { executorOver, storable } from './executor.ts'
 import { schemaOf } from './inspect.ts'
-import { bringTo, migrating, watch } from './migrate.ts'
+import { bringTo, migrating, requireUnicode, watch } from './migrate.ts'
 
 /** See fillDatabase. Whoever else starts with this database waits. */
 export function fillPostgres<T>(
@@ -26,6 +26,7 @@ export function fillPostgres<T>(
     if ((await schemaOf(client)).had.length > 0) {
       throw new DatabaseNotEmpty('the database that DATABASE_URL names is in use already')
     }
+    await requireUnicode(client)
     await bringTo(client, migrationsOf(snapshot))
     await load(client, snapshot)
     await bringTo(client, migrations)

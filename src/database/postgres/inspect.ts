@@ -16,8 +16,13 @@ export function postgresInspection(url: string): Inspection {
   return {
     findFlaw: () =>
       using(url, async (client) => {
-        const { rows } = await client.query<{ held: boolean }>('select pg_is_in_recovery() as held')
-        return rows[0]?.held ? 'the server is a standby: nothing can be written there' : undefined
+        const { rows } = await client.query<{ held: boolean; may: boolean | null }>(
+          `select pg_is_in_recovery() as held,
+             has_schema_privilege(current_schema(), 'create') as may`,
+        )
+        const [found] = rows
+        if (found?.held) return 'the server is a standby: nothing can be written there'
+        return found?.may === false ? 'its user may make no tables: it has to own them' : undefined
       }),
     migrations: () => using(url, async (client) => (await schemaOf(client)).had),
     oldest: () => using(url, async (client) => (await schemaOf(client)).oldest),

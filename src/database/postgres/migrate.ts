@@ -23,7 +23,7 @@ import {
   upgradeOf,
 } from '../upgrade.ts'
 import { settingsOf } from './connections.ts'
-import { isLoss, isPassing, isSpoilt } from './failure.ts'
+import { isForbidden, isLoss, isPassing, isSpoilt } from './failure.ts'
 import { schemaOf } from './inspect.ts'
 import { patiently } from './patience.ts'
 import { announce, newestKnown } from './known-here.ts'
@@ -74,8 +74,16 @@ async function alone<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
     return value
   } catch (error) {
     await client.query('rollback').catch(() => {})
-    throw error
+    throw refusalOf(error)
   }
+}
+
+/** What is to be granted before any tables can be made says so itself. */
+function refusalOf(error: unknown): unknown {
+  const cause = error instanceof MigrationRefused ? error.cause : error
+  if (!(cause instanceof Error) || !isForbidden(cause)) return error
+  const next = 'its user has to own the database, on a server that takes writes'
+  return new MigrationRefused(`DATABASE_URL: ${cause.message}: ${next}`, { cause })
 }
 
 /** Under load the tables are in use: others are let through, and it is tried again. */
@@ -102,12 +110,25 @@ export async function connected(url: string): Promise<pg.Client> {
 }
 
 async function upgrade(client: pg.Client, known: Known): Promise<void> {
-  const { missing, isLater } = upgradeOf(await schemaOf(client), known)
+  const state = await schemaOf(client)
+  const { missing, isLater } = upgradeOf(state, known)
   if (isLater) return
+  if (state.had.length === 0) await requireUnicode(client)
   await refuseWhileInUse(client, oldestAfter(missing, known))
   await client.query(`set local lock_timeout = ${STANDSTILL_MS}`)
   if (missing.length > 0) await bringTo(client, known)
   await watch(client)
+}
+
+/** What a device calls itself may be in any script; others fail at the first that they lack. */
+export async function requireUnicode(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(
+    'select pg_encoding_to_char(encoding) as encoding from pg_database where datname = current_database()',
+  )
+  const encoding = rows[0]?.encoding
+  if (encoding === 'UTF8') return
+  const next = 'make it with createdb --encoding=UTF8 --template=template0'
+  throw new MigrationRefused(`DATABASE_URL: the database is encoded as ${encoding}: ${next}`)
 }
 
 /** Earlier versions that still run would stumble over what is taken away. */
@@ -123,19 +144,20 @@ export async function bringTo(client: pg.Client, known: Known): Promise<void> {
   const migrationTableSchema = rows[0]?.schema
   if (!migrationTableSchema) throw new Error('DATABASE_URL: there is no schema to make tables in')
   const provider = { getMigrations: async () => known }
-  const db = kyselyOver(client)
+  const driver = new OneClientDriver(client)
+  const db = kyselyOver(driver)
   const migrator = new Migrator({ db, provider, migrationTableSchema })
   const { error, results = [] } = await migrator.migrateToLatest()
   const last = results.find(({ status }) => status === 'Error')
-  if (error) throw migrationFailed(last?.migrationName, error)
+  if (error) throw migrationFailed(last?.migrationName, driver.failure ?? error)
   await noteOldest(db, known)
 }
 
-function kyselyOver(client: pg.Client): Kysely<unknown> {
+function kyselyOver(driver: Driver): Kysely<unknown> {
   return new Kysely<unknown>({
     dialect: {
       createAdapter: () => new LockedAdapter(),
-      createDriver: () => new OneClientDriver(client),
+      createDriver: () => driver,
       createIntrospector: (kysely) => new PostgresIntrospector(kysely),
       createQueryCompiler: () => new SchemaCompiler(),
     },
@@ -144,7 +166,7 @@ function kyselyOver(client: pg.Client): Kysely<unknown> {
 
 /** What is listened to in changes.ts: written by whomever, each change is told. */
 export async function watch(client: pg.Client): Promise<void> {
-  const db = kyselyOver(client)
+  const db = kyselyOver(new OneClientDriver(client))
   await sql`
     create or replace function tell_change() returns trigger language plpgsql as $$
     begin
@@ -176,11 +198,16 @@ class LockedAdapter extends PostgresAdapter {
 
 class OneClientDriver implements Driver {
   readonly #connection: DatabaseConnection
+  /** The first: whatever is asked after it fails because of that. */
+  failure: unknown
 
   constructor(client: pg.Client) {
     this.#connection = {
-      async executeQuery({ sql: text, parameters }) {
-        const { rows, rowCount } = await client.query(text, [...parameters])
+      executeQuery: async ({ sql: text, parameters }) => {
+        const { rows, rowCount } = await client.query(text, [...parameters]).catch((error) => {
+          this.failure ??= error
+          throw error
+        })
         return { rows, numAffectedRows: BigInt(rowCount ?? 0) }
       },
       streamQuery: () => {

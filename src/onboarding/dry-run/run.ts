@@ -111,7 +111,7 @@ async function tried(
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error
     const required = wanted ?? true
-    const would = !devmod ? 'depend-on-devmod' : required ? 'fail' : 'be-skipped'
+    const would = error.isDue ? 'depend-on-devmod' : required ? 'fail' : 'be-skipped'
     const sent = { ...document }
     return { ...common, modules: NONE, required, would, problem: error.message, sent } as const
   }

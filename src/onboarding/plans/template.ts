@@ -17,6 +17,13 @@ import type { DeviceFacts } from './rules.ts'
 /** Something in a template cannot be put there; says what and why. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError'
+  /** The device may say it yet. */
+  readonly isDue: boolean
+
+  constructor(message: string, isDue = false) {
+    super(message)
+    this.isDue = isDue
+  }
 }
 
 /** What a template may name; undefined where it is not known (yet). */
@@ -126,9 +133,9 @@ function valueOf(name: string, facts: TemplateFacts): string {
     ? facts.devmod?.[name.slice('devmod.'.length) as (typeof REQUIRED_KEYS)[number]]
     : ownValueOf(name, facts)
   if (value !== undefined && value !== null) return value
-  const isDue = name.startsWith('devmod.') || name === 'serial'
-  const when = isDue && !facts.devmod ? ' before it has said what it is' : ''
-  throw new TemplateError(`{{${name}}}: nothing is known of it for this device${when}`)
+  const isDue = !facts.devmod && (name.startsWith('devmod.') || name === 'serial')
+  const when = isDue ? ' before it has said what it is' : ''
+  throw new TemplateError(`{{${name}}}: nothing is known of it for this device${when}`, isDue)
 }
 
 function ownValueOf(name: string, facts: TemplateFacts): string | null | undefined {

@@ -18,9 +18,15 @@ export function pieceKey(key: Bytes, head: Bytes): Bytes {
 }
 
 export async function* sealPieces(key: Bytes, plain: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
-  for await (const { index, isLast, bytes } of inPieces(new ByteReader(plain), PIECE_BYTES)) {
-    const cipher = createCipheriv('aes-256-gcm', key, nonceOf(index, isLast))
-    yield Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()])
+  const reader = new ByteReader(plain)
+  try {
+    for await (const { index, isLast, bytes } of inPieces(reader, PIECE_BYTES)) {
+      const cipher = createCipheriv('aes-256-gcm', key, nonceOf(index, isLast))
+      yield Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()])
+    }
+  } finally {
+    // Written no further: a database may be held open at the other end.
+    await reader.close()
   }
 }
 

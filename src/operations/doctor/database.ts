@@ -13,17 +13,20 @@ import { findNext, listOrigins } from '../../onboarding/register/store.ts'
 import { openTokenKeys } from '../../secrets/pkcs11/keys.ts'
 import { expectKeysOpen } from '../backup/keys.ts'
 import { findLastBackup } from '../backup/store.ts'
+import { isClosed } from './files.ts'
 import { findLastSealingKey } from './store.ts'
 import { type Finding, findings, reasonOf } from './finding.ts'
 
 /** Whether the database can be looked into: undefined where it is of another version, or none. */
 export async function checkDatabase(
-  { databaseUrl, databaseFile }: Config,
+  { databaseUrl, databaseFile, dataDir }: Config,
   dump: Pick<DatabaseDump, 'findFlaw' | 'migrations' | 'oldest'>,
 ): Promise<{ readonly found: Finding[]; readonly isCurrent: boolean }> {
   const { ok, problem, warning, skipped } = findings('database')
-  if (databaseUrl === undefined && !existsSync(databaseFile)) {
-    return { found: [skipped(`there is no ${databaseFile} yet`)], isCurrent: false }
+  const isUnseen = databaseUrl === undefined && isClosed(dataDir)
+  if (isUnseen || (databaseUrl === undefined && !existsSync(databaseFile))) {
+    const what = `${databaseFile} is not ${isUnseen ? 'seen' : 'there yet'}`
+    return { found: [skipped(what)], isCurrent: false }
   }
   try {
     const flaw = await dump.findFlaw()

@@ -39,7 +39,7 @@ export async function examine(examination: Examination): Promise<readonly Findin
     ...(await attempted('public URL', () => checkPublicUrl(config, isRunning))),
     ...(await attempted('trust', () => checkTrust(config, now))),
     ...database,
-    ...(isCurrent ? await inDatabase(examination, isRunning) : []),
+    ...(isCurrent ? await attempted('database', () => inDatabase(examination, isRunning)) : []),
   ]
 }
 

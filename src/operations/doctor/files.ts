@@ -1,11 +1,22 @@
 /** The data directory: who may read what is in it, and how much room is left. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, opendirSync, statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import type { Config } from '../../config.ts'
+import { codeOf } from '../../database/portable.ts'
 import { type Finding, findings } from './finding.ts'
 
 const LITTLE_BYTES = 1 << 30
 const NONE_BYTES = 100 << 20
+
+/** To whoever looks: what is behind it is not seen, and nothing can be said of it. */
+export function isClosed(folder: string): boolean {
+  try {
+    opendirSync(folder).closeSync()
+    return false
+  } catch (error) {
+    return codeOf(error) === 'EACCES'
+  }
+}
 
 export function checkPermissions({
   dataDir,
@@ -16,6 +27,10 @@ export function checkPermissions({
   pkcs11,
 }: Config): Finding[] {
   const { ok, problem, warning } = findings('permissions')
+  if (isClosed(dataDir)) {
+    const next = 'look as root, or as whoever the service runs as'
+    return [problem(`this user may not look into ${dataDir}`, next)]
+  }
   if (!existsSync(dataDir)) {
     return [warning(`there is no ${dataDir} yet`, 'the first start of the service makes it')]
   }
@@ -40,6 +55,7 @@ export function checkPermissions({
 
 export async function checkDisk({ dataDir }: Config): Promise<Finding[]> {
   const { ok, problem, warning, skipped } = findings('disk')
+  if (isClosed(dataDir)) return [skipped('the data directory is not seen')]
   if (!existsSync(dataDir)) return [skipped('there is no data directory yet')]
   const { bavail, bsize, ffree, files } = await statfs(dataDir)
   const free = bavail * bsize

@@ -123,11 +123,11 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_PROT', { FIRSTLIGHT_PROT: '80' }],
     ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: '65536' }],
     ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: '-1' }],
-    ['FIRSTLIGHT_PORT', { FIRSTLIGHT_PORT: 'http' }],
+    ['FIRSTLIGHT_PORT: a port number', { FIRSTLIGHT_PORT: 'http' }],
     ['FIRSTLIGHT_TLS_PORT', { FIRSTLIGHT_PORT: 'off', FIRSTLIGHT_TLS_PORT: 'off' }],
     ['FIRSTLIGHT_ROLES', { FIRSTLIGHT_ROLES: 'owner,reseller' }],
     ['FIRSTLIGHT_ROLES', { FIRSTLIGHT_ROLES: ',' }],
-    ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_PUBLIC_URL: 'fdo.example' }],
+    ['FIRSTLIGHT_PUBLIC_URL: an address such as', { FIRSTLIGHT_PUBLIC_URL: 'fdo.example' }],
     ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_HOST: '::' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
@@ -191,6 +191,7 @@ describe('loadConfig', () => {
 
   it('refuses a file that cannot be read, by its name', () => {
     expect(() => loadConfig({}, '/none.json')).toThrow('/none.json')
+    expect(() => loadConfig({}, '/dev')).toThrow('/dev: cannot be read')
   })
 
   it.each([
@@ -203,12 +204,18 @@ describe('loadConfig', () => {
       ':3: FIRSTLIGHT_PROT: no such variable',
     ],
     ['a name in capitals', '{\n\n  "Port": 1\n}', ':3: Port is no name of a setting'],
+    ['a name twice', '{\n  "port": 1,\n  "p\\u006frt": 2\n}', ':3: port is there twice'],
     ['an object', '{\n  "port": {"http": 1}\n}', ':2: port must be text'],
     ['a bad value', '{ "data": "\\"port\\":",\n"port": 99999 }', ':2: FIRSTLIGHT_PORT'],
   ])('names the line of a file with %s', (_, text, message) => {
     const path = file(text)
     expect(() => loadConfig({}, path)).toThrow(ConfigError)
     expect(() => loadConfig({}, path)).toThrow(path + message)
+  })
+
+  it('takes for a name only what is one, whatever the texts hold and an editor puts before', () => {
+    const path = file('\ufeff{ "data": "\\"port\\": \\"port\\":", "roles": ["owner"], "port": 1 }')
+    expect(loadConfig({}, path)).toMatchObject({ port: 1, roles: ['owner'] })
   })
 
   it('names no line where the environment is to blame', () => {

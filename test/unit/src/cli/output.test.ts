@@ -90,6 +90,7 @@ describe('a table', () => {
   it('does not let names from outside steer the terminal', () => {
     expect(table([{ name: '\u001b[2Jgone', count: 1 }], columns, 80)).not.toContain('\u001b')
     expect(facts([['name', 'a\nb']])).toBe('name  a·b')
+    expect(facts([['name', '\u202egpj.\u2066exe']])).toBe('name  ·gpj.·exe')
   })
 })
 

@@ -68,6 +68,14 @@ describe('a dry run', () => {
     })
   })
 
+  it('says what fails whatever the device will say', async () => {
+    await world.addDevice(0xa2, 'a/b')
+    const [other] = await world.devices.list({ party: HOME_PARTY, model: 'a/b', limit: 1 })
+    const document = template('as it is', { path: '{{model}}.txt' })
+    const { json } = await world.api('POST', `/devices/${other?.id}/dry-run`, { document })
+    expect(json.steps).toMatchObject([{ would: 'fail', problem: '{{model}}: a slash, in a path' }])
+  })
+
   it('goes by what the device said last', async () => {
     await world.onboard(device)
     const run = await dryRun({ document: template('{{devmod.os}} {{devmod.sep}}') })

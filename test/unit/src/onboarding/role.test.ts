@@ -214,6 +214,31 @@ describe('a run that is broken off', () => {
   })
 })
 
+describe('a content that is discarded while a device is sent it', () => {
+  it('is what the device is said to have failed for', async () => {
+    await open()
+    const { json } = await world.api('POST', '/plan-contents', new Uint8Array(300 << 10))
+    await world.putPlan('default', {
+      steps: [{ type: 'file', path: 'firmware', content: { ref: json.ref } }],
+    })
+    let rounds = 0
+    const transport: FdoTransport = async (message, authorization) => {
+      if (message.number === 68 && ++rounds === 4) {
+        await world.removePlan('default')
+        expect(await world.api('DELETE', `/plan-contents/${json.ref}`)).toMatchObject({
+          status: 204,
+        })
+      }
+      return world.transport(message, authorization)
+    }
+    const device = await world.addDevice()
+    await expect(world.onboard(device, { transport })).rejects.toBeInstanceOf(PeerRefusal)
+    expect((await world.device()).last_error).toBe(
+      `the content ${json.ref} is gone: bring it again, or send another`,
+    )
+  })
+})
+
 describe('a device whose last answer was lost', () => {
   it('comes back under its old name, and what the first run left is gone', async () => {
     await open()

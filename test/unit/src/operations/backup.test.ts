@@ -6,6 +6,7 @@ import { type Config, databasePlace } from '../../../../src/config.ts'
 import { type Database, openDatabase } from '../../../../src/database/open.ts'
 import { backUp } from '../../../../src/operations/backup/back-up.ts'
 import { type Recipient, recipientOf } from '../../../../src/operations/backup/envelope.ts'
+import { sealPieces } from '../../../../src/operations/backup/pieces.ts'
 import { checkBackup, restoreBackup } from '../../../../src/operations/backup/restore.ts'
 import { findLastBackup } from '../../../../src/operations/backup/store.ts'
 import { settleAll } from '../../../../src/audit/settle.ts'
@@ -165,6 +166,19 @@ describe('a back-up', () => {
     writeFileSync(file, 'something else')
     await expect(make()).rejects.toMatchObject({ code: 'file' })
     expect(readFileSync(file, 'utf8')).toBe('something else')
+  })
+
+  it('lets go of the database when its disk is full', async () => {
+    let isOpen = true
+    async function* database() {
+      try {
+        for (;;) yield Buffer.alloc(64 << 10)
+      } finally {
+        isOpen = false
+      }
+    }
+    for await (const _ of sealPieces(Buffer.alloc(32), database())) break
+    expect(isOpen).toBe(false)
   })
 
   it('is not made where the master key is another, and leaves nothing behind', async () => {
