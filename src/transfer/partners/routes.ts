@@ -21,7 +21,10 @@ const PartnerBody = z.strictObject({
     .regex(/^[\w.~+/-]+=*$/)
     .max(4096)
     .nullish()
-    .openapi({ description: 'what it gave us to show at its inbox; kept if left out' }),
+    .openapi({
+      description:
+        'what it gave us to show at its inbox; kept if left out, unless push_url moves to another host',
+    }),
   keys: z
     .array(z.string().max(65_536))
     .max(20)

@@ -35,7 +35,7 @@ export interface PartnerDetails {
   readonly did?: string | null | undefined
   readonly pushUrl?: string | null | undefined
   readonly pullUrl?: string | null | undefined
-  /** Kept as it is where undefined. */
+  /** Kept as it is where undefined, unless `pushUrl` moves to another origin: it was for the one before. */
   readonly token?: string | null | undefined
   readonly keys?: readonly string[] | undefined
 }
@@ -88,7 +88,8 @@ export class Partners {
   async create(by: Actor, details: PartnerDetails): Promise<Partner> {
     const { party } = by
     const created_at = this.#services.clock.now().toISOString()
-    const base = { id: newId(NAME_PREFIXES.partner), party, created_at, token: null }
+    const nothingYet = { token: null, push_url: null }
+    const base = { id: newId(NAME_PREFIXES.partner), party, created_at, ...nothingYet }
     const { row, keys } = await this.#rowOf(base, details)
     await this.#write(row, keys, async (tx) => {
       await store.addPartner(tx, row)
@@ -97,7 +98,10 @@ export class Partners {
     return this.find(party, row.id)
   }
 
-  /** What is not said any more is gone, save the token, and proofs of keys that stay. */
+  /**
+   * What is not said any more is gone, save the token where it is shown to the same origin, and proofs
+   * of keys that stay.
+   */
   async replace(by: Actor, id: string, details: PartnerDetails): Promise<Partner> {
     const { party } = by
     const { row, keys } = await this.#rowOf(await this.#row(party, id), details)
@@ -186,18 +190,19 @@ export class Partners {
   }
 
   async #rowOf(
-    base: Pick<PartnerRow, 'id' | 'party' | 'created_at' | 'token'>,
+    base: Pick<PartnerRow, 'id' | 'party' | 'created_at' | 'token' | 'push_url'>,
     details: PartnerDetails,
   ): Promise<{ row: PartnerRow; keys: readonly NamedKey[] }> {
     const { id, party, created_at } = base
     const { name, did = null, token } = details
     const named = keysFromText(details.keys ?? [])
     const found = did === null ? undefined : await resolveDid(this.#services, { did, party })
+    const push_url = withoutSlash(details.pushUrl ?? found?.recipientUrl)
+    const kept = originOf(push_url) === originOf(base.push_url) ? base.token : null
     const row = {
-      ...{ id, party, name, did, created_at },
-      push_url: withoutSlash(details.pushUrl ?? found?.recipientUrl),
+      ...{ id, party, name, did, created_at, push_url },
       pull_url: withoutSlash(details.pullUrl ?? found?.holderUrl),
-      token: token === undefined ? base.token : this.#seal(id, token),
+      token: token === undefined ? kept : this.#seal(id, token),
       updated_at: this.#services.clock.now().toISOString(),
     }
     await this.#checkCallable(row)

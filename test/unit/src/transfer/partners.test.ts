@@ -78,6 +78,20 @@ describe('a partner', () => {
     expect((await put({ token: null })).json.has_token).toBe(false)
   })
 
+  it('does not show its token elsewhere than it was given for', async () => {
+    const push_url = 'https://a.example/v'
+    const { json } = await create({ token: 'their-secret', push_url })
+    const { id, name } = json
+    const put = (body: object) => world.api('PUT', `/partners/${id}`, { name, ...body })
+    expect((await put({ push_url: `${push_url}/2` })).json.has_token).toBe(true)
+    const elsewhere = 'https://a.example:8443/v'
+    const token = 'another'
+    expect((await put({ push_url: elsewhere, token })).json.has_token).toBe(true)
+    expect((await put({ push_url })).json.has_token).toBe(false)
+    expect((await put({ push_url, token })).json.has_token).toBe(true)
+    expect((await put({})).json.has_token).toBe(false)
+  })
+
   it('is removed with its keys', async () => {
     const keys = [toPem('PUBLIC KEY', spkiOf(ecKey()))]
     const { json } = await create({ keys })
