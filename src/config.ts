@@ -142,6 +142,9 @@ function configOf(variables: z.output<typeof VARIABLES>): Omit<Config, 'tracing'
   if (config.port === undefined && config.tlsPort === undefined) {
     throw new ConfigError('FIRSTLIGHT_PORT and FIRSTLIGHT_TLS_PORT: one of them must not be off')
   }
+  if (config.publicUrl !== undefined && isWildcard(new URL(config.publicUrl).hostname)) {
+    throw new ConfigError('FIRSTLIGHT_PUBLIC_URL: the host as devices reach it, not a wildcard')
+  }
   if (config.hosts.some(isWildcard) && config.publicUrl === undefined) {
     throw new ConfigError(
       'FIRSTLIGHT_PUBLIC_URL: must be set where FIRSTLIGHT_HOST is a wildcard, since devices are told it',

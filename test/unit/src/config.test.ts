@@ -129,6 +129,8 @@ describe('loadConfig', () => {
     ['FIRSTLIGHT_ROLES', { FIRSTLIGHT_ROLES: ',' }],
     ['FIRSTLIGHT_PUBLIC_URL: an address such as', { FIRSTLIGHT_PUBLIC_URL: 'fdo.example' }],
     ['FIRSTLIGHT_PUBLIC_URL', { FIRSTLIGHT_HOST: '::' }],
+    ['FIRSTLIGHT_PUBLIC_URL: the host as', { FIRSTLIGHT_PUBLIC_URL: 'http://0.0.0.0:8080' }],
+    ['FIRSTLIGHT_PUBLIC_URL: the host as', { FIRSTLIGHT_PUBLIC_URL: 'http://[::]' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: '10.0.0.0/33' }],
     ['FIRSTLIGHT_DI_ALLOW', { FIRSTLIGHT_DI_ALLOW: 'factory' }],
     ['FIRSTLIGHT_OUTBOUND_ALLOW', { FIRSTLIGHT_OUTBOUND_ALLOW: 'intranet' }],
