@@ -45,11 +45,14 @@ export class FormerOwnerError extends FdoError {
 export function replaces(stored: StoredRank, offered: OfferedRank): LongestChain | undefined {
   const isSame = stored.to1d !== null && equalBytes(offered.to1d, stored.to1d)
   if (offered.order === stored.order && isSame) return undefined
-  if (offered.order <= stored.order) {
+  const { entryHashes, ownerKey } = offered
+  const isContinued = continues(entryHashes, stored)
+  // Sold on since, it was never here before: a buyer may have begun before the seller withdrew.
+  const isNews = isContinued && entryHashes.length > stored.entries
+  if (offered.order <= stored.order && !isNews) {
     throw new FdoError('INVALID_MESSAGE_ERROR', 'TO0.OwnerSign: older than what is registered')
   }
-  const { entryHashes, ownerKey } = offered
-  if (continues(entryHashes, stored)) return chainOf(entryHashes)
+  if (isContinued) return chainOf(entryHashes)
   if (!equalBytes(ownerKey, stored.ownerKey)) throw new FormerOwnerError(entryHashes.length)
   // The same owner with less of its voucher: forgetting the rest would let in those it names.
   return entryHashes.length < stored.entries ? stored : chainOf(entryHashes)

@@ -77,6 +77,15 @@ describe('replacing a registration', () => {
     expect(() => replaces(lapsed, older)).toThrow('older')
   })
 
+  it('lets the next owner take over by a run that began before what the seller did last', () => {
+    const sold = rank(4, 'carol', 'mfg→alice', 'alice→bob', 'bob→carol')
+    expect(replaces(stored, sold)).toEqual(chainOf(sold.entryHashes))
+    expect(replaces(lapsed, sold)).toEqual(chainOf(sold.entryHashes))
+    const forked = rank(4, 'carol', 'mfg→alice', 'alice→eve', 'eve→carol')
+    expect(() => replaces(stored, forked)).toThrow('older')
+    expect(() => replaces(lapsed, forked)).toThrow('older')
+  })
+
   it('knows nobody better for having lapsed', () => {
     for (const entries of [['mfg→alice'], ['mfg→alice', 'alice→dave'], ['mfg→dave', 'x', 'y']]) {
       const former = rank(6, 'dave', ...entries)
