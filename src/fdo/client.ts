@@ -1,7 +1,6 @@
 /** Sends FDO messages to another service over HTTP, and hands back its answers. */
 import {
   type AgentOptions,
-  type ClientRequest,
   type IncomingMessage,
   Agent as HttpAgent,
   request as httpRequest,
@@ -14,6 +13,7 @@ import type { Answer, FdoTransport } from '../../protocol/converse.ts'
 import type { Exchange } from './exchange.ts'
 import { currentTraceparent } from '../tracing/current.ts'
 import { type Source, HERE } from '../http/source.ts'
+import { responseTo } from '../response.ts'
 import { isPutOff } from './put-off.ts'
 
 export type { FdoTransport }
@@ -81,6 +81,7 @@ export function httpTransport(base: string, options: HttpTransportOptions = {}):
     const deadline = setTimeout(() => call.destroy(timedOut()), timeoutMs)
     try {
       call.end(bytes)
+      call.on('timeout', () => call.destroy(timedOut()))
       const response = await responseTo(call)
       return replyOf(response, await readBody(response, mostBytes), number)
     } catch (cause) {
@@ -111,15 +112,6 @@ export function inProcess(exchange: Exchange, source: Source = HERE): FdoTranspo
 function putOff(cause: unknown): never {
   if (!isPutOff(cause)) throw cause
   throw new ServiceBusy(cause.message, USUAL_RETRY_MS)
-}
-
-function responseTo(call: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    call.on('response', resolve).on('error', reject)
-    call.on('timeout', () => call.destroy(timedOut()))
-    // All there is where it switches to another protocol, which nobody asked for: 101 is no answer.
-    call.on('close', () => reject(new Error('closed without an answer')))
-  })
 }
 
 async function readBody(response: IncomingMessage, mostBytes: number): Promise<Bytes> {

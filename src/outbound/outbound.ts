@@ -11,6 +11,7 @@ import {
 } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Bytes } from '../../protocol/bytes.ts'
+import { responseTo } from '../response.ts'
 import {
   type Guard,
   type GuardedArgs,
@@ -193,14 +194,6 @@ function tooFar({ host }: URL, redirects: number): string {
   return redirects === 0
     ? `${host} redirects elsewhere: not followed`
     : `${host} redirects once more after ${redirects}`
-}
-
-function responseTo(call: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    call.on('response', resolve).on('error', reject)
-    // All there is where it switches to another protocol, which nobody asked for: 101 is no answer.
-    call.on('close', () => reject(new Error('closed without an answer')))
-  })
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bytes> {

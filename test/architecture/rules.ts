@@ -39,6 +39,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'src/randomness.ts',
     'src/addresses.ts',
     'src/load.ts',
+    'src/response.ts',
     'src/retry-after.ts',
     'src/slots.ts',
     'src/prefixes.ts',

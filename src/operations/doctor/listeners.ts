@@ -7,6 +7,8 @@ import { createServer, isIP } from 'node:net'
 import { type TLSSocket, connect, rootCertificates } from 'node:tls'
 import { X509Certificate } from 'node:crypto'
 import { type Config, isWildcard } from '../../config.ts'
+import { codeOf } from '../../database/portable.ts'
+import { responseTo } from '../../response.ts'
 import { type Finding, daysUntil, findings, reasonOf } from './finding.ts'
 
 const PATIENCE_MS = 5_000
@@ -87,23 +89,19 @@ interface Status {
 }
 
 /** Trusts anybody: what a certificate is worth is another question. */
-export function statusOf(url: string): Promise<Status> {
+export async function statusOf(url: string): Promise<Status> {
   const request = url.startsWith('https:') ? httpsRequest : httpRequest
-  return new Promise((resolve) => {
-    const options = { timeout: PATIENCE_MS, rejectUnauthorized: false, agent: false }
-    const call = request(url, options, (response) => {
-      response.resume()
-      const { statusCode: status = 0, headers } = response
-      resolve({ status, date: headers.date, reason: `status ${status}` })
-    })
-    call.on('timeout', () => call.destroy(new Error('no answer in time')))
-    call.on('error', (error: Error & { code?: string }) =>
-      resolve({ status: 0, code: error.code, reason: reasonOf(error) }),
-    )
-    // All there is where it switches to another protocol.
-    call.on('close', () => resolve({ status: 0, reason: 'closed without an answer' }))
-    call.end()
-  })
+  const call = request(url, { timeout: PATIENCE_MS, rejectUnauthorized: false, agent: false })
+  call.on('timeout', () => call.destroy(new Error('no answer in time')))
+  call.end()
+  try {
+    const response = await responseTo(call)
+    response.resume()
+    const { statusCode: status = 0, headers } = response
+    return { status, date: headers.date, reason: `status ${status}` }
+  } catch (error) {
+    return { status: 0, code: codeOf(error), reason: reasonOf(error) }
+  }
 }
 
 /** The certificate that is shown at our own port. */
