@@ -1,5 +1,5 @@
 /** Calls to the management API, with the address and token a command was given or can find. */
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
@@ -134,7 +134,10 @@ export class ApiClient {
       request.on('close', () => reject(brokenOff(url)))
       if (!isStream(body)) return void request.end(body)
       // Nothing is wrong with the service then.
-      body.on('error', (error) => reject(error)).on('error', () => request.destroy())
+      body.on('error', (error) => {
+        reject(error)
+        request.destroy()
+      })
       body.pipe(request)
     })
   }
@@ -194,17 +197,23 @@ function findToken({ tokenFile }: ApiOptions, env: NodeJS.ProcessEnv): string {
   if (tokenFile) return tokenIn(readFileSync(tokenFile, 'utf8'), tokenFile)
   if (env['FIRSTLIGHT_TOKEN']) return tokenIn(env['FIRSTLIGHT_TOKEN'], 'FIRSTLIGHT_TOKEN')
   if (given) return tokenIn(readFileSync(given, 'utf8'), given)
-  const file = dataFile(env, 'admin.token')
-  const local = readable(file)
-  if (local !== undefined) return local.trim()
-  if (isClosed(file)) {
-    throw new CliFailure('authentication', `this user may not read ${file}`, {
-      next: 'call as root, or as whoever the service runs as; or set FIRSTLIGHT_TOKEN_FILE',
+  return localToken(dataFile(env, 'admin.token'))
+}
+
+/** On the server's own machine the administrator's is at hand. */
+function localToken(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') {
+      throw new CliFailure('authentication', `this user may not read ${file}`, {
+        next: 'call as root, or as whoever the service runs as; or set FIRSTLIGHT_TOKEN_FILE',
+      })
+    }
+    throw new CliFailure('authentication', 'no token to show the service', {
+      next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
     })
   }
-  throw new CliFailure('authentication', 'no token to show the service', {
-    next: 'set FIRSTLIGHT_TOKEN or FIRSTLIGHT_TOKEN_FILE, or FIRSTLIGHT_DATA on its own machine',
-  })
 }
 
 /** What can stand in a header: any other file was named by mistake. */
@@ -221,15 +230,6 @@ function readable(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch {
     return undefined // Not on the server's machine, or not its user.
-  }
-}
-
-function isClosed(path: string): boolean {
-  try {
-    closeSync(openSync(path, 'r'))
-    return false
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EACCES'
   }
 }
 
