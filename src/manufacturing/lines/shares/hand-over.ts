@@ -93,13 +93,14 @@ export class HandOver {
     const results: BroughtResult[] = []
     for (let i = 0; i < devices.length; i += MOST_AT_ONCE) {
       const some = devices.slice(i, i + MOST_AT_ONCE)
-      const verdicts = await Promise.all(
-        some.map(({ voucher }) => this.#services.brought.verify(share.party, voucher)),
+      const judged = await Promise.all(
+        some.map(async (device): Promise<Judged> => {
+          const verdict = await this.#services.brought.verify(share.party, device.voucher)
+          return { device, verdict, by: actor.id }
+        }),
       )
       // All count the same order: at once they would only collide, and be numbered by chance.
-      for (const [j, device] of some.entries()) {
-        results.push(await this.#takeOne(share, { device, verdict: verdicts[j]!, by: actor.id }))
-      }
+      for (const one of judged) results.push(await this.#takeOne(share, one))
     }
     return results
   }
